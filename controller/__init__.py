@@ -1,0 +1,1 @@
+"""hold: a declarative container engine for Linux."""

@@ -1,0 +1,1 @@
+"""The nouns: identities, the resource envelope, spec and status of each kind, facts observed."""

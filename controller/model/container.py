@@ -1,0 +1,272 @@
+"""The Container kind."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from controller.model.base import Model
+from controller.model.ids import ObjectName
+from controller.model.mounts import Mount, parse_mount
+from controller.model.network import Ipv4
+from controller.model.ports import PortMapping, expand_ports
+from controller.model.resource import API_VERSION, Metadata, Status
+from controller.model.restart import RestartPolicy, parse_restart
+from controller.model.signals import SignalName
+from controller.model.units import DurationS, Number, SizeBytes, Text
+
+
+class NetworkAttachment(Model):
+    """A container's place on a network."""
+
+    name: ObjectName = Field(description="The network.")
+    aliases: tuple[ObjectName, ...] = Field(default=(), description="Further names on this network.")
+    ipv4: Ipv4 | None = Field(default=None, description="Fixed address; chosen from the subnet by default.")
+    mac: Annotated[str, Field(pattern=r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")] | None = Field(
+        default=None, description="Fixed MAC address; derived by default."
+    )
+
+
+class Resources(Model):
+    """Limits, enforced by cgroups, changed in place."""
+
+    memory_bytes: SizeBytes | None = Field(
+        default=None,
+        alias="memory",
+        ge=6 << 20,
+        description="Most memory, in bytes or as 64MiB; at least 6 MiB.",
+    )
+    cpus: float | None = Field(
+        default=None, gt=0, le=4096, description="Most processors' worth of time, such as 0.5."
+    )
+    pids: Number | None = Field(default=None, ge=1, le=4194304, description="Most processes and threads.")
+
+
+class DependencyCondition(StrEnum):
+    """What must be true of another container before this one starts."""
+
+    STARTED = "started"
+    COMPLETED = "completed"
+
+
+class Dependency(Model):
+    """A container that has to come first."""
+
+    condition: DependencyCondition = Field(
+        default=DependencyCondition.STARTED,
+        description="started: it runs; completed: it ended with exit code 0.",
+    )
+
+
+class DesiredState(StrEnum):
+    """What the user last asked for with start, stop, pause."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    PAUSED = "paused"
+
+
+def _list_attachment(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _dict_environment(value: object) -> object:
+    """Accept Docker's and Compose's list form `[A=1, B=2]`."""
+    if not isinstance(value, list | tuple):
+        return value
+    pairs = {}
+    for item in value:
+        if not isinstance(item, str) or "=" not in item:
+            raise ValueError(f"{item!r} is not of the form NAME=VALUE")
+        name, _, text = item.partition("=")
+        pairs[name] = text
+    return pairs
+
+
+def _dict_dependencies(value: object) -> object:
+    """Accept Compose's list form `[db, cache]`."""
+    if isinstance(value, list | tuple):
+        return {name: {} for name in value}
+    return value
+
+
+def _split_command(value: object) -> object:
+    """Accept one bare string as a command of one word, as Docker's JSON form does not split it either."""
+    return (value,) if isinstance(value, str) else value
+
+
+Attachment = Annotated[NetworkAttachment, BeforeValidator(_list_attachment)]
+Command = Annotated[tuple[Text, ...], BeforeValidator(_split_command)]
+
+
+class ContainerSpec(Model):
+    """A process with a root file system, networks and limits of its own."""
+
+    image: str | None = Field(
+        default=None, description="Image to run, such as shop:1. Either image or rootfs."
+    )
+    rootfs: str | None = Field(
+        default=None,
+        pattern=r"^/",
+        description="Host directory to run instead of an image; never written to (copy on write).",
+    )
+    entrypoint: Command | None = Field(
+        default=None, description="Program that replaces the image's entrypoint."
+    )
+    command: Command | None = Field(default=None, description="Arguments that replace the image's command.")
+    environment: Annotated[dict[str, Text], BeforeValidator(_dict_environment)] = Field(
+        default={}, description="Variables of the process; NAME: VALUE or a list of NAME=VALUE."
+    )
+    working_dir: str | None = Field(
+        default=None, pattern=r"^/", description="Working directory of the process."
+    )
+    user: Text | None = Field(
+        default=None, description="User and group: NAME or UID, with an optional :GROUP or :GID."
+    )
+    hostname: str | None = Field(
+        default=None,
+        pattern=r"^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,62})$",
+        description="Host name; the short uid by default.",
+    )
+    mounts: tuple[Annotated[Mount, BeforeValidator(parse_mount)], ...] = Field(
+        default=(),
+        description="Volumes, host directories and tmpfs; Docker's SOURCE:TARGET[:ro] is accepted.",
+    )
+    networks: tuple[Attachment, ...] = Field(
+        default=(),
+        description="Networks to join; the first gives the default route. The default network when empty.",
+    )
+    network_mode: Literal["host", "none"] | None = Field(
+        default=None, description="host: the host's network; none: only loopback. Instead of networks."
+    )
+    ports: Annotated[tuple[PortMapping, ...], BeforeValidator(expand_ports)] = Field(
+        default=(),
+        description="Published ports; Docker's [IP:][HOST:]CONTAINER[/PROTOCOL] is accepted, also ranges.",
+    )
+    resources: Resources = Field(default=Resources(), description="Limits.")
+    restart: Annotated[RestartPolicy, BeforeValidator(parse_restart)] = Field(
+        default=RestartPolicy(), description="no, always, unless-stopped, on-failure or on-failure:N."
+    )
+    depends_on: Annotated[dict[ObjectName, Dependency], BeforeValidator(_dict_dependencies)] = Field(
+        default={}, description="Containers that must come first, each with a condition."
+    )
+    desired: DesiredState = Field(default=DesiredState.RUNNING, description="running, stopped or paused.")
+    run: Number = Field(
+        default=0,
+        ge=0,
+        description="Serial number of the run asked for; start and restart raise it to ask for a new run.",
+    )
+    stop_signal: SignalName | None = Field(
+        default=None, description="Signal that asks the process to end; SIGTERM."
+    )
+    stop_grace_period_s: DurationS = Field(
+        default=10.0,
+        ge=0,
+        alias="stopGracePeriod",
+        description="Time from the stop signal to SIGKILL, such as 10s.",
+    )
+    tty: bool = Field(default=False, description="Whether the process gets a terminal.")
+    stdin_open: bool = Field(
+        default=False, description="Whether standard input stays open for attached clients."
+    )
+    read_only: bool = Field(default=False, description="Whether the root file system is read-only.")
+    auto_remove: bool = Field(
+        default=False, description="Whether the container is deleted when its process has ended."
+    )
+    runtime: str | None = Field(default=None, description="OCI runtime: crun, runc or an absolute path.")
+
+    @model_validator(mode="after")
+    def _fields_agree(self) -> Self:
+        if (self.image is None) == (self.rootfs is None):
+            raise ValueError("name either image or rootfs")
+        if self.network_mode is not None and self.networks:
+            raise ValueError(
+                f"networks can't be joined with networkMode {self.network_mode}: remove one of the two"
+            )
+        if self.network_mode is not None and self.ports:
+            raise ValueError(
+                f"ports can't be published with networkMode {self.network_mode}: remove one of the two"
+            )
+        names = [attachment.name for attachment in self.networks]
+        if len(set(names)) != len(names):
+            raise ValueError("networks names a network twice")
+        targets = [mount.target for mount in self.mounts]
+        if len(set(targets)) != len(targets):
+            raise ValueError("mounts has two mounts with the same target")
+        if self.auto_remove and self.restart.name != "no":
+            raise ValueError("autoRemove and a restart policy contradict each other: remove one of the two")
+        for name in self.environment:
+            if not name or "=" in name or "\0" in name:
+                raise ValueError(f"environment has {name!r}, which is not a variable name")
+        return self
+
+
+class AssignedAttachment(Model):
+    """Addresses chosen for one network of a container."""
+
+    ipv4: str
+    mac: str
+
+
+class ContainerAssigned(Model):
+    """What the store chose for a container: addresses by network name, and ports with every host port known."""
+
+    networks: dict[str, AssignedAttachment] = Field(default={})
+    ports: tuple[PortMapping, ...] = ()
+
+
+class Phase(StrEnum):
+    """Where a container is in its life."""
+
+    PENDING = "Pending"
+    CREATING = "Creating"
+    RUNNING = "Running"
+    PAUSED = "Paused"
+    STOPPING = "Stopping"
+    EXITED = "Exited"
+    FAILED = "Failed"
+
+
+class AttachmentStatus(Model):
+    """One network of a container as observed."""
+
+    name: str
+    ipv4: str
+    mac: str
+    gateway: str = ""
+
+
+class ContainerStatus(Status):
+    """A container as last observed, and what the next decision needs to know of earlier ones."""
+
+    phase: Phase = Field(default=Phase.PENDING, description="Where the container is in its life.")
+    pid: int = Field(default=0, description="Process id in the host's pid namespace; 0 when none runs.")
+    started_at: datetime | None = Field(default=None, description="When the present or last process started.")
+    finished_at: datetime | None = Field(default=None, description="When the last process ended.")
+    exit_code: int | None = Field(
+        default=None, description="Exit code of the last process; 128+N after signal N."
+    )
+    oom_killed: bool = Field(default=False, description="Whether the last process ended for want of memory.")
+    restarts: int = Field(default=0, description="How often the restart policy started the process again.")
+    backoff_s: float = Field(
+        default=0.0, alias="backoff", description="Seconds waited before the latest restart."
+    )
+    run: int = Field(default=0, description="Serial number of the run last begun.")
+    spec_hash: str = Field(
+        default="", description="Digest of the spec fields that need a new process to change."
+    )
+    error: str = Field(default="", description="Why the process can't be started.")
+    networks: tuple[AttachmentStatus, ...] = Field(default=(), description="Networks joined.")
+    ports: tuple[PortMapping, ...] = Field(default=(), description="Published ports, host ports filled in.")
+
+
+class Container(Model):
+    """A container, its desired and its observed state."""
+
+    api_version: Literal["hold/v1"] = API_VERSION
+    kind: Literal["Container"] = "Container"
+    metadata: Metadata
+    spec: ContainerSpec
+    assigned: ContainerAssigned | None = Field(default=None, exclude=True)
+    status: ContainerStatus = ContainerStatus()

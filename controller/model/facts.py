@@ -1,0 +1,152 @@
+"""What was observed of the kernel and the disk; nothing here is wished for.
+
+Times are seconds since the epoch (CLOCK_REALTIME) unless a name says otherwise.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from controller.model.ids import Uid
+from controller.model.image import ImageConfig
+
+
+class ProcessState(StrEnum):
+    """States of the OCI runtime specification, and paused."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessFacts:
+    """A container's process as the runtime and conmon know it.
+
+    `pid` is in the daemon's pid namespace, 0 once stopped. `exit_code` is None while unknown or not ended
+    (128+N after signal N). `spec_hash` and `run` are those of the ProcessWant it was created from.
+    `started_at` is None until start. `error` is why the runtime could not start it, empty otherwise.
+    """
+
+    uid: Uid
+    state: ProcessState
+    pid: int = 0
+    spec_hash: str = ""
+    run: int = 0
+    started_at: float | None = None
+    finished_at: float | None = None
+    exit_code: int | None = None
+    oom_killed: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootFacts:
+    """A container's overlay. `lower_paths` are those of the live mount, topmost first; empty when not mounted.
+
+    `has_upper` tells whether a writable layer of the container lies on disk.
+    """
+
+    uid: Uid
+    mounted: bool
+    lower_paths: tuple[str, ...] = ()
+    has_upper: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountFiles:
+    """Texts of /etc/passwd and /etc/group as a container will see them; empty when missing."""
+
+    passwd: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitFacts:
+    """Limits in force in a container's cgroups; None is unlimited. `cpus` is quota divided by period."""
+
+    memory_bytes: int | None = None
+    cpus: float | None = None
+    pids: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeFacts:
+    """A bridge of this instance. `addresses` are texts with prefix, such as 10.77.0.1/24."""
+
+    network: Uid
+    name: str
+    up: bool
+    addresses: tuple[str, ...] = ()
+    mtu: int = 1500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachmentFacts:
+    """A veth pair between a container's namespace and a bridge, both ends.
+
+    `bridge` is the bridge that the host's end is a port of, empty if none. `inside` is the name of the
+    container's end, empty when it is missing. `gateway` is the next hop of a default route by this link.
+    """
+
+    container: Uid
+    host_link: str
+    bridge: str
+    host_up: bool
+    inside: str = ""
+    inside_up: bool = False
+    mac: str = ""
+    addresses: tuple[str, ...] = ()
+    gateway: str = ""
+    mtu: int = 1500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamespaceFacts:
+    """A network namespace kept for a container; `loopback_up` tells whether lo is up in it."""
+
+    container: Uid
+    loopback_up: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFacts:
+    """An image whose layers are all unpacked. `id` is the digest of its configuration, `layers` chain ids, lowest first."""
+
+    id: str
+    manifest_digest: str
+    config: ImageConfig
+    layers: tuple[str, ...]
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirewallFacts:
+    """What is installed: for each table the lines of our chains and our jumps, as the tool prints them, in order.
+
+    `digest` is the digest of the FirewallWant that the installed chains carry, empty when they are missing,
+    incomplete or changed by others.
+    """
+
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamesFacts:
+    """Digest of the zones that are being served, and whether the server is alive and answering."""
+
+    digest: str
+    serving: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFacts:
+    """What admission must know of the host: routes (CIDR texts) not ours, and listening sockets not ours.
+
+    `listeners` are (protocol, address, port); address is empty for every address.
+    `link_names` are links in the host's namespace that are not ours.
+    """
+
+    routes: tuple[str, ...] = ()
+    listeners: frozenset[tuple[str, str, int]] = field(default=frozenset())
+    link_names: frozenset[str] = field(default=frozenset())

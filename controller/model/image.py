@@ -1,0 +1,93 @@
+"""The Image kind: a root file system with defaults for how to run it."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from controller.model.base import Model
+from controller.model.resource import API_VERSION, Metadata, Status
+from controller.model.units import Text
+
+DEFAULT_TAG = "latest"
+
+
+class ImageSource(Model):
+    """Where an image comes from; exactly one field is set."""
+
+    archive: str | None = Field(
+        default=None,
+        description="Absolute path of a tar archive of a root file system; plain, gzip, xz or bzip2.",
+    )
+    directory: str | None = Field(
+        default=None, description="Absolute path of a directory to copy as the only layer."
+    )
+    stored: str | None = Field(
+        default=None, description="Digest of a manifest in hold's own content store (after import)."
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        given = [name for name in ("archive", "directory", "stored") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"name exactly one of archive, directory, stored; found {', '.join(given) or 'none'}"
+            )
+        for name in ("archive", "directory"):
+            path = getattr(self, name)
+            if path is not None and (not path.startswith("/") or ".." in path.split("/")):
+                raise ValueError(f"{name} {path!r} is not an absolute path without '..'")
+        return self
+
+
+class ImageConfig(Model):
+    """Defaults for containers of an image (OCI image specification, config)."""
+
+    entrypoint: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+    environment: dict[str, Text] = Field(default={})
+    working_dir: str | None = None
+    user: str | None = None
+    labels: dict[str, Text] = Field(default={})
+    exposed_ports: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    stop_signal: str | None = None
+
+
+class ImageSpec(Model):
+    """An image that hold keeps available."""
+
+    source: ImageSource = Field(description="Where the content comes from.")
+    config: ImageConfig | None = Field(
+        default=None,
+        description="Defaults for containers; for `stored` images those of the image itself apply.",
+    )
+
+
+class ImageAssigned(Model):
+    """Images need nothing to be chosen."""
+
+
+class ImageStatus(Status):
+    """An image as last observed."""
+
+    id: str = Field(default="", description="Digest of the image's configuration.")
+    size_bytes: int = Field(default=0, alias="size", description="Bytes of all layers, unpacked.")
+    layers: tuple[str, ...] = Field(default=(), description="Chain ids of the layers, lowest first.")
+    config: ImageConfig | None = Field(default=None, description="The defaults in force.")
+
+
+class Image(Model):
+    """An image, its desired and its observed state. Names carry a tag: `shop:1`."""
+
+    api_version: Literal["hold/v1"] = API_VERSION
+    kind: Literal["Image"] = "Image"
+    metadata: Metadata
+    spec: ImageSpec
+    assigned: ImageAssigned | None = Field(default=None, exclude=True)
+    status: ImageStatus = ImageStatus()
+
+
+def complete_image_name(name: str) -> str:
+    """Return `name` with `:latest` where it has neither tag nor digest."""
+    last = name.rsplit("/", 1)[-1]
+    return name if ":" in last or "@" in last else f"{name}:{DEFAULT_TAG}"

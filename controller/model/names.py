@@ -1,0 +1,51 @@
+"""Kernel names, derived from ids alone, so that any daemon finds again what an earlier one made.
+
+Link names have at most 15 characters (IFNAMSIZ, linux/if.h), chain names at most 28
+(XT_EXTENSION_MAXNAMELEN, linux/netfilter/x_tables.h).
+"""
+
+import hashlib
+
+from controller.model.ids import Uid
+
+HOST_LINK_PREFIX = "hv"
+BRIDGE_PREFIX = "hold-"
+ADMIN_CHAIN = "HOLD-USER"
+DEFAULT_INSTANCE = "hold"
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def derive_host_link(container: Uid, network: Uid) -> str:
+    """Return the name of the host's end of the veth pair that joins `container` to `network`."""
+    return HOST_LINK_PREFIX + _digest(container, network)[:13]
+
+
+def derive_bridge(network: Uid) -> str:
+    """Return the name of a network's bridge, unless its spec names one."""
+    return BRIDGE_PREFIX + network[:10]
+
+
+def derive_mac(container: Uid, network: Uid) -> str:
+    """Return a locally administered unicast address, stable for the pair."""
+    digest = _digest("mac", container, network)
+    return ":".join(["02", *(digest[i : i + 2] for i in range(0, 10, 2))])
+
+
+def derive_link_alias(instance: str, owner: Uid) -> str:
+    """Return the alias (IFLA_IFALIAS) that marks a link as made by `instance` for `owner`."""
+    return f"hold:{instance}:{owner}"
+
+
+def derive_chain(instance: str, role: str) -> str:
+    """Return the iptables chain of `instance` for `role` (FORWARD, DNAT, ...); at most 28 characters."""
+    if instance == DEFAULT_INSTANCE:
+        return f"HOLD-{role}"
+    return f"HOLD-{_digest(instance)[:6]}-{role}"
+
+
+def derive_cgroup(instance: str, container: Uid) -> str:
+    """Return the container's cgroup, relative to each hierarchy's root, with a leading slash."""
+    return f"/{instance}/{container}"

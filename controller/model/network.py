@@ -1,0 +1,106 @@
+"""The Network kind."""
+
+import ipaddress
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from controller.model.base import Model
+from controller.model.resource import API_VERSION, Metadata, Status
+from controller.model.units import Number
+
+
+def _check_subnet(text: str) -> str:
+    try:
+        network = ipaddress.IPv4Network(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not an IPv4 subnet such as 10.77.0.0/24: {error}") from error
+    if network.prefixlen > 30:
+        raise ValueError(f"{text!r} has no room for a gateway and a container: use a prefix of 30 or less")
+    return str(network)
+
+
+def check_ipv4(text: str) -> str:
+    """Return `text` if it is an IPv4 address; ValueError otherwise."""
+    try:
+        return str(ipaddress.IPv4Address(text))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not an IPv4 address: {error}") from error
+
+
+def _check_link_name(text: str) -> str:
+    if not re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_.-]{0,14}", text):
+        raise ValueError(
+            f"{text!r} is not a link name: use 1 to 15 of a-z A-Z 0-9 _ . - and begin with a letter"
+        )
+    return text
+
+
+Subnet = Annotated[str, AfterValidator(_check_subnet)]
+Ipv4 = Annotated[str, AfterValidator(check_ipv4)]
+
+
+class NetworkSpec(Model):
+    """A network that containers of this host share."""
+
+    driver: Literal["bridge"] = Field(
+        default="bridge", description="How the network is made; bridge is a Linux bridge."
+    )
+    subnets: tuple[Subnet, ...] = Field(
+        default=(), max_length=1, description="IPv4 subnet; chosen from the address pool when none is given."
+    )
+    gateway: Ipv4 | None = Field(
+        default=None, description="The bridge's own address; the subnet's first by default."
+    )
+    internal: bool = Field(
+        default=False, description="Whether the network is cut off from everything outside."
+    )
+    masquerade: bool = Field(
+        default=True, description="Whether traffic that leaves the host takes the host's address."
+    )
+    mtu: Number | None = Field(
+        default=None, ge=68, le=65535, description="Largest packet in bytes; the kernel's default."
+    )
+    bridge_name: Annotated[str, AfterValidator(_check_link_name)] | None = Field(
+        default=None, description="Name of the bridge link; derived from the uid by default."
+    )
+
+    @model_validator(mode="after")
+    def _gateway_is_inside(self) -> Self:
+        if self.gateway is None:
+            return self
+        if not self.subnets:
+            raise ValueError("gateway needs subnets: name the subnet that it belongs to")
+        subnet = ipaddress.IPv4Network(self.subnets[0])
+        address = ipaddress.IPv4Address(self.gateway)
+        if address not in subnet or address in (subnet.network_address, subnet.broadcast_address):
+            raise ValueError(f"gateway {self.gateway} is not a host address of subnet {subnet}")
+        return self
+
+
+class NetworkAssigned(Model):
+    """What the store chose for a network, once, for its life."""
+
+    subnet: str
+    gateway: str
+    bridge: str
+
+
+class NetworkStatus(Status):
+    """A network as last observed."""
+
+    bridge: str = Field(default="", description="The bridge link's name.")
+    subnet: str = Field(default="", description="The subnet in use.")
+    gateway: str = Field(default="", description="The bridge's own address.")
+
+
+class Network(Model):
+    """A network, its desired and its observed state."""
+
+    api_version: Literal["hold/v1"] = API_VERSION
+    kind: Literal["Network"] = "Network"
+    metadata: Metadata
+    spec: NetworkSpec = NetworkSpec()
+    assigned: NetworkAssigned | None = Field(default=None, exclude=True)
+    status: NetworkStatus = NetworkStatus()

@@ -1,0 +1,129 @@
+"""What adapters are asked to make: complete values, so that no step needs the result of an earlier one."""
+
+from dataclasses import dataclass, field
+
+from controller.model.ids import Uid
+from controller.model.ports import PortMapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootWant:
+    """A container's root: an overlay with a writable layer of its own over `lower_paths` (topmost first)."""
+
+    uid: Uid
+    lower_paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsWant:
+    """Limits for a container's cgroups; None is unlimited."""
+
+    memory_bytes: int | None = None
+    cpus: float | None = None
+    pids: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessWant:
+    """A process to create (not yet to start).
+
+    `config_json` is the whole OCI configuration; `files` are texts by name to lie in the bundle directory
+    (hosts, resolv.conf, hostname), which the configuration mounts; `directories` are absolute paths inside
+    the root to make when missing (working directory, mount targets). `runtime` is crun, runc or a path;
+    empty lets the adapter choose.
+    """
+
+    uid: Uid
+    name: str
+    run: int
+    spec_hash: str
+    config_json: str
+    files: tuple[tuple[str, str], ...] = ()
+    directories: tuple[str, ...] = ()
+    runtime: str = ""
+    tty: bool = False
+    stdin_open: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeWant:
+    """A bridge, up, with exactly `address` (with prefix). `mtu` None leaves the kernel's default."""
+
+    network: Uid
+    name: str
+    address: str
+    mtu: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachmentWant:
+    """A veth pair from a container's namespace to a bridge, both ends up.
+
+    `inside` is the name in the container (eth0), `address` has a prefix, `gateway` is set on the attachment
+    that carries the default route and empty on others.
+    """
+
+    container: Uid
+    network: Uid
+    host_link: str
+    bridge: str
+    inside: str
+    mac: str
+    address: str
+    gateway: str = ""
+    mtu: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirewallNetwork:
+    """What the firewall must know of one bridge network."""
+
+    bridge: str
+    subnet: str
+    gateway: str
+    internal: bool = False
+    masquerade: bool = True
+    dns: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirewallPort:
+    """One published port and the container address that it leads to, on the network of `bridge`."""
+
+    mapping: PortMapping
+    bridge: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirewallWant:
+    """All of the host's rules of one instance, ready for `iptables-restore --noflush`; `digest` names the contents."""
+
+    digest: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zone:
+    """Names served on one network: the server listens on `gateway`; `names` maps a name to its addresses.
+
+    `reverse` maps an address to the name that a reverse lookup returns. Containers are told apart by their
+    address: each container's own networks decide what it can ask for.
+    """
+
+    network: Uid
+    network_name: str
+    bridge: str
+    gateway: str
+    names: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    hosts: tuple[tuple[Uid, str, tuple[str, ...]], ...] = ()
+    """For each container: uid, its address, its names; what a per-container server format needs."""
+    internal: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamesWant:
+    """All zones of one instance; `digest` names the contents."""
+
+    digest: str
+    zones: tuple[Zone, ...] = field(default=())
