@@ -1,0 +1,1 @@
+"""Generated from proto/controller/api/v1; `make proto` renews it."""
