@@ -1,0 +1,132 @@
+# Everything a developer or CI runs. `make` lists the targets. Nothing here changes the machine's network or mounts.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+PY := $(VENV)/bin/python
+HOST := $(PY) -m tests.testhost --
+STUBS := controller/api/v1
+STAMP := $(VENV)/.installed
+
+# What hold runs or loads, then what its tests and its demo need besides.
+PACKAGES := crun runc conmon aardvark-dns iptables nftables conntrack iproute2 libseccomp2
+PACKAGES += python3-venv busybox-static iputils-ping procps
+BENCH_PACKAGES := docker.io podman
+
+step = printf '> %s\n' '$(1)'
+# A tier that can't have a test host is skipped (exit code 77), unless HOLD_REQUIRE_KERNEL=1.
+skippable = { code=$$?; [ $$code -eq 77 ] && printf '! skipped: the %s tests\n' '$(1)' || exit $$code; }
+missing = $$({ dpkg-query -W -f '$${db:Status-Status} $${Package}\n' $(1) 2>/dev/null || true; } | \
+	awk '$$1 == "installed" {print $$2}' | sort | comm -13 - <(printf '%s\n' $(1) | sort))
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- set-up -----------------------------------------------------------------------------------------------------------
+
+.PHONY: setup
+setup: packages $(STAMP) ## Install what is missing: Debian packages (as root) and .venv
+
+.PHONY: packages
+packages:
+	@$(call install,$(PACKAGES))
+
+define install
+missing="$(call missing,$(1))"; [ -n "$$missing" ] || exit 0; \
+if [ "$$(id -u)" -ne 0 ]; then printf '! missing Debian packages, install them as root: %s\n' "$$(echo $$missing)"; exit 0; fi; \
+$(call step,installing Debian packages:) | tr -d '\n'; echo " $$(echo $$missing)"; \
+export DEBIAN_FRONTEND=noninteractive; log=$$(mktemp); \
+{ apt-get -q update && apt-get -qy install --no-install-recommends $$missing; } >$$log 2>&1 </dev/null \
+	|| { tail -n 30 $$log >&2; exit 1; }; \
+rm -f $$log
+endef
+
+# The lock is for two makes at once; the second finds the work done.
+$(STAMP): pyproject.toml
+	@exec 9<Makefile; flock 9; [ ! $(STAMP) -nt pyproject.toml ] || exit 0; \
+	$(call step,making $(VENV)); \
+	[ -x $(PY) ] || /usr/bin/python3 -m venv $(VENV) || { rm -rf $(VENV); exit 1; }; \
+	log=$$(mktemp); \
+	{ $(PY) -m pip install -q --disable-pip-version-check --upgrade pip \
+		&& $(PY) -m pip install -q --disable-pip-version-check --root-user-action ignore -e '.[dev]'; } >$$log 2>&1 \
+		|| { tail -n 30 $$log >&2; exit 1; }; \
+	rm -f $$log; touch $(STAMP)
+
+# --- code -------------------------------------------------------------------------------------------------------------
+
+.PHONY: fmt
+fmt: $(STAMP) ## Format the code, mend what ruff can mend
+	@$(VENV)/bin/ruff check -q --fix-only .
+	@$(VENV)/bin/ruff format -q .
+
+.PHONY: lint
+lint: $(STAMP) ## Style, types, import contracts, generated stubs
+	@$(call step,ruff); $(VENV)/bin/ruff check -q .; $(VENV)/bin/ruff format -q --check .
+	@$(call step,mypy); $(VENV)/bin/mypy --no-error-summary
+	@$(call step,import contracts); out=$$($(VENV)/bin/lint-imports --no-cache) || { echo "$$out"; exit 1; }
+	@$(call step,generated stubs); fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
+	$(MAKE) -s proto OUT="$$fresh"; \
+	diff -rq -x __pycache__ -x __init__.py $(STUBS) "$$fresh/$(STUBS)" || { echo 'stubs are stale: run make proto'; exit 1; }
+
+OUT ?= .
+.PHONY: proto
+proto: $(STAMP) ## Generate the stubs of proto/ (committed)
+	@mkdir -p $(OUT)/$(STUBS); site=$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m grpc_tools.protoc -I proto -I "$$site" \
+		--python_out=$(OUT) --grpc_python_out=$(OUT) --mypy_out=quiet:$(OUT) --mypy_grpc_out=quiet:$(OUT) \
+		proto/$(STUBS)/*.proto
+
+.PHONY: migration
+migration: $(STAMP) ## Write a migration from the tables: make migration NAME='add a column'
+	@[ -n "$(NAME)" ] || { echo "say what it does: make migration NAME='add a column'"; exit 2; }
+	@scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
+	$(VENV)/bin/alembic -x url="sqlite:///$$scratch/state.db" upgrade head; \
+	$(VENV)/bin/alembic -x url="sqlite:///$$scratch/state.db" revision --autogenerate -m "$(NAME)"
+
+# --- tests ------------------------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: setup ## All tests; without root, those that need none
+	@$(MAKE) test-unit
+	@$(MAKE) test-kernel
+	@$(MAKE) test-e2e
+
+.PHONY: test-unit
+test-unit: $(STAMP) ## The tests that need no root: rules, pure, simulated, contracts on the fakes
+	@$(call step,unit tests)
+	@$(PY) -m pytest -q -m 'not kernel and not e2e' tests/unit tests/contract $(ARGS)
+
+.PHONY: test-kernel
+test-kernel: $(STAMP) ## The adapters and the contracts on the real kernel, in a test host
+	@$(call step,kernel tests)
+	@$(HOST) $(PY) -m pytest -q -m kernel tests/kernel tests/contract $(ARGS) || $(call skippable,kernel)
+
+.PHONY: test-e2e
+test-e2e: $(STAMP) ## Whole daemons, the command line, kill -9, in a test host
+	@$(call step,end-to-end tests)
+	@$(HOST) $(PY) -m pytest -q -m e2e tests/e2e $(ARGS) || $(call skippable,end-to-end)
+
+.PHONY: check
+check: setup ## Lint and all tests: what CI runs
+	@$(MAKE) lint
+	@$(MAKE) test
+
+# --- to look at -------------------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: setup ## Show the main job in a throw-away host: apply, break, see it come back
+	@$(HOST) $(PY) -m tests.demo
+
+.PHONY: bench
+bench: setup ## Measure hold, Docker and Podman in one run; writes BENCHMARKS.md
+	@$(call install,$(BENCH_PACKAGES))
+	@$(HOST) $(PY) -m tests.bench
+
+.PHONY: clean
+clean: ## Remove what make made
+	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
