@@ -1,0 +1,222 @@
+"""Settings of the daemon: the only reader of its configuration file and of HOLD_* variables.
+
+What is said nearer to the person wins: flags, then environment, then the file, then defaults.
+"""
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Self
+
+import yaml
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+
+from controller.errors import Invalid, NotFound, Refused, Violation
+from controller.model.base import Model
+from controller.model.layout import Layout
+from controller.model.names import DEFAULT_INSTANCE
+from controller.model.units import DurationS, Number, SizeBytes
+
+DEFAULT_CONFIG_PATH = "/etc/hold/daemon.yaml"
+_VARIABLE_PREFIX = "HOLD_"
+_NOT_SETTINGS = {"HOLD_HOST", "HOLD_CONFIG"}
+
+
+def _check_absolute(text: str) -> str:
+    if not text.startswith("/") or ".." in text.split("/"):
+        raise ValueError(f"{text!r} is not an absolute path without '..'")
+    return text.rstrip("/") or "/"
+
+
+def _check_instance(text: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,14}", text):
+        raise ValueError(
+            f"{text!r} is not an instance name: use 1 to 15 of a-z 0-9 - and begin with a letter"
+        )
+    return text
+
+
+def _check_listen(text: str) -> str:
+    if not text.startswith("unix:///"):
+        raise ValueError(f"{text!r} is not an address to listen on: write unix:///PATH")
+    return text
+
+
+def _check_pool(text: str) -> str:
+    try:
+        return str(ipaddress.IPv4Network(text))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not an IPv4 network such as 10.192.0.0/12: {error}") from error
+
+
+AbsolutePath = Annotated[str, AfterValidator(_check_absolute)]
+
+
+class Settings(Model):
+    """Everything that can be set; names in the file are those of the flags in camelCase."""
+
+    root: AbsolutePath = Field(default="/var/lib/hold", description="Directory of what survives a reboot.")
+    run: AbsolutePath = Field(default="/run/hold", description="Directory of sockets and volatile state.")
+    listen: Annotated[str, AfterValidator(_check_listen)] | None = Field(
+        default=None, description="Address of the API; unix://RUN/hold.sock by default."
+    )
+    manifests: AbsolutePath | None = Field(
+        default=None, description="Directory of manifests to keep applied."
+    )
+    instance: Annotated[str, AfterValidator(_check_instance)] = Field(
+        default=DEFAULT_INSTANCE, description="Name that tells this daemon's kernel objects from another's."
+    )
+    runtime: str = Field(
+        default="", description="Default OCI runtime: crun, runc or a path; chosen by default."
+    )
+    address_pool: Annotated[str, AfterValidator(_check_pool)] = Field(
+        default="10.192.0.0/12", description="Where subnets of networks without one come from."
+    )
+    address_pool_prefix: Number = Field(
+        default=22, ge=16, le=29, description="Prefix length of the subnets that the pool is cut into."
+    )
+    resolv_conf: AbsolutePath = Field(
+        default="/etc/resolv.conf", description="File that names the resolvers for outside names."
+    )
+    resync_interval_s: DurationS = Field(
+        default=180.0,
+        ge=1,
+        alias="resyncInterval",
+        description="Time between full comparisons with the kernel.",
+    )
+    log_max_size_bytes: SizeBytes = Field(
+        default=16 << 20,
+        ge=4096,
+        alias="logMaxSize",
+        description="Size at which a container's log is rotated.",
+    )
+    log_max_files: Number = Field(default=3, ge=1, le=100, description="Rotated logs kept for a container.")
+    log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = Field(
+        default="info", description="Least level of the daemon's own log."
+    )
+
+    @model_validator(mode="after")
+    def _pool_has_room(self) -> Self:
+        if ipaddress.IPv4Network(self.address_pool).prefixlen > self.address_pool_prefix:
+            raise ValueError(
+                f"addressPoolPrefix {self.address_pool_prefix} does not fit into {self.address_pool}"
+            )
+        return self
+
+    @property
+    def layout(self) -> Layout:
+        """The paths that follow from these settings."""
+        return Layout(root_path=self.root, run_path=self.run, instance=self.instance)
+
+    @property
+    def socket_path(self) -> str:
+        """The path of the API's socket."""
+        return self.listen.removeprefix("unix://") if self.listen else self.layout.socket_path
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Values from one place, by attribute name, and how to speak of each."""
+
+    values: Mapping[str, object]
+    label: str
+
+    def describe(self, attribute: str) -> str:
+        match self.label:
+            case "flag":
+                return "--" + _alias(attribute, "-")
+            case "environment":
+                return _VARIABLE_PREFIX + _alias(attribute, "_").upper()
+            case path:
+                return f"{path}: {Settings.model_fields[attribute].alias}"
+
+
+def _alias(attribute: str, separator: str) -> str:
+    camel = Settings.model_fields[attribute].alias or attribute
+    return re.sub(r"(?<=[a-z])([A-Z])", lambda match: separator + match[1], camel).lower()
+
+
+def list_flags() -> tuple[tuple[str, str, str], ...]:
+    """Return (flag, attribute, description) for every setting, for the daemon's parser."""
+    return tuple(
+        ("--" + _alias(name, "-"), name, field.description or "")
+        for name, field in Settings.model_fields.items()
+    )
+
+
+def load_settings(flags: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
+    """Return the settings in force.
+
+    `flags` are texts by attribute name, and `config` for the configuration file. Invalid names the setting, where
+    it was set and what is allowed; NotFound tells that a configuration file that was asked for is missing.
+    """
+    given_path = flags.get("config") or environment.get("HOLD_CONFIG")
+    sources = [
+        _Source(
+            _read_file(given_path or DEFAULT_CONFIG_PATH, required=given_path is not None),
+            given_path or DEFAULT_CONFIG_PATH,
+        ),
+        _Source(_read_environment(environment), "environment"),
+        _Source({name: text for name, text in flags.items() if name != "config"}, "flag"),
+    ]
+    merged: dict[str, object] = {}
+    origin: dict[str, _Source] = {}
+    for source in sources:
+        for name, value in source.values.items():
+            merged[name] = value
+            origin[name] = source
+    try:
+        return Settings(**merged)
+    except ValidationError as error:
+        raise Invalid.of(_list_violations(error, origin)) from error
+
+
+def _list_violations(error: ValidationError, origin: Mapping[str, _Source]) -> list[Violation]:
+    by_alias = {field.alias: name for name, field in Settings.model_fields.items()}
+    violations = []
+    for detail in error.errors():
+        first = str(detail["loc"][0]) if detail["loc"] else ""
+        name = by_alias.get(first, first)
+        place = origin[name].describe(name) if name in origin else first
+        violations.append(Violation(field=place, message=detail["msg"].removeprefix("Value error, ")))
+    return violations
+
+
+def _read_environment(environment: Mapping[str, str]) -> dict[str, object]:
+    names = {_VARIABLE_PREFIX + _alias(name, "_").upper(): name for name in Settings.model_fields}
+    return {
+        names[variable]: text
+        for variable, text in environment.items()
+        if variable in names and variable not in _NOT_SETTINGS
+    }
+
+
+def _read_file(path: str, *, required: bool) -> dict[str, object]:
+    try:
+        document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        if required:
+            raise NotFound(f"configuration file {path} does not exist") from error
+        return {}
+    except OSError as error:
+        raise Refused(f"configuration file {path} can't be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise Invalid(f"configuration file {path} is not YAML: {error}") from error
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        raise Invalid(f"configuration file {path} is not a mapping of settings to values")
+    by_alias = {field.alias or name: name for name, field in Settings.model_fields.items()}
+    unknown = [str(name) for name in document if name not in by_alias]
+    if unknown:
+        raise Invalid.of([_unknown_setting(path, name, by_alias) for name in unknown])
+    return {by_alias[name]: value for name, value in document.items()}
+
+
+def _unknown_setting(path: str, name: str, known: Mapping[str, str]) -> Violation:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
+    return Violation(field=f"{path}: {name}", message=f"unknown setting{hint}")
