@@ -477,3 +477,81 @@ class Gate(Protocol):
     def open(self) -> None:
         """Let the process start."""
         ...
+
+
+# --- around the daemon ---------------------------------------------------------------------------------------------
+
+
+class CheckResult(StrEnum):
+    """How a check of the host ended."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that hold needs of the host: `message` says what was found, `remedy` what to do when it is not ok."""
+
+    name: str
+    result: CheckResult
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostDescription:
+    """The host and this daemon on it. `cgroup_layout` is v1, v2 or hybrid, `firewall_backend` nft or legacy."""
+
+    version: str
+    python_version: str
+    kernel_release: str
+    architecture: str
+    operating_system: str
+    processors: int
+    memory_bytes: int
+    cgroup_layout: str
+    firewall_backend: str
+    default_runtime: str
+    pid: int
+    started_at: datetime
+
+
+class Diagnostics(Protocol):
+    """What `hold info`, `hold version` and `hold doctor` tell of the host."""
+
+    async def describe(self) -> HostDescription:
+        """Return facts about the host and the daemon."""
+        ...
+
+    async def diagnose(self) -> tuple[Check, ...]:
+        """Check kernel features, tools and directories, and tell how to get what is missing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceStatus:
+    """A watched directory of manifests: `error` is empty when its last content is applied."""
+
+    name: str
+    path: str
+    error: str
+    objects: int
+    applied_at: datetime | None
+
+
+class Sources(Protocol):
+    """The watched directories of manifests."""
+
+    def sources(self) -> tuple[SourceStatus, ...]:
+        """Return every source, in order of name; empty when no directory is watched."""
+        ...
+
+
+class Forecaster(Protocol):
+    """Tells what the loops would do."""
+
+    async def forecast(self, decision: Decision) -> tuple[tuple[Key | None, tuple[str, ...]], ...]:
+        """Return, for each object that `decision` touches, the kernel actions in order; None is the host as a whole."""
+        ...
