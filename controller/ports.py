@@ -26,6 +26,7 @@ from controller.model.facts import (
     ProcessFacts,
     RootFacts,
 )
+from controller.model.host import Check, HostDescription
 from controller.model.ids import Key, Revision, Uid
 from controller.model.image import ImageConfig
 from controller.model.kinds import AnyStatus, Resource
@@ -480,42 +481,6 @@ class Gate(Protocol):
 
 
 # --- around the daemon ---------------------------------------------------------------------------------------------
-
-
-class CheckResult(StrEnum):
-    """How a check of the host ended."""
-
-    OK = "ok"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One thing that hold needs of the host: `message` says what was found, `remedy` what to do when it is not ok."""
-
-    name: str
-    result: CheckResult
-    message: str
-    remedy: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostDescription:
-    """The host and this daemon on it. `cgroup_layout` is v1, v2 or hybrid, `firewall_backend` nft or legacy."""
-
-    version: str
-    python_version: str
-    kernel_release: str
-    architecture: str
-    operating_system: str
-    processors: int
-    memory_bytes: int
-    cgroup_layout: str
-    firewall_backend: str
-    default_runtime: str
-    pid: int
-    started_at: datetime
 
 
 class Diagnostics(Protocol):
