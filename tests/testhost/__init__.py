@@ -11,5 +11,5 @@ The parts, outermost first:
     processes   forks, signals passed on, exit codes; the init of the host
     syscalls    unshare, setns, mount, prctl
     peer        another machine, joined to the test host by a cable
-    facts       what a host has, so that a test can show that nothing was left
+    inventory   what a host has, so that a test can show that nothing was left
 """

@@ -1,0 +1,1 @@
+"""Fakes of the ports: a kernel in memory, time without waiting."""
