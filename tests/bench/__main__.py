@@ -1,0 +1,32 @@
+"""`make bench`: runs in a test host; writes BENCHMARKS.md."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.bench.engines import docker, hold, make_image_archive, podman
+from tests.bench.hold_only import measure_hold
+from tests.bench.measures import Rows, measure_engine
+from tests.bench.report import write_report
+
+
+def main() -> int:
+    """Measure the engines one after another and write the table."""
+    results: dict[str, Rows] = {}
+    with tempfile.TemporaryDirectory(
+        prefix="hold-bench-", dir="/var/tmp", ignore_cleanup_errors=True
+    ) as scratch:
+        scratch_path = Path(scratch)
+        archive_path = make_image_archive(scratch_path)
+        for start in (hold, docker, podman):
+            with start(scratch_path, archive_path) as engine:
+                print(f"measuring {engine.name}", file=sys.stderr)
+                results[engine.name] = measure_engine(engine)
+                if engine.name == "hold":
+                    results[engine.name] |= measure_hold(engine)
+    print(write_report(Path("BENCHMARKS.md"), results))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

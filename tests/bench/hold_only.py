@@ -1,0 +1,98 @@
+"""What only hold does: repairs, resync without a difference, API latency."""
+
+import functools
+import os
+import re
+import statistics
+import subprocess
+import time
+from pathlib import Path
+
+from tests.bench.commands import run, time_s, wait_until
+from tests.bench.engines import IMAGE, Engine
+from tests.bench.measures import Rows, start_with_port
+
+_ROUNDS = 7
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+def measure_hold(engine: Engine) -> Rows:
+    """Return the rows that no peer has."""
+    return _measure_repairs(engine) | _measure_api(engine) | _measure_resync(engine)
+
+
+def _measure_repairs(engine: Engine) -> Rows:
+    start_with_port(engine, "drift", 25000)
+    wait_until(functools.partial(_has_rule, 25000), "the published port")
+    veths, firewalls = [], []
+    for _ in range(_ROUNDS):
+        link = _find_veths()[0]
+        run(["ip", "link", "del", link])
+        veths.append(time_s(functools.partial(wait_until, _has_veth, "the veth")))
+        time.sleep(0.3)
+    for _ in range(_ROUNDS):
+        run(["iptables", "-t", "nat", "-F"])
+        firewalls.append(
+            time_s(functools.partial(wait_until, functools.partial(_has_rule, 25000), "the rule"))
+        )
+        time.sleep(0.3)
+    engine.run("rm", "-f", "drift")
+    return {
+        "deleted veth repaired": statistics.median(veths),
+        "flushed firewall repaired": statistics.median(firewalls),
+    }
+
+
+def _find_veths() -> list[str]:
+    return re.findall(r"^\d+: (hv[0-9a-f]+)@", run(["ip", "-o", "link"]), re.MULTILINE)
+
+
+def _has_veth() -> bool:
+    return bool(_find_veths())
+
+
+def _has_rule(port: int) -> bool:
+    return f"--dport {port}" in run(["iptables-save", "-t", "nat"])
+
+
+def _measure_api(engine: Engine) -> Rows:
+    """Latency of single calls on one open connection, as a program sees it."""
+    script = Path(__file__).with_name("api_latency.py")
+    answer = run([str(Path(engine.command[0]).with_name("python")), str(script)], engine.environment)
+    return {
+        f"API {name}, one call": float(value)
+        for name, value in (line.split() for line in answer.splitlines())
+    }
+
+
+def _measure_resync(engine: Engine) -> Rows:
+    """Processor time of the daemon for resyncs of 1,000 networks-less objects that need nothing."""
+    document = "\n---\n".join(
+        f"apiVersion: hold/v1\nkind: Container\nmetadata: {{name: idle{index}}}\n"
+        f"spec: {{image: '{IMAGE}', networkMode: none, desired: stopped}}"
+        for index in range(1000)
+    )
+    subprocess.run([*engine.command, "apply", "-f", "-"], input=document.encode(), check=True,
+                   capture_output=True, env={**os.environ, **engine.environment})  # fmt: skip
+    pid = engine.daemon_pids[0]
+    _wait_until_idle(pid)
+    before = _read_cpu_s(pid)
+    os.kill(pid, 10)  # SIGUSR1 asks for a resync
+    time.sleep(0.2)
+    _wait_until_idle(pid)
+    spent = _read_cpu_s(pid) - before
+    engine.run("delete", "container", "--all", "--wait=false")
+    return {"no-op resync, 1,000 objects (processor time)": spent}
+
+
+def _read_cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+
+
+def _wait_until_idle(pid: int) -> None:
+    """Return when the daemon has used less than a tick or two in half a second."""
+    before = -1.0
+    while (now := _read_cpu_s(pid)) - before > 0.02:
+        before = now
+        time.sleep(0.5)

@@ -1,0 +1,54 @@
+"""Writes the table."""
+
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.bench.measures import Rows
+
+TARGETS = {
+    "run --rm true, bridge": "0.35 x Docker",
+    "run --rm true, without network": "0.40 x Docker",
+    "start detached with a port, one by one, each": "0.25 x Docker",
+    "start 50 detached with a port at once, each": "0.12 x Docker",
+    "remove 50 at once, each": "0.25 x Docker",
+    "memory per running container": "400 kB",
+    "memory of the daemon without containers": "90 MB",
+    "kill -9 to running again (restart always)": "40 ms",
+    "deleted veth repaired": "100 ms",
+    "flushed firewall repaired": "100 ms",
+    "no-op resync, 1,000 objects (processor time)": "200 ms",
+}
+
+
+def write_report(path: Path, results: Mapping[str, Rows]) -> str:
+    """Write BENCHMARKS.md out of rows by engine; returns its text. Ratios are hold's value divided by a peer's."""
+    peers = [name for name in results if name != "hold"]
+    lines = [
+        "# Benchmarks",
+        "",
+        f"`make bench` on Linux {platform.release()}, {platform.machine()}; all engines in one run on one host. Times are",
+        "medians. A ratio is hold's value divided by the peer's: smaller is better.",
+        "",
+        "| measured | hold | " + " | ".join(f"{name} | ratio" for name in peers) + " | target |",
+        "|---" * (3 + 2 * len(peers)) + "|",
+    ]
+    lines += [_render_row(row, results, peers) for row in results["hold"]]
+    text = "\n".join(lines) + "\n"
+    path.write_text(text)
+    return text
+
+
+def _render_row(row: str, results: Mapping[str, Rows], peers: list[str]) -> str:
+    own = results["hold"][row]
+    cells = [row, _render_value(row, own)]
+    for peer in peers:
+        value = results[peer].get(row)
+        cells += [_render_value(row, value), f"{own / value:.2f}"] if value else ["-", "-"]
+    return "| " + " | ".join([*cells, TARGETS.get(row, "")]) + " |"
+
+
+def _render_value(row: str, value: float) -> str:
+    if "memory" in row:
+        return f"{value / 1000:,.0f} kB"
+    return f"{value * 1000:,.1f} ms"
