@@ -29,8 +29,8 @@ class ProcessWant:
 
     `config_json` is the whole OCI configuration; `files` are texts by name to lie in the bundle directory
     (hosts, resolv.conf, hostname), which the configuration mounts; `directories` are absolute paths inside
-    the root to make when missing (working directory, mount targets). `runtime` is crun, runc or a path;
-    empty lets the adapter choose.
+    the root to make when missing (the working directory), `host_directories` absolute paths of the host.
+    `runtime` is crun, runc or a path; empty lets the adapter choose.
     """
 
     uid: Uid
@@ -40,6 +40,7 @@ class ProcessWant:
     config_json: str
     files: tuple[tuple[str, str], ...] = ()
     directories: tuple[str, ...] = ()
+    host_directories: tuple[str, ...] = ()
     runtime: str = ""
     tty: bool = False
     stdin_open: bool = False

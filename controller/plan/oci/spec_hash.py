@@ -1,0 +1,19 @@
+"""The digest of what needs a new process to change."""
+
+import hashlib
+
+from controller.model.container import ContainerSpec
+
+IN_PLACE_FIELDS = frozenset(
+    {
+        "resources", "restart", "ports", "networks", "depends_on", "desired", "run", "stop_signal",
+        "stop_grace_period_s", "auto_remove",
+    }
+)  # fmt: skip
+"""Fields of a container's spec that change without a new process."""
+
+
+def derive_spec_hash(spec: ContainerSpec) -> str:
+    """Return 32 hex digits, equal for two specs when the process of the one can serve the other."""
+    text = spec.model_dump_json(exclude=set(IN_PLACE_FIELDS), by_alias=True, exclude_defaults=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
