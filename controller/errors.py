@@ -39,19 +39,19 @@ class Violation:
 
 
 class HoldError(Exception):
-    """Base of all errors of hold; `message` is one sentence for a person, without a final full stop."""
+    """Base of all errors of hold; `message` is one sentence for a person, without a final full stop.
 
-    def __init__(self, message: str) -> None:
+    `violations` name the fields of the request that the error is about, where it is about fields.
+    """
+
+    def __init__(self, message: str, *, violations: Sequence[Violation] = ()) -> None:
         super().__init__(message)
         self.message = message
+        self.violations = tuple(violations)
 
 
 class Invalid(HoldError):
     """The request can never be carried out as it is written."""
-
-    def __init__(self, message: str, *, violations: Sequence[Violation] = ()) -> None:
-        super().__init__(message)
-        self.violations = tuple(violations)
 
     @classmethod
     def of(cls, violations: Sequence[Violation]) -> "Invalid":
@@ -78,8 +78,8 @@ class StaleRevision(Conflict):
 class ManagedElsewhere(Conflict):
     """The object belongs to another manager, which `manager` names."""
 
-    def __init__(self, message: str, *, manager: str) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, manager: str, violations: Sequence[Violation] = ()) -> None:
+        super().__init__(message, violations=violations)
         self.manager = manager
 
 
@@ -94,8 +94,10 @@ class Expired(HoldError):
 class Unavailable(HoldError):
     """Something is not there yet, or not now."""
 
-    def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, *, retry_after_s: float = 1.0, violations: Sequence[Violation] = ()
+    ) -> None:
+        super().__init__(message, violations=violations)
         self.retry_after_s = retry_after_s
 
 

@@ -1,0 +1,24 @@
+"""What a batch comes to, decided whole before anything is written: the gate in front of the store.
+
+Pure: `decide_apply`, `decide_delete` and `decide_rollback` turn a snapshot and a wish into writes and outcomes, or
+raise one error that reports everything wrong by field.
+"""
+
+from controller.plan.addresses import AddressPool
+from controller.plan.admission.apply import decide_apply
+from controller.plan.admission.batch import CLI_MANAGER, AdmissionContext, ApplyBatch, Rollback
+from controller.plan.admission.delete import decide_delete
+from controller.plan.admission.intents import DEFAULT_NETWORK
+from controller.plan.admission.rollback import decide_rollback
+
+__all__ = [
+    "CLI_MANAGER",
+    "DEFAULT_NETWORK",
+    "AddressPool",
+    "AdmissionContext",
+    "ApplyBatch",
+    "Rollback",
+    "decide_apply",
+    "decide_delete",
+    "decide_rollback",
+]

@@ -1,0 +1,58 @@
+"""What a writer asks for, and what the decision may know besides the snapshot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.model.changes import Draft
+from controller.model.facts import HostFacts
+from controller.model.ids import Key
+from controller.model.kinds import Resource
+from controller.plan.addresses import AddressPool
+
+CLI_MANAGER = "cli"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmissionContext:
+    """What is true outside the store when a batch is decided.
+
+    `now` becomes the creation time of new objects. `seed` is fresh random text, never used for two batches: the uids of
+    new objects derive from it. `pool` is where subnets of networks without one come from.
+    """
+
+    now: datetime
+    host: HostFacts
+    pool: AddressPool
+    seed: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyBatch:
+    """Objects as `manager` wants them; each spec replaces the stored one.
+
+    `force` takes objects over from other managers. `prune` deletes those of the manager's objects that the batch does
+    not name. `deletions` are deleted in the same decision. `create_volumes` makes the volumes that containers of the
+    batch name and that don't exist.
+    """
+
+    drafts: Sequence[Draft]
+    manager: str = CLI_MANAGER
+    force: bool = False
+    prune: bool = False
+    create_volumes: bool = False
+    deletions: Sequence[Key] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollback:
+    """The wish to return to an earlier spec of the object `key`.
+
+    `history` are the kept generations, newest first; `generation` 0 means the newest that differs from the present.
+    """
+
+    key: Key
+    history: Sequence[Resource]
+    generation: int = 0
+    manager: str = CLI_MANAGER
+    force: bool = False

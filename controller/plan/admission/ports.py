@@ -1,0 +1,104 @@
+"""Host ports of containers: none twice, none of a foreign listener, and those that hold chose stay."""
+
+from collections.abc import Sequence
+
+from controller.errors import AlreadyExists, Exhausted, Invalid, Unavailable
+from controller.model.container import ContainerAssigned, ContainerSpec
+from controller.model.facts import HostFacts
+from controller.model.ids import Key
+from controller.model.ports import PortMapping
+from controller.plan.admission.findings import Findings
+from controller.plan.admission.intents import Intent
+from controller.plan.admission.taken import Holder, Listeners, Taken, list_random_ports
+
+Publisher = tuple[Intent, ContainerSpec, ContainerAssigned]
+
+
+class PortAssigner:
+    """Finds a host port for every published port of a batch."""
+
+    def __init__(self, taken: Taken, host: HostFacts, findings: Findings) -> None:
+        self._taken = taken
+        self._listeners = Listeners(host)
+        self._findings = findings
+
+    def assign(self, publishers: Sequence[Publisher]) -> dict[Key, tuple[PortMapping, ...]]:
+        """Return each container's ports in the order of its spec; ports that can't be had are missing."""
+        found: dict[Key, dict[int, PortMapping]] = {intent.key: {} for intent, _, _ in publishers}
+        for publisher in publishers:
+            self._keep_chosen(publisher, found)
+        for publisher in publishers:
+            self._take_named(publisher, found)
+        for publisher in publishers:
+            self._choose(publisher, found)
+        return {
+            key: tuple(port for _, port in sorted(ports.items(), key=lambda item: item[0]))
+            for key, ports in found.items()
+        }
+
+    def _keep_chosen(self, publisher: Publisher, found: dict[Key, dict[int, PortMapping]]) -> None:
+        intent, spec, previous = publisher
+        named = {_name(port) for port in spec.ports if port.host_port}
+        unclaimed = [port for port in previous.ports if _name(port) not in named]
+        for index, port in enumerate(spec.ports):
+            if port.host_port:
+                continue
+            kept = next((old for old in unclaimed if _leads_alike(old, port)), None)
+            if kept is not None and self._taken.find_port(kept) is None:
+                unclaimed.remove(kept)
+                self._take(intent.key, kept)
+                found[intent.key][index] = kept
+
+    def _take_named(self, publisher: Publisher, found: dict[Key, dict[int, PortMapping]]) -> None:
+        intent, spec, previous = publisher
+        had = {_name(port) for port in previous.ports}
+        for index, port in enumerate(spec.ports):
+            if not port.host_port:
+                continue
+            path = f"spec.ports[{index}].hostPort"
+            label = f"{port.host_ip + ':' if port.host_ip else ''}{port.host_port}/{port.protocol}"
+            holder = self._taken.find_port(port)
+            if holder is not None and holder.key == intent.key:
+                self._findings.add(Invalid, intent.key, path, f"host port {label} is published twice")
+            elif holder is not None:
+                refusal = Unavailable if holder.leaving else AlreadyExists
+                message = f"host port {label} is taken by {holder}: choose another port"
+                self._findings.add(refusal, intent.key, path, message)
+            elif _name(port) not in had and self._listeners.is_heard(port):
+                message = f"host port {label} is taken by a process of the host that hold does not run: choose another port"
+                self._findings.add(AlreadyExists, intent.key, path, message)
+            else:
+                self._take(intent.key, port)
+                found[intent.key][index] = port
+
+    def _choose(self, publisher: Publisher, found: dict[Key, dict[int, PortMapping]]) -> None:
+        intent, spec, _ = publisher
+        for index, port in enumerate(spec.ports):
+            if port.host_port or index in found[intent.key]:
+                continue
+            for number in list_random_ports(intent.uid, port.container_port):
+                candidate = port.model_copy(update={"host_port": number})
+                if self._taken.find_port(candidate) is None and not self._listeners.is_heard(candidate):
+                    self._take(intent.key, candidate)
+                    found[intent.key][index] = candidate
+                    break
+            else:
+                path = f"spec.ports[{index}].hostPort"
+                self._findings.add(
+                    Exhausted, intent.key, path, "no host port is free: name one outside 32768-60999"
+                )
+
+    def _take(self, key: Key, port: PortMapping) -> None:
+        self._taken.take_port(port, Holder(key=key))
+
+
+def _name(port: PortMapping) -> tuple[str, str, int]:
+    return port.protocol, port.host_ip, port.host_port
+
+
+def _leads_alike(one: PortMapping, other: PortMapping) -> bool:
+    return (one.protocol, one.host_ip, one.container_port) == (
+        other.protocol,
+        other.host_ip,
+        other.container_port,
+    )
