@@ -224,6 +224,10 @@ class Namespaces(Protocol):
         """Return every namespace of this instance."""
         ...
 
+    async def read(self, container: Uid) -> NamespaceFacts | None:
+        """Return one container's namespace, None when there is none."""
+        ...
+
     async def ensure(self, container: Uid) -> None:
         """Make the namespace with loopback up and IPv6 off."""
         ...

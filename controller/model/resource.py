@@ -71,7 +71,7 @@ class Condition(Model):
 
 ConditionType = Literal[
     "Ready", "ImageAvailable", "NetworksAvailable", "VolumesAvailable", "DependenciesMet",
-    "NetworksAttached", "PortsPublished", "Available", "NamesServed",
+    "NetworksAttached", "PortsPublished", "Available", "NamesServed", "Stopping",
 ]  # fmt: skip
 
 
