@@ -2,15 +2,10 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 _BOLD, _DIM, _GREEN, _RED, _PLAIN = "\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[0m"
-_DEADLINE_S = 60.0
-
-
-class StepFailed(Exception):
-    """A step did not come to its end."""
 
 
 class Screen:
@@ -46,12 +41,3 @@ class Screen:
             raise
         took_ms = (time.monotonic() - start) * 1000
         print(f"  {self._paint(_GREEN, 'ok')} {what} {self._paint(_DIM, f'({took_ms:,.0f} ms)')}", flush=True)
-
-
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    """Return as soon as the condition holds; StepFailed after a minute."""
-    deadline = time.monotonic() + _DEADLINE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise StepFailed(f"{what}: not within {_DEADLINE_S:.0f} s")
-        time.sleep(0.005)
