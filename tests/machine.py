@@ -129,6 +129,17 @@ class Machine:
         """Return the pid of a container's process, 0 while there is none."""
         return int(self.read_status(name).get("pid", 0))
 
+    def purge(self) -> None:
+        """Delete every object, end the daemon; what a host keeps after that was left behind.
+
+        The administrator's chain stays by design and is removed here.
+        """
+        if self._daemon is None or self._daemon.poll() is not None:
+            self.start_daemon()
+        for kind in ("container", "network", "volume", "image"):
+            self.succeed("delete", kind, "--all", "--force", "--grace-period", "0")
+        self.stop_daemon()
+
     def import_image(self, name: str) -> None:
         """Make a root file system out of Debian's static busybox and import it."""
         self.succeed("import", str(self.make_image_archive()), name)
@@ -143,6 +154,11 @@ class Machine:
             (root_path / folder).mkdir(parents=True)
         (root_path / "bin/busybox").write_bytes(Path("/bin/busybox").read_bytes())
         (root_path / "bin/busybox").chmod(0o755)
+        script_path = root_path / "www/cgi-bin/who"
+        script_path.parent.mkdir(parents=True)
+        script_path.write_text("#!/bin/sh\necho\necho $REMOTE_ADDR\n")
+        script_path.chmod(0o755)
+        (root_path / "www/index.html").write_text("hello from a container\n")
         (root_path / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\nweb:x:1000:1000::/:/bin/sh\n")
         (root_path / "etc/group").write_text("root:x:0:\nweb:x:1000:\n")
         applets = subprocess.run(
@@ -163,11 +179,11 @@ class Machine:
         return archive_path
 
 
-def fetch(port: int, host: str = "127.0.0.1") -> str:
-    """Return what an HTTP server answers at /, empty while nothing does."""
+def fetch(port: int, host: str = "127.0.0.1", path: str = "/") -> str:
+    """Return what an HTTP server answers, empty while nothing does; the image's /cgi-bin/who tells the client's address."""
     connection = http.client.HTTPConnection(host, port, timeout=2)
     try:
-        connection.request("GET", "/")
+        connection.request("GET", path)
         return connection.getresponse().read().decode()
     except (OSError, http.client.HTTPException):
         return ""

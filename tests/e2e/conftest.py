@@ -1,0 +1,36 @@
+"""A machine with a daemon, in a test host."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.machine import Machine
+from tests.testhost.inventory import read_inventory
+
+IMAGE = "box:1"
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine with a running daemon and the image box:1; nothing of it may be left on the host at the end."""
+    if os.environ.get("HOLD_TEST_HOST") != "1":
+        pytest.skip("needs a test host")
+    before = read_inventory()
+    scratch_path = tmp_path_factory.mktemp("machine")
+    (scratch_path / "resolv.conf").write_text("nameserver 127.0.0.53\n")
+    machine = Machine(scratch_path, options=["--resolv-conf", str(scratch_path / "resolv.conf")])
+    machine.start_daemon()
+    try:
+        machine.import_image(IMAGE)
+        yield machine
+    finally:
+        machine.purge()
+    assert read_inventory().added_since(before) == ()
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    """A directory for the manifests of one test."""
+    return tmp_path
