@@ -1,0 +1,102 @@
+"""Namespaces, bridges, attachments, firewall and names."""
+
+from typing import Protocol
+
+from controller.model.facts import (
+    AttachmentFacts,
+    BridgeFacts,
+    FirewallFacts,
+    NamesFacts,
+    NamespaceFacts,
+)
+from controller.model.ids import Uid
+from controller.model.wants import (
+    AttachmentWant,
+    BridgeWant,
+    FirewallWant,
+    NamesWant,
+)
+
+
+class Namespaces(Protocol):
+    """Network namespaces that containers' processes are put into."""
+
+    async def list(self) -> tuple[NamespaceFacts, ...]:
+        """Return every namespace of this instance."""
+        ...
+
+    async def read(self, container: Uid) -> NamespaceFacts | None:
+        """Return one container's namespace, None when there is none."""
+        ...
+
+    async def ensure(self, container: Uid) -> None:
+        """Make the namespace with loopback up and IPv6 off."""
+        ...
+
+    async def delete(self, container: Uid) -> None:
+        """Drop the namespace; the kernel removes the links in it in its own time."""
+        ...
+
+
+class Bridges(Protocol):
+    """Bridges of networks."""
+
+    async def list(self) -> tuple[BridgeFacts, ...]:
+        """Return every bridge of this instance."""
+        ...
+
+    async def ensure(self, want: BridgeWant) -> None:
+        """Make the bridge, or make it so again. Conflict when a link of others has the name."""
+        ...
+
+    async def delete(self, network: Uid) -> None:
+        """Remove the bridge; ports lose their bridge and stay."""
+        ...
+
+
+class Attachments(Protocol):
+    """Veth pairs between containers' namespaces and bridges."""
+
+    async def list(self) -> tuple[AttachmentFacts, ...]:
+        """Return the attachments of every container; those whose namespace is gone have no inside."""
+        ...
+
+    async def read(self, container: Uid) -> tuple[AttachmentFacts, ...]:
+        """Return one container's attachments."""
+        ...
+
+    async def ensure(self, want: AttachmentWant) -> None:
+        """Make the attachment, or mend just what differs. NotFound when namespace or bridge is missing."""
+        ...
+
+    async def delete(self, container: Uid, host_link: str) -> None:
+        """Remove a veth pair of the container."""
+        ...
+
+
+class Firewall(Protocol):
+    """The host's packet filter and address translation, in chains of our own."""
+
+    async def read(self) -> FirewallFacts:
+        """Return what is installed."""
+        ...
+
+    async def replace(self, want: FirewallWant) -> None:
+        """Install all rules of `want` atomically per table, in place of ours, and the jumps to them first in line."""
+        ...
+
+    async def delete(self) -> None:
+        """Remove every chain and jump of this instance; the administrator's chain stays."""
+        ...
+
+
+class NameServer(Protocol):
+    """Names of containers, served to containers; goes on while the daemon is down."""
+
+    async def read(self) -> NamesFacts:
+        """Return what is served."""
+        ...
+
+    async def publish(self, want: NamesWant) -> None:
+        """Serve exactly the zones of `want`, without a gap; no server runs when there are none."""
+        ...

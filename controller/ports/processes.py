@@ -1,0 +1,99 @@
+"""Containers' processes, their limits, their root file systems."""
+
+from typing import Protocol
+
+from controller.model.facts import (
+    AccountFiles,
+    LimitFacts,
+    ProcessFacts,
+    RootFacts,
+)
+from controller.model.ids import Uid
+from controller.model.wants import (
+    LimitsWant,
+    ProcessWant,
+    RootWant,
+)
+
+
+class Processes(Protocol):
+    """Containers' processes through an OCI runtime, each watched over by a monitor that outlives the daemon."""
+
+    async def list(self) -> tuple[ProcessFacts, ...]:
+        """Return every process of this instance, ended and half-created ones included."""
+        ...
+
+    async def read(self, uid: Uid) -> ProcessFacts | None:
+        """Return the process, None when there is none, not even the remains of one."""
+        ...
+
+    async def create(self, want: ProcessWant) -> None:
+        """Create the process up to just before its program runs; removes the remains of a half creation first.
+
+        The network namespace and the root must be there. Refused names what the runtime said.
+        """
+        ...
+
+    async def start(self, uid: Uid) -> None:
+        """Let the created program run; nothing when it already does. Refused when the program can't be run."""
+        ...
+
+    async def signal(self, uid: Uid, number: int) -> None:
+        """Send a signal to the container's first process; nothing when it has ended."""
+        ...
+
+    async def delete(self, uid: Uid) -> None:
+        """End the process by SIGKILL if it lives and remove everything about it but its log."""
+        ...
+
+
+class Freezer(Protocol):
+    """Stops the clock for a container's processes."""
+
+    async def pause(self, uid: Uid) -> None:
+        """Freeze every process of the container."""
+        ...
+
+    async def resume(self, uid: Uid) -> None:
+        """Let them go on."""
+        ...
+
+
+class Limits(Protocol):
+    """Cgroup limits of a container with a process."""
+
+    async def read(self, uid: Uid) -> LimitFacts | None:
+        """Return the limits in force; None when the container has no cgroup."""
+        ...
+
+    async def apply(self, uid: Uid, want: LimitsWant) -> None:
+        """Set the limits. Refused when the kernel can't (memory below what is used)."""
+        ...
+
+
+class Roots(Protocol):
+    """Containers' root file systems."""
+
+    async def list(self) -> tuple[RootFacts, ...]:
+        """Return every root that is mounted or has a writable layer."""
+        ...
+
+    async def read(self, uid: Uid) -> RootFacts:
+        """Return the facts of one root, mounted or not."""
+        ...
+
+    async def mount(self, want: RootWant) -> None:
+        """Mount the root; a stale mount of other layers is replaced. NotFound when a lower directory is missing."""
+        ...
+
+    async def unmount(self, uid: Uid) -> None:
+        """Unmount the root; the writable layer stays."""
+        ...
+
+    async def delete(self, uid: Uid) -> None:
+        """Remove the writable layer and the logs; the root must be unmounted."""
+        ...
+
+    async def read_accounts(self, want: RootWant) -> AccountFiles:
+        """Return the account files that the container will see, mounted or not, following no link out of the root."""
+        ...

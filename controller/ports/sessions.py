@@ -1,0 +1,100 @@
+"""Ways into a running process."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from controller.model.ids import Uid
+
+
+class Stream(StrEnum):
+    """Where bytes came from."""
+
+    STDOUT = "stdout"
+    STDERR = "stderr"
+
+
+class Session(Protocol):
+    """A client's connection to a running process; ends when the process or the client does."""
+
+    def output(self) -> AsyncIterator[tuple[Stream, bytes]]:
+        """Yield what the process writes, until it ends."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes to standard input."""
+        ...
+
+    async def close_stdin(self) -> None:
+        """End standard input."""
+        ...
+
+    async def resize(self, *, rows: int, columns: int) -> None:
+        """Tell the terminal's size."""
+        ...
+
+    async def exit_code(self) -> int | None:
+        """Wait for the process of an exec to end and return its code; None for attach, whose end the store tells."""
+        ...
+
+    async def close(self) -> None:
+        """Let go; an exec's process that still runs is left alone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecWant:
+    """A further process in a running container. `environment` adds to the container's own."""
+
+    arguments: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...] = ()
+    working_dir: str = ""
+    user: str = ""
+    tty: bool = False
+    stdin: bool = False
+    privileged: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """A piece of output: whole lines end with a newline, pieces of longer ones don't."""
+
+    at: datetime
+    stream: Stream
+    data: bytes
+
+
+class Sessions(Protocol):
+    """Ways into a container's process."""
+
+    async def attach(self, uid: Uid) -> Session:
+        """Connect to a created or running process. NotFound when there is none."""
+        ...
+
+    def expect_attach(self, name: str) -> "Gate":
+        """Hold back the start of the container of this name, not yet created, until its gate opens (at most 10 s)."""
+        ...
+
+    async def exec(self, uid: Uid, want: ExecWant) -> Session:
+        """Run a further process. Conflict when the container does not run; Refused when the program can't be run."""
+        ...
+
+    def logs(
+        self, uid: Uid, *, follow: bool, since: datetime | None, tail: int | None
+    ) -> AsyncIterator[LogLine]:
+        """Yield the log from the oldest line kept (or the last `tail`), then follow until the container is deleted."""
+        ...
+
+
+class Gate(Protocol):
+    """Held by a client that wants to be attached before the process starts."""
+
+    async def created(self) -> Uid:
+        """Wait until the process is created and return its container."""
+        ...
+
+    def open(self) -> None:
+        """Let the process start."""
+        ...
