@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Interface
 from pathlib import Path
 
-from tests.testhost import syscalls
+from controller.kernel.sandbox import syscalls
 
 _NETNS_PATH = Path("/run/netns")
 

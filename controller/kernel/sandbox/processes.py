@@ -1,15 +1,13 @@
-"""Processes of a test host: forking, passing signals on, reaping, exit codes."""
+"""Processes of a throw-away host: forking, passing signals on, reaping, exit codes."""
 
 import os
 import signal
 import traceback
-from collections.abc import Callable, Sequence
-from typing import NoReturn
+from collections.abc import Callable
 
-from tests.testhost import syscalls
+from controller.kernel.sandbox import syscalls
 
 EXIT_BROKEN = 125
-EXIT_NOT_FOUND = 127
 
 _PASSED_ON = frozenset(
     {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
@@ -52,16 +50,6 @@ def supervise(pid: int) -> int:
         if status is not None:
             code = os.waitstatus_to_exitcode(status)
             return code if code >= 0 else 128 - code
-
-
-def execute(command: Sequence[str], environment: dict[str, str], mask: set[signal.Signals]) -> NoReturn:
-    """Become the command, with the given signal mask; exits with 127 where it can't be run."""
-    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    try:
-        os.execvpe(command[0], list(command), environment)
-    except OSError as exc:
-        print(f"test host: {command[0]}: {exc.strerror}", flush=True)
-        os._exit(EXIT_NOT_FOUND)
 
 
 def _reap(main_pid: int) -> int | None:

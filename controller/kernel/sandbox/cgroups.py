@@ -1,4 +1,4 @@
-"""A cgroup of the test host's own in every hierarchy, which is the root cgroup as seen from inside.
+"""A cgroup of the throw-away host's own in every hierarchy, which is the root cgroup as seen from inside.
 
 Version 1 hierarchies, version 2 alone, and the hybrid of both are known. In the hybrid the version 2 tree is left out:
 crun does not work beside it, and no controller is in it.
@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.testhost import syscalls
+from controller.kernel.sandbox import syscalls
 
 CGROUP_ROOT_PATH = Path("/sys/fs/cgroup")
 
-_PREFIX = "hold-test-"
+_PREFIX = "hold-host-"
 _GONE_WITHIN_S = 20
 _RETRY_S = 0.05
 _FLAGS = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
@@ -38,7 +38,7 @@ class Hierarchy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnCgroups:
-    """The cgroups of one test host."""
+    """The cgroups of one throw-away host."""
 
     name: str
     hierarchies: tuple[Hierarchy, ...]
@@ -46,7 +46,7 @@ class OwnCgroups:
     @classmethod
     @contextlib.contextmanager
     def made(cls) -> Iterator["OwnCgroups"]:
-        """Make them; remove them and all below at the end, and before that what killed test hosts have left."""
+        """Make them; remove them and all below at the end, and before that what killed throw-away hosts have left."""
         cgroups = cls(name=f"{_PREFIX}{os.getpid()}-{secrets.token_hex(3)}", hierarchies=read_hierarchies())
         _remove_trees(_find_stale(cgroups.hierarchies))
         own_paths = [hierarchy.current_path / cgroups.name for hierarchy in cgroups.hierarchies]
