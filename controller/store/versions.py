@@ -1,0 +1,61 @@
+"""A map of objects of which every version stays readable while newer ones are made.
+
+Objects lie in a fixed number of buckets. A new version copies only the buckets that it changes, so that a write costs
+about a hundredth of copying the whole map, and readers in any thread hold a version without a lock.
+"""
+
+from collections.abc import Iterator, Mapping
+from zlib import crc32
+
+from controller.model.ids import Key
+from controller.model.kinds import Resource
+
+_BUCKETS = 256
+
+
+def _index(key: Key) -> int:
+    """Return the key's bucket; not hash(), so that the order of iteration is the same in every process."""
+    return crc32(key.name.encode()) % _BUCKETS
+
+
+class Version(Mapping[Key, Resource]):
+    """One immutable version of the map."""
+
+    __slots__ = ("_buckets", "_length")
+
+    def __init__(self, buckets: tuple[dict[Key, Resource], ...], length: int) -> None:
+        self._buckets = buckets
+        self._length = length
+
+    @classmethod
+    def of(cls, resources: Mapping[Key, Resource]) -> "Version":
+        """Return a version with the given objects."""
+        return cls(({},) * _BUCKETS, 0).replace(resources)
+
+    def __getitem__(self, key: Key) -> Resource:
+        return self._buckets[_index(key)][key]
+
+    def __iter__(self) -> Iterator[Key]:
+        for bucket in self._buckets:
+            yield from bucket
+
+    def __len__(self) -> int:
+        return self._length
+
+    def replace(self, changes: Mapping[Key, Resource | None]) -> "Version":
+        """Return a version with `changes` made; None removes an object."""
+        buckets = list(self._buckets)
+        fresh: dict[int, dict[Key, Resource]] = {}
+        length = self._length
+        for key, resource in changes.items():
+            index = _index(key)
+            if index not in fresh:
+                fresh[index] = buckets[index] = dict(buckets[index])
+            bucket = fresh[index]
+            length -= key in bucket
+            if resource is None:
+                bucket.pop(key, None)
+            else:
+                bucket[key] = resource
+                length += 1
+        return Version(tuple(buckets), length)
