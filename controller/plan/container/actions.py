@@ -1,0 +1,195 @@
+"""The steps that a container can need."""
+
+from dataclasses import dataclass
+
+from controller.model.container import Container
+from controller.model.ids import Uid
+from controller.model.image import ImageConfig
+from controller.model.wants import AttachmentWant, LimitsWant, RootWant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnsureNamespace:
+    """Make the network namespace, or bring its loopback up."""
+
+    uid: Uid
+
+    def describe(self) -> str:
+        return "make network namespace"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteNamespace:
+    """Drop the network namespace and the links in it."""
+
+    uid: Uid
+
+    def describe(self) -> str:
+        return "delete network namespace"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attach:
+    """Join a network, or mend what differs."""
+
+    network_name: str
+    want: AttachmentWant
+
+    def describe(self) -> str:
+        want = self.want
+        route = f", default route by {want.gateway}" if want.gateway else ""
+        return f"attach {want.inside} to network {self.network_name} with {want.address} ({want.mac}){route}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detach:
+    """Leave a network."""
+
+    uid: Uid
+    host_link: str
+    inside: str
+
+    def describe(self) -> str:
+        return f"detach {self.inside or self.host_link}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrefillVolume:
+    """Copy what the image has at the mount's target into a volume that is still empty."""
+
+    volume: Uid
+    volume_name: str
+    source: RootWant
+    path: str
+
+    def describe(self) -> str:
+        return f"fill volume {self.volume_name} from {self.path} of the image if empty"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountRoot:
+    """Mount the root file system."""
+
+    want: RootWant
+
+    def describe(self) -> str:
+        return "mount root file system"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnmountRoot:
+    """Unmount the root file system."""
+
+    uid: Uid
+
+    def describe(self) -> str:
+        return "unmount root file system"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteRoot:
+    """Remove the writable layer and the logs."""
+
+    uid: Uid
+
+    def describe(self) -> str:
+        return "delete writable layer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateProcess:
+    """Create the process; its configuration is rendered from these values and the accounts found in `root`."""
+
+    container: Container
+    image_config: ImageConfig
+    root: RootWant
+    volumes: tuple[tuple[str, Uid], ...]
+    nameservers: tuple[str, ...]
+
+    def describe(self) -> str:
+        return "create process"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartProcess:
+    """Let the created process run its program."""
+
+    uid: Uid
+
+    def describe(self) -> str:
+        return "start process"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalProcess:
+    """Send a signal to the process."""
+
+    uid: Uid
+    signal: str
+    number: int
+
+    def describe(self) -> str:
+        return f"send {self.signal}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseProcess:
+    """Freeze the container's processes."""
+
+    uid: Uid
+
+    def describe(self) -> str:
+        return "freeze processes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeProcess:
+    """Thaw the container's processes."""
+
+    uid: Uid
+
+    def describe(self) -> str:
+        return "thaw processes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteProcess:
+    """Remove the process or its remains."""
+
+    uid: Uid
+
+    def describe(self) -> str:
+        return "delete process"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyLimits:
+    """Set the limits of the container's cgroups."""
+
+    uid: Uid
+    want: LimitsWant
+
+    def describe(self) -> str:
+        want = self.want
+        values = {"memory": want.memory_bytes, "cpus": want.cpus, "pids": want.pids}
+        texts = [f"{name} {'unlimited' if value is None else value}" for name, value in values.items()]
+        return f"set limits: {', '.join(texts)}"
+
+
+ContainerAction = (
+    EnsureNamespace
+    | DeleteNamespace
+    | Attach
+    | Detach
+    | PrefillVolume
+    | MountRoot
+    | UnmountRoot
+    | DeleteRoot
+    | CreateProcess
+    | StartProcess
+    | SignalProcess
+    | PauseProcess
+    | ResumeProcess
+    | DeleteProcess
+    | ApplyLimits
+)

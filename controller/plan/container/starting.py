@@ -1,0 +1,102 @@
+"""The steps from whatever is there to a running process."""
+
+from collections.abc import Iterator
+
+from controller.model.container import Phase
+from controller.model.facts import ProcessState
+from controller.model.ids import Uid
+from controller.model.image import ImageConfig
+from controller.model.mounts import MountType
+from controller.plan.container.actions import (
+    ContainerAction,
+    CreateProcess,
+    DeleteNamespace,
+    DeleteProcess,
+    EnsureNamespace,
+    MountRoot,
+    PrefillVolume,
+    StartProcess,
+)
+from controller.plan.container.inputs import ContainerDesired, ContainerObserved
+from controller.plan.container.links import list_link_actions, list_wants
+
+
+def list_start_actions(desired: ContainerDesired, observed: ContainerObserved) -> tuple[ContainerAction, ...]:
+    """Return all steps to a running process; what earlier runs left in order is kept."""
+    reusable = is_reusable(desired, observed)
+    actions: list[ContainerAction] = []
+    if observed.process is not None and not reusable:
+        actions.append(DeleteProcess(uid=desired.uid))
+    actions += _list_namespace_actions(desired, observed)
+    if observed.root is None or not observed.root.has_upper:
+        actions += _list_prefills(desired)
+    actions += list_root_actions(desired, observed)
+    if desired.is_isolated:
+        present = observed.attachments if observed.namespace is not None else ()
+        actions += list_link_actions(list_wants(desired, present), present, desired.networks)
+    if not reusable:
+        actions.append(_make_create(desired))
+    actions.append(StartProcess(uid=desired.uid))
+    return tuple(actions)
+
+
+def is_reusable(desired: ContainerDesired, observed: ContainerObserved) -> bool:
+    """Tell whether a process is there that was created for just this start, and only needs to be started."""
+    process = observed.process
+    return (
+        process is not None
+        and process.state is ProcessState.CREATED
+        and process.spec_hash == desired.spec_hash
+        and process.run == desired.container.spec.run
+        and desired.status.phase is not Phase.FAILED
+        and (observed.namespace is not None or not desired.is_isolated)
+        and observed.root is not None
+        and observed.root.mounted
+    )
+
+
+def list_root_actions(desired: ContainerDesired, observed: ContainerObserved) -> tuple[ContainerAction, ...]:
+    """Return what mounts the root of a container without a live process; nothing while there are no layers for it."""
+    want, root = desired.root, observed.root
+    if not want.lower_paths:
+        return ()
+    if root is not None and root.mounted and root.lower_paths == want.lower_paths:
+        return ()
+    return (MountRoot(want=want),)
+
+
+def _list_namespace_actions(
+    desired: ContainerDesired, observed: ContainerObserved
+) -> Iterator[ContainerAction]:
+    namespace = observed.namespace
+    if desired.is_isolated and (namespace is None or not namespace.loopback_up):
+        yield EnsureNamespace(uid=desired.uid)
+    if not desired.is_isolated and namespace is not None:
+        yield DeleteNamespace(uid=desired.uid)
+
+
+def _list_prefills(desired: ContainerDesired) -> Iterator[ContainerAction]:
+    """Fill volumes from the image before the container's first start only, as Docker does."""
+    for mount in desired.container.spec.mounts:
+        volume = desired.volumes.get(mount.source)
+        if mount.type is MountType.VOLUME and volume is not None:
+            yield PrefillVolume(
+                volume=Uid(volume.metadata.uid or ""),
+                volume_name=mount.source,
+                source=desired.root,
+                path=mount.target,
+            )
+
+
+def _make_create(desired: ContainerDesired) -> CreateProcess:
+    config = desired.image.status.config if desired.image is not None else None
+    volumes = ((name, Uid(volume.metadata.uid or "")) for name, volume in desired.volumes.items())
+    first = next(iter(desired.networks.values()), None)
+    served = first is not None and first.assigned is not None
+    return CreateProcess(
+        container=desired.container,
+        image_config=config or ImageConfig(),
+        root=desired.root,
+        volumes=tuple(volumes),
+        nameservers=(first.assigned.gateway,) if served and first and first.assigned else (),
+    )

@@ -1,0 +1,178 @@
+"""A container's status in each situation."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from controller.errors import HoldError, Invalid, NotFound, Refused, Unsupported
+from controller.model.container import AttachmentStatus, ContainerStatus, DesiredState, Phase
+from controller.model.facts import ProcessFacts, ProcessState
+from controller.model.resource import Condition
+from controller.plan.conditions import Reason, date_conditions, list_setback, make_condition
+from controller.plan.container.actions import Attach, ContainerAction, CreateProcess, StartProcess
+from controller.plan.container.inputs import ContainerDesired, ContainerObserved
+from controller.plan.container.links import is_attached
+from controller.plan.container.verdict import decide_start, is_fresh, to_datetime
+
+LOST_EXIT_CODE = 255
+"""For a process whose end nobody saw, as Docker has it."""
+
+_START_REFUSALS = (Refused, NotFound, Invalid, Unsupported)
+
+
+def amend(
+    desired: ContainerDesired, now: datetime, conditions: Iterable[Condition], **fields: object
+) -> ContainerStatus:
+    """Return the present status with new conditions and `fields`."""
+    update = {
+        "observed_generation": desired.container.metadata.generation,
+        "conditions": date_conditions(desired.status, conditions, now),
+        **fields,
+    }
+    return desired.status.model_copy(update=update)
+
+
+def clear_history(status: ContainerStatus) -> ContainerStatus:
+    """Return the status before a start that somebody asked for: as if the container had never run."""
+    return status.model_copy(
+        update={
+            "started_at": None,
+            "finished_at": None,
+            "exit_code": None,
+            "oom_killed": False,
+            "restarts": 0,
+            "backoff_s": 0.0,
+            "error": "",
+        }
+    )
+
+
+def derive_running(
+    desired: ContainerDesired, observed: ContainerObserved, wants: tuple[Attach, ...], now: datetime
+) -> ContainerStatus:
+    """Return the status while the process lives as it should."""
+    process = observed.process
+    status = desired.status
+    fields: dict[str, object] = {}
+    if process is not None and process.started_at is not None:
+        started_at = to_datetime(process.started_at)
+        fields |= {"pid": process.pid, "started_at": started_at, "run": process.run}
+        fields |= {"spec_hash": process.spec_hash, "error": ""}
+        if started_at != status.started_at:
+            fields |= _count_start(desired)
+    by_link = {facts.host_link: facts for facts in observed.attachments}
+    attached = [want for want in wants if is_attached(want.want, by_link.get(want.want.host_link))]
+    paused = process is not None and process.state is ProcessState.PAUSED
+    return amend(
+        desired,
+        now,
+        _list_running(desired, observed, len(attached), paused=paused),
+        phase=Phase.PAUSED if paused else Phase.RUNNING,
+        networks=tuple(_derive_attachment(attach) for attach in attached),
+        ports=desired.container.assigned.ports if desired.container.assigned is not None else (),
+        **fields,
+    )
+
+
+def _count_start(desired: ContainerDesired) -> dict[str, object]:
+    """Return the counters after a start that the status does not know of yet."""
+    if is_fresh(desired):
+        return {"restarts": 0, "backoff_s": 0.0, "exit_code": None, "finished_at": None, "oom_killed": False}
+    wait_s = decide_start(desired).wait_s
+    return {"restarts": desired.status.restarts + 1, "backoff_s": wait_s or 0.0}
+
+
+def _list_running(
+    desired: ContainerDesired, observed: ContainerObserved, attached: int, *, paused: bool
+) -> list[Condition]:
+    spec = desired.container.spec
+    all_attached = attached == len(spec.networks)
+    published = observed.ports_published or not spec.ports
+    if paused or spec.desired is DesiredState.PAUSED:
+        reason = Reason.PAUSED
+    elif not all_attached:
+        reason = Reason.NOT_ATTACHED
+    elif not published:
+        reason = Reason.NOT_PUBLISHED
+    else:
+        reason = Reason.RUNNING
+    conditions = [make_condition("Ready", reason, holds=reason is Reason.RUNNING)]
+    if spec.networks:
+        why = Reason.ATTACHED if all_attached else Reason.NOT_ATTACHED
+        conditions.append(make_condition("NetworksAttached", why, holds=all_attached))
+    if spec.ports:
+        why = Reason.PUBLISHED if published else Reason.NOT_PUBLISHED
+        conditions.append(make_condition("PortsPublished", why, holds=published))
+    return conditions
+
+
+def _derive_attachment(attach: Attach) -> AttachmentStatus:
+    want = attach.want
+    return AttachmentStatus(
+        name=attach.network_name, ipv4=want.address.partition("/")[0], mac=want.mac, gateway=want.gateway
+    )
+
+
+def derive_ended(desired: ContainerDesired, process: ProcessFacts | None, now: datetime) -> ContainerStatus:
+    """Return the status after the end of `process`, None for one that vanished; the phase is for others to set."""
+    status = desired.status
+    stopped = any(condition.type == "Stopping" for condition in status.conditions)
+    fields: dict[str, object] = {"pid": 0, "networks": (), "ports": ()}
+    if process is None:
+        fields |= {"finished_at": now, "exit_code": LOST_EXIT_CODE, "oom_killed": False}
+    else:
+        finished_at = to_datetime(process.finished_at) if process.finished_at is not None else now
+        fields |= {"run": process.run, "spec_hash": process.spec_hash, "oom_killed": process.oom_killed}
+        if process.started_at is None:
+            error = process.error or "the process ended before its program was started"
+            fields |= {"error": error, "finished_at": finished_at}
+        else:
+            started_at = to_datetime(process.started_at)
+            if started_at != status.started_at:
+                fields |= _count_start(desired)
+            code = LOST_EXIT_CODE if process.exit_code is None else process.exit_code
+            fields |= {"started_at": started_at, "finished_at": max(started_at, finished_at)}
+            fields |= {"exit_code": code, "error": ""}
+    return amend(desired, now, [_explain_end(fields, stopped=stopped)], **fields)
+
+
+def _explain_end(fields: dict[str, object], *, stopped: bool) -> Condition:
+    if stopped:
+        return make_condition("Ready", Reason.STOPPED, holds=False)
+    if fields.get("error"):
+        return make_condition("Ready", Reason.START_FAILED, str(fields["error"]), holds=False)
+    code = fields.get("exit_code")
+    if code == 0:
+        return make_condition("Ready", Reason.COMPLETED, holds=False)
+    return make_condition("Ready", Reason.ERROR, f"the process ended with exit code {code}", holds=False)
+
+
+def derive_failure(
+    desired: ContainerDesired, action: ContainerAction, error: HoldError, now: datetime
+) -> ContainerStatus:
+    """Return the status after `action` failed.
+
+    A process that can't be created or started is a failed run, tried again by the restart policy alone; anything
+    else is tried again as it is.
+    """
+    if not isinstance(action, CreateProcess | StartProcess) or not isinstance(error, _START_REFUSALS):
+        message = f"{action.describe()}: {error.message}"
+        conditions = list_setback(desired.status, type(error).__name__, message, now)
+        return amend(desired, now, conditions)
+    counters: dict[str, object] = {"restarts": 0, "backoff_s": 0.0}
+    if not is_fresh(desired):
+        wait_s = decide_start(desired).wait_s or 0.0
+        counters = {"restarts": desired.status.restarts + 1, "backoff_s": wait_s}
+    return amend(
+        desired,
+        now,
+        [make_condition("Ready", Reason.START_FAILED, error.message, holds=False)],
+        phase=Phase.FAILED,
+        pid=0,
+        error=error.message,
+        finished_at=now,
+        run=desired.container.spec.run,
+        spec_hash=desired.spec_hash,
+        networks=(),
+        ports=(),
+        **counters,
+    )

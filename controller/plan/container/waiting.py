@@ -1,0 +1,55 @@
+"""What a container has to wait for before it can start."""
+
+from controller.model.container import Container, DependencyCondition, Phase
+from controller.model.mounts import MountType
+from controller.model.resource import Condition, is_ready
+from controller.plan.conditions import Reason, make_condition
+from controller.plan.container.inputs import ContainerDesired
+
+
+def list_waiting(desired: ContainerDesired) -> list[Condition]:
+    """Return a false condition for each kind of thing that is not there yet."""
+    spec = desired.container.spec
+    found = []
+    if spec.image is not None and (desired.image is None or not is_ready(desired.image.status)):
+        message = f"image {spec.image} is not there"
+        found.append(make_condition("ImageAvailable", Reason.WAITING_FOR_IMAGE, message, holds=False))
+    networks = [attachment.name for attachment in spec.networks if not _has_network(desired, attachment.name)]
+    if networks:
+        message = f"not ready: {', '.join(networks)}"
+        found.append(make_condition("NetworksAvailable", Reason.WAITING_FOR_NETWORKS, message, holds=False))
+    volumes = [mount.source for mount in spec.mounts if mount.type is MountType.VOLUME]
+    volumes = [name for name in volumes if not _has_volume(desired, name)]
+    if volumes:
+        message = f"not there: {', '.join(volumes)}"
+        found.append(make_condition("VolumesAvailable", Reason.WAITING_FOR_VOLUMES, message, holds=False))
+    unmet = [
+        f"{name} {dependency.condition}"
+        for name, dependency in spec.depends_on.items()
+        if not is_met(dependency.condition, desired.dependencies.get(name))
+    ]
+    if unmet:
+        message = f"not yet: {', '.join(unmet)}"
+        found.append(make_condition("DependenciesMet", Reason.WAITING_FOR_DEPENDENCIES, message, holds=False))
+    return found
+
+
+def is_met(condition: DependencyCondition, other: Container | None) -> bool:
+    """Tell whether what a container waits for is true of the other one."""
+    if other is None:
+        return False
+    match condition:
+        case DependencyCondition.STARTED:
+            return other.status.phase in (Phase.RUNNING, Phase.PAUSED)
+        case DependencyCondition.COMPLETED:
+            return other.status.phase is Phase.EXITED and other.status.exit_code == 0
+
+
+def _has_network(desired: ContainerDesired, name: str) -> bool:
+    network = desired.networks.get(name)
+    return network is not None and is_ready(network.status)
+
+
+def _has_volume(desired: ContainerDesired, name: str) -> bool:
+    volume = desired.volumes.get(name)
+    return volume is not None and is_ready(volume.status)

@@ -1,0 +1,132 @@
+"""What to do for one image: its content."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.model.facts import ImageFacts
+from controller.model.ids import Uid
+from controller.model.image import Image, ImageConfig, ImageStatus
+from controller.plan.base import Plan
+from controller.plan.conditions import Reason, date_conditions, make_condition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportArchive:
+    """Store a tar archive as the image's only layer."""
+
+    path: str
+    config: ImageConfig
+
+    def describe(self) -> str:
+        return f"import archive {self.path}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportDirectory:
+    """Store a copy of a directory as the image's only layer."""
+
+    path: str
+    config: ImageConfig
+
+    def describe(self) -> str:
+        return f"import directory {self.path}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteContent:
+    """Remove the image's content, but for layers that others need."""
+
+    image_id: str
+    keep: frozenset[str]
+
+    def describe(self) -> str:
+        return "delete image content"
+
+
+ImageAction = ImportArchive | ImportDirectory | DeleteContent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageDesired:
+    """An image; `users` are containers that name it, those on their way out included.
+
+    `shared` tells that another image object has the same content, `keep` names layers that mounted roots stand on.
+    """
+
+    image: Image
+    users: tuple[str, ...] = ()
+    shared: bool = False
+    keep: frozenset[str] = frozenset()
+
+    @property
+    def uid(self) -> Uid:
+        return Uid(self.image.metadata.uid or "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageObserved:
+    """The content that the present spec came to, None when it is not (or not wholly) there.
+
+    `previous` is the content that the status speaks of, if it is there.
+    """
+
+    content: ImageFacts | None = None
+    previous: ImageFacts | None = None
+
+
+def plan_image(
+    desired: ImageDesired, observed: ImageObserved, now: datetime
+) -> Plan[ImageAction, ImageStatus]:
+    """Return the next steps for an image. A deleted one keeps its content until the last container is gone.
+
+    What an earlier spec came to stays while the new one is imported, and is left to garbage collection then.
+    """
+    image, status = desired.image, desired.image.status
+    if image.metadata.deleted_at is not None:
+        return _plan_removal(desired, observed, now)
+    content = observed.content
+    if content is None:
+        actions = _list_imports(image)
+        message = "" if actions else "the content is not in the store: import it again"
+        absent = make_condition("Ready", Reason.ABSENT, message, holds=False)
+        update: dict[str, object] = {"conditions": date_conditions(status, [absent], now)}
+        if not actions:
+            update["observed_generation"] = image.metadata.generation
+        return Plan(actions=actions, status=status.model_copy(update=update))
+    present = make_condition("Ready", Reason.PRESENT, holds=True)
+    update = {
+        "observed_generation": image.metadata.generation,
+        "conditions": date_conditions(status, [present], now),
+        "id": content.id,
+        "size_bytes": content.size_bytes,
+        "layers": content.layers,
+        "config": content.config,
+    }
+    return Plan(actions=(), status=status.model_copy(update=update))
+
+
+def _list_imports(image: Image) -> tuple[ImageAction, ...]:
+    source, config = image.spec.source, image.spec.config or ImageConfig()
+    if source.archive is not None:
+        return (ImportArchive(path=source.archive, config=config),)
+    if source.directory is not None:
+        return (ImportDirectory(path=source.directory, config=config),)
+    return ()
+
+
+def _plan_removal(
+    desired: ImageDesired, observed: ImageObserved, now: datetime
+) -> Plan[ImageAction, ImageStatus]:
+    status = desired.image.status
+    if desired.users:
+        message = f"used by {', '.join(desired.users)}"
+        waiting = make_condition("Ready", Reason.WAITING_FOR_CONTAINERS, message, holds=False)
+        update = {"conditions": date_conditions(status, [waiting], now)}
+        return Plan(actions=(), status=status.model_copy(update=update))
+    content = observed.content or observed.previous
+    gone = make_condition("Ready", Reason.DELETED, holds=False)
+    update = {"conditions": date_conditions(status, [gone], now)}
+    if content is None or desired.shared:
+        return Plan(actions=(), status=status.model_copy(update=update), gone=True)
+    actions = (DeleteContent(image_id=content.id, keep=desired.keep),)
+    return Plan(actions=actions, status=status.model_copy(update=update))

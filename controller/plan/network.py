@@ -1,0 +1,124 @@
+"""What to do for one network: its bridge."""
+
+import ipaddress
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.model.facts import BridgeFacts
+from controller.model.ids import Uid
+from controller.model.network import Network, NetworkStatus
+from controller.model.wants import BridgeWant
+from controller.plan.base import Plan
+from controller.plan.conditions import Reason, date_conditions, make_condition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnsureBridge:
+    """Make the bridge, or make it so again."""
+
+    want: BridgeWant
+
+    def describe(self) -> str:
+        return f"make bridge {self.want.name} with {self.want.address}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteBridge:
+    """Remove the bridge."""
+
+    network: Uid
+    name: str
+
+    def describe(self) -> str:
+        return f"delete bridge {self.name}"
+
+
+NetworkAction = EnsureBridge | DeleteBridge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkDesired:
+    """A network; `users` are containers that name it, those on their way out included."""
+
+    network: Network
+    users: tuple[str, ...] = ()
+
+    @property
+    def uid(self) -> Uid:
+        return Uid(self.network.metadata.uid or "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkObserved:
+    """What the kernel has of one network. `names_served` tells whether a name server answers on it as it should."""
+
+    bridges: tuple[BridgeFacts, ...] = ()
+    names_served: bool = False
+
+
+def plan_network(
+    desired: NetworkDesired, observed: NetworkObserved, now: datetime
+) -> Plan[NetworkAction, NetworkStatus]:
+    """Return the next steps for a network. A deleted one keeps its bridge until the last container is gone."""
+    network = desired.network
+    if network.metadata.deleted_at is not None:
+        return _plan_removal(desired, observed, now)
+    want = derive_bridge_want(network)
+    others = tuple(
+        DeleteBridge(network=desired.uid, name=facts.name)
+        for facts in observed.bridges
+        if facts.name != want.name
+    )
+    mend = () if any(is_bridge(want, facts) for facts in observed.bridges) else (EnsureBridge(want=want),)
+    conditions = [make_condition("Ready", Reason.PRESENT, holds=True)]
+    served = Reason.SERVED if observed.names_served else Reason.NOT_SERVED
+    conditions.append(make_condition("NamesServed", served, holds=observed.names_served))
+    status = network.status.model_copy(
+        update={
+            "observed_generation": network.metadata.generation,
+            "conditions": date_conditions(network.status, conditions, now),
+            "bridge": want.name,
+            "subnet": network.assigned.subnet if network.assigned is not None else "",
+            "gateway": network.assigned.gateway if network.assigned is not None else "",
+        }
+    )
+    return Plan(actions=(*others, *mend), status=status)
+
+
+def _plan_removal(
+    desired: NetworkDesired, observed: NetworkObserved, now: datetime
+) -> Plan[NetworkAction, NetworkStatus]:
+    status = desired.network.status
+    if desired.users:
+        message = f"used by {', '.join(desired.users)}"
+        waiting = make_condition("Ready", Reason.WAITING_FOR_CONTAINERS, message, holds=False)
+        update = {"conditions": date_conditions(status, [waiting], now)}
+        return Plan(actions=(), status=status.model_copy(update=update))
+    actions = tuple(DeleteBridge(network=desired.uid, name=facts.name) for facts in observed.bridges)
+    gone = make_condition("Ready", Reason.DELETED, holds=False)
+    update = {"conditions": date_conditions(status, [gone], now)}
+    return Plan(actions=actions, status=status.model_copy(update=update), gone=not actions)
+
+
+def derive_bridge_want(network: Network) -> BridgeWant:
+    """Return the bridge of a network that has been admitted."""
+    assigned = network.assigned
+    if assigned is None:
+        return BridgeWant(network=Uid(network.metadata.uid or ""), name="", address="")
+    prefix = ipaddress.IPv4Network(assigned.subnet).prefixlen
+    return BridgeWant(
+        network=Uid(network.metadata.uid or ""),
+        name=assigned.bridge,
+        address=f"{assigned.gateway}/{prefix}",
+        mtu=network.spec.mtu,
+    )
+
+
+def is_bridge(want: BridgeWant, facts: BridgeFacts) -> bool:
+    """Tell whether the bridge is there just as wanted."""
+    return (
+        facts.name == want.name
+        and facts.up
+        and facts.addresses == (want.address,)
+        and want.mtu in (None, facts.mtu)
+    )
