@@ -12,16 +12,8 @@ branch_labels = None
 depends_on = None
 
 
-def upgrade() -> None:
-    """Bring the tables forward."""
-    op.create_table(
-        "changes",
-        sa.Column("revision", NUMBER, autoincrement=False, nullable=False),
-        sa.Column("type", sa.String(length=16), nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
-        sa.Column("assigned", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("revision", name="pk_changes"),
-    )
+def create_state() -> None:
+    """Make what is needed to answer for the present state."""
     op.create_table(
         "claims",
         sa.Column("scope", sa.String(length=160), nullable=False),
@@ -36,6 +28,29 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=32), nullable=False),
         sa.Column("value", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_counters"),
+    )
+    op.create_table(
+        "objects",
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=256), nullable=False),
+        sa.Column("uid", sa.String(length=32), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("assigned", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "name", name="pk_objects"),
+    )
+    op.create_index("ix_objects_uid", "objects", ["uid"], unique=True)
+
+
+def create_past() -> None:
+    """Make what is kept of the past."""
+    op.create_table(
+        "changes",
+        sa.Column("revision", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("type", sa.String(length=16), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("assigned", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("revision", name="pk_changes"),
     )
     op.create_table(
         "events",
@@ -62,18 +77,6 @@ def upgrade() -> None:
     op.create_index("ix_history_revision", "history", ["revision"], unique=False)
 
     op.create_table(
-        "objects",
-        sa.Column("kind", sa.String(length=32), nullable=False),
-        sa.Column("name", sa.String(length=256), nullable=False),
-        sa.Column("uid", sa.String(length=32), nullable=False),
-        sa.Column("revision", sa.BigInteger(), nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
-        sa.Column("assigned", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("kind", "name", name="pk_objects"),
-    )
-    op.create_index("ix_objects_uid", "objects", ["uid"], unique=True)
-
-    op.create_table(
         "requests",
         sa.Column("id", sa.String(length=256), nullable=False),
         sa.Column("at", sa.String(length=40), nullable=False),
@@ -81,6 +84,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_requests"),
     )
     op.create_index("ix_requests_at", "requests", ["at"], unique=False)
+
+
+def upgrade() -> None:
+    """Bring the tables forward."""
+    create_state()
+    create_past()
 
 
 def downgrade() -> None:
