@@ -8,14 +8,7 @@ from pydantic import BaseModel
 from controller.model.changes import FieldChange
 from controller.model.container import ContainerSpec
 from controller.model.kinds import Spec
-
-RECREATE_FIELDS = frozenset(
-    {
-        "image", "rootfs", "entrypoint", "command", "environment", "working_dir", "user", "hostname", "mounts",
-        "network_mode", "tty", "stdin_open", "read_only", "runtime",
-    }
-)  # fmt: skip
-"""Attributes of ContainerSpec that only a new process can take over; all others change in place."""
+from controller.plan.oci.spec_hash import IN_PLACE_FIELDS
 
 OPERATED_FIELDS = frozenset({"desired", "run"})
 """Attributes of ContainerSpec that verbs such as stop and restart write, and that manifests seldom speak of."""
@@ -48,7 +41,7 @@ def list_recreate_paths(old: Spec, new: Spec) -> tuple[str, ...]:
     return tuple(
         f"spec.{field.alias or name}"
         for name, field in ContainerSpec.model_fields.items()
-        if name in RECREATE_FIELDS and getattr(old, name) != getattr(new, name)
+        if name not in IN_PLACE_FIELDS and getattr(old, name) != getattr(new, name)
     )
 
 

@@ -12,7 +12,7 @@ from controller.model.resource import Metadata
 from controller.model.volume import VolumeAssigned
 from controller.plan.admission.batch import AdmissionContext, ApplyBatch
 from controller.plan.admission.containers import ContainerAssigner
-from controller.plan.admission.findings import Findings
+from controller.plan.admission.findings import Findings, name_some
 from controller.plan.admission.intents import Intent, collect_intents, complete_key
 from controller.plan.admission.networks import NetworkAssigner
 from controller.plan.admission.references import (
@@ -64,8 +64,7 @@ def check_users(world: World, findings: Findings) -> None:
     users = index_users(list_specs(world))
     for key in sorted(world.leaving):
         if key in users:
-            names = ", ".join(str(user) for user in users[key])
-            findings.add(InUse, key, "", f"is used by {names}: remove them first")
+            findings.add(InUse, key, "", f"is used by {name_some(users[key])}: remove them first")
 
 
 def _choose_leaving(

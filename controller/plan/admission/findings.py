@@ -1,7 +1,7 @@
 """Everything wrong with a batch, collected so that a writer sees it all at once."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from controller.errors import (
@@ -29,6 +29,7 @@ Refusal = (
 )
 
 _MOST_CANDIDATES = 2000
+_MOST_NAMED = 5
 
 
 @dataclass(slots=True)
@@ -73,6 +74,12 @@ class Findings:
         for refusal in order:
             if refusal in self._by_refusal:
                 raise refusal(message, violations=self._all)
+
+
+def name_some(keys: Sequence[Key]) -> str:
+    """Return the keys in words: all when they are few, otherwise the first ones and how many more there are."""
+    named = ", ".join(str(key) for key in keys[:_MOST_NAMED])
+    return named if len(keys) <= _MOST_NAMED else f"{named} and {len(keys) - _MOST_NAMED} more"
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

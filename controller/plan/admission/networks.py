@@ -10,7 +10,7 @@ from controller.model.names import derive_bridge
 from controller.model.network import Network, NetworkAssigned, NetworkSpec
 from controller.plan.addresses import AddressPool, choose_subnet, derive_gateway
 from controller.plan.admission.batch import AdmissionContext
-from controller.plan.admission.findings import Findings
+from controller.plan.admission.findings import Findings, name_some
 from controller.plan.admission.intents import Intent
 from controller.plan.admission.references import World
 
@@ -112,7 +112,7 @@ class NetworkAssigner:
             "spec.bridgeName": previous.bridge != assigned.bridge,
         }
         for path in [path for path, differs in changed.items() if differs]:
-            names = ", ".join(str(user) for user in users)
+            names = name_some(users)
             self._findings.add(
                 InUse, intent.key, path, f"can't change while {names} use the network: remove them first"
             )
