@@ -132,7 +132,9 @@ class Database:
                 return Exhausted(f"no space left for {self.label}: free some on its file system")
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
                 return Unavailable(f"{self.label} is in use by another process: is another daemon running?")
-            case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            case (
+                sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_IOERR
+            ):
                 return Refused(
                     f"{self.label} can't be written: {cause}; check the directory and its file system"
                 )

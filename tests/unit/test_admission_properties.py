@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from controller.errors import HoldError
 from controller.model.changes import Decision, Draft, Put, Snapshot
-from controller.model.container import Container, ContainerSpec
+from controller.model.container import Container, ContainerSpec, NetworkAttachment
 from controller.model.facts import HostFacts
 from controller.model.ids import Key
 from controller.model.kinds import Resource, key_of
@@ -27,14 +27,14 @@ network_specs = st.builds(
 )
 
 
-def _name_of(attachment: dict[str, str]) -> str:
-    return attachment["name"]
+def _name_of(attachment: NetworkAttachment) -> str:
+    return attachment.name
 
 
 attachments = st.fixed_dictionaries(
     {"name": st.sampled_from(["n0", "n1"])},
     optional={"ipv4": st.sampled_from(["10.8.0.2", "10.8.0.3", "10.9.0.10", "10.8.0.1"])},
-)
+).map(NetworkAttachment.model_validate)
 ports = st.fixed_dictionaries(
     {"containerPort": st.integers(1, 2), "hostPort": st.sampled_from([0, 0, 1, 2, 3, 4])},
     optional={
