@@ -1,9 +1,14 @@
 """What to do for the host as a whole: one set of firewall rules, one set of served names."""
 
+import hashlib
 from dataclasses import dataclass
 
+from controller.model.changes import Snapshot
+from controller.model.container import Container, DesiredState, Phase
 from controller.model.facts import FirewallFacts, NamesFacts
-from controller.model.wants import FirewallWant, NamesWant
+from controller.model.ids import Uid
+from controller.model.network import Network
+from controller.model.wants import FirewallWant, NamesWant, Zone
 from controller.plan.base import Plan
 
 
@@ -46,6 +51,32 @@ class HostObserved:
     names: NamesFacts
 
 
+def derive_host(snapshot: Snapshot, instance: str) -> HostDesired:
+    """Return the rules and names that all networks and containers together come to."""
+    networks = [each for each in snapshot.values() if isinstance(each, Network)]
+    containers = [each for each in snapshot.values() if isinstance(each, Container) and is_reachable(each)]
+    text = "\n".join(
+        [
+            *(f"network {each.assigned}" for each in networks),
+            *(f"ports {each.metadata.uid} {each.assigned}" for each in containers),
+        ]
+    )
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    zones = tuple(
+        Zone(
+            network=Uid(n.metadata.uid or ""),
+            network_name=n.metadata.name,
+            bridge=n.assigned.bridge if n.assigned else "",
+            gateway=n.assigned.gateway if n.assigned else "",
+        )
+        for n in networks
+    )
+    return HostDesired(
+        firewall=FirewallWant(digest=digest, text=f"# {instance}\n{text}"),
+        names=NamesWant(digest=digest, zones=zones),
+    )
+
+
 def plan_host(desired: HostDesired, observed: HostObserved) -> Plan[HostAction, None]:
     """Return what makes rules and names right again; ports first, for they keep clients waiting."""
     actions: list[HostAction] = []
@@ -56,3 +87,18 @@ def plan_host(desired: HostDesired, observed: HostObserved) -> Plan[HostAction, 
     if not (served and alive):
         actions.append(PublishNames(want=desired.names))
     return Plan(actions=tuple(actions), status=None)
+
+
+def is_reachable(container: Container) -> bool:
+    """Tell whether the container's ports are published and its names served: while it runs or is about to.
+
+    Rules are there before the process, so that nobody has to wait for them; and they stay while it is started again.
+    """
+    match container.status.phase:
+        case Phase.RUNNING | Phase.PAUSED | Phase.STOPPING:
+            return True
+        case Phase.PENDING | Phase.CREATING:
+            leaving = container.metadata.deleted_at is not None
+            return container.spec.desired is not DesiredState.STOPPED and not leaving
+        case Phase.EXITED | Phase.FAILED:
+            return False

@@ -12,8 +12,10 @@ from controller.plan.conditions import Reason, date_conditions, make_condition
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportArchive:
-    """Store a tar archive as the image's only layer."""
+    """Store a tar archive as the image's only layer, for one generation of an image."""
 
+    image: Uid
+    generation: int
     path: str
     config: ImageConfig
 
@@ -23,8 +25,10 @@ class ImportArchive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportDirectory:
-    """Store a copy of a directory as the image's only layer."""
+    """Store a copy of a directory as the image's only layer, for one generation of an image."""
 
+    image: Uid
+    generation: int
     path: str
     config: ImageConfig
 
@@ -36,6 +40,7 @@ class ImportDirectory:
 class DeleteContent:
     """Remove the image's content, but for layers that others need."""
 
+    image: Uid
     image_id: str
     keep: frozenset[str]
 
@@ -107,10 +112,11 @@ def plan_image(
 
 def _list_imports(image: Image) -> tuple[ImageAction, ...]:
     source, config = image.spec.source, image.spec.config or ImageConfig()
+    uid, generation = Uid(image.metadata.uid or ""), image.metadata.generation
     if source.archive is not None:
-        return (ImportArchive(path=source.archive, config=config),)
+        return (ImportArchive(image=uid, generation=generation, path=source.archive, config=config),)
     if source.directory is not None:
-        return (ImportDirectory(path=source.directory, config=config),)
+        return (ImportDirectory(image=uid, generation=generation, path=source.directory, config=config),)
     return ()
 
 
@@ -128,5 +134,5 @@ def _plan_removal(
     update = {"conditions": date_conditions(status, [gone], now)}
     if content is None or desired.shared:
         return Plan(actions=(), status=status.model_copy(update=update), gone=True)
-    actions = (DeleteContent(image_id=content.id, keep=desired.keep),)
+    actions = (DeleteContent(image=desired.uid, image_id=content.id, keep=desired.keep),)
     return Plan(actions=actions, status=status.model_copy(update=update))

@@ -17,6 +17,7 @@ from controller.ports.host import (
     Sources,
     SourceStatus,
 )
+from controller.ports.kernel import KernelPorts
 from controller.ports.network import Attachments, Bridges, Firewall, NameServer, Namespaces
 from controller.ports.processes import Freezer, Limits, Processes, Roots
 from controller.ports.sessions import ExecWant, Gate, LogLine, Session, Sessions, Stream
@@ -41,6 +42,7 @@ __all__ = [
     "HostView",
     "Images",
     "KernelEvents",
+    "KernelPorts",
     "Limits",
     "LogLine",
     "NameServer",

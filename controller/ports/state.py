@@ -16,6 +16,10 @@ class DesiredState(Protocol):
         """Return every object at the present revision, deleted-but-not-gone ones (`deleted_at` set) included."""
         ...
 
+    def revision(self) -> Revision:
+        """Return the revision of the last write, that of the snapshot."""
+        ...
+
     def watch(self, after: Revision) -> AsyncIterator[Change]:
         """Yield every change after `after` in order, then follow; Expired when compacted or too slow."""
         ...

@@ -1,0 +1,29 @@
+"""Every port of the kernel and the disk together, as the loops are given them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from controller.plan.oci.surroundings import HostTexts
+from controller.ports.host import KernelEvents
+from controller.ports.network import Attachments, Bridges, Firewall, NameServer, Namespaces
+from controller.ports.processes import Freezer, Limits, Processes, Roots
+from controller.ports.storage import Images, VolumeDirectories
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelPorts:
+    """What the loops act through. `read_host_texts` returns the host's resolv.conf, hosts and name as they are now."""
+
+    processes: Processes
+    freezer: Freezer
+    limits: Limits
+    roots: Roots
+    namespaces: Namespaces
+    bridges: Bridges
+    attachments: Attachments
+    firewall: Firewall
+    names: NameServer
+    volumes: VolumeDirectories
+    images: Images
+    events: KernelEvents
+    read_host_texts: Callable[[], HostTexts]

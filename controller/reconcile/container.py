@@ -1,0 +1,171 @@
+"""Containers: what is observed of one, and how each step is carried out."""
+
+from datetime import datetime
+from typing import assert_never
+
+from controller.errors import HoldError
+from controller.model.changes import Snapshot
+from controller.model.container import Container, ContainerStatus
+from controller.model.ids import Uid
+from controller.model.layout import Layout
+from controller.plan.base import Plan
+from controller.plan.container.actions import (
+    ApplyLimits,
+    Attach,
+    ContainerAction,
+    CreateProcess,
+    DeleteNamespace,
+    DeleteProcess,
+    DeleteRoot,
+    Detach,
+    EnsureNamespace,
+    MountRoot,
+    PauseProcess,
+    PrefillVolume,
+    ResumeProcess,
+    SignalProcess,
+    StartProcess,
+    UnmountRoot,
+)
+from controller.plan.container.inputs import ContainerDesired, ContainerObserved, gather_container
+from controller.plan.container.planner import plan_container
+from controller.plan.container.status import derive_failure
+from controller.plan.container.verdict import is_alive
+from controller.plan.oci.render import render_process
+from controller.plan.oci.surroundings import Surroundings
+from controller.ports import KernelPorts
+from controller.reconcile.publication import Publication
+from controller.reconcile.world import World
+
+
+class ContainerReconciler:
+    """The loop's part for containers."""
+
+    def __init__(self, kernel: KernelPorts, layout: Layout, publication: Publication) -> None:
+        self._kernel = kernel
+        self._layout = layout
+        self._publication = publication
+
+    def gather(self, snapshot: Snapshot, resource: Container) -> ContainerDesired:
+        """Return what is wanted, with what it names."""
+        return gather_container(snapshot, resource, self._layout)
+
+    def plan(
+        self, desired: ContainerDesired, observed: ContainerObserved, now: datetime
+    ) -> Plan[ContainerAction, ContainerStatus]:
+        """Decide."""
+        return plan_container(desired, observed, now)
+
+    def explain_failure(
+        self, desired: ContainerDesired, action: ContainerAction, error: HoldError, now: datetime
+    ) -> ContainerStatus:
+        """Return the status after a step failed."""
+        return derive_failure(desired, action, error, now)
+
+    async def observe(self, desired: ContainerDesired) -> ContainerObserved:
+        """Look at one container."""
+        kernel, uid = self._kernel, desired.uid
+        process = await kernel.processes.read(uid)
+        namespace = await kernel.namespaces.read(uid)
+        return ContainerObserved(
+            process=process,
+            root=await kernel.roots.read(uid),
+            namespace=namespace,
+            attachments=await kernel.attachments.read(uid) if namespace is not None else (),
+            limits=await kernel.limits.read(uid) if is_alive(process) else None,
+            ports_published=self._publication.is_published(desired.container),
+        )
+
+    async def recall(self, desired: ContainerDesired, world: World) -> ContainerObserved:
+        """Find one container in what a resync has read."""
+        uid = desired.uid
+        process = world.processes.get(uid)
+        return ContainerObserved(
+            process=process,
+            root=world.roots.get(uid),
+            namespace=world.namespaces.get(uid),
+            attachments=world.attachments.get(uid, ()) if uid in world.namespaces else (),
+            limits=await self._kernel.limits.read(uid) if is_alive(process) else None,
+            ports_published=self._publication.is_published(desired.container),
+        )
+
+    async def apply(self, action: ContainerAction) -> None:
+        """Carry out one step."""
+        await carry_out(self._kernel, self._layout, action)
+
+
+async def carry_out(kernel: KernelPorts, layout: Layout, action: ContainerAction) -> None:
+    """Carry out one step of a container's plan; also for containers that no object speaks of any more."""
+    match action:
+        case EnsureNamespace(uid=uid):
+            await kernel.namespaces.ensure(uid)
+        case DeleteNamespace(uid=uid):
+            await kernel.namespaces.delete(uid)
+        case Attach(want=attachment):
+            await kernel.attachments.ensure(attachment)
+        case Detach(uid=uid, host_link=host_link):
+            await kernel.attachments.delete(uid, host_link)
+        case PrefillVolume(volume=volume, source=source, path=path):
+            await kernel.volumes.prefill(volume, source, path)
+        case MountRoot(want=root):
+            await kernel.roots.mount(root)
+        case UnmountRoot(uid=uid):
+            await kernel.roots.unmount(uid)
+        case DeleteRoot(uid=uid):
+            await kernel.roots.delete(uid)
+        case (
+            CreateProcess()
+            | StartProcess()
+            | SignalProcess()
+            | PauseProcess()
+            | ResumeProcess()
+            | DeleteProcess()
+            | ApplyLimits()
+        ):
+            await _carry_out_on_process(kernel, layout, action)
+        case _:
+            assert_never(action)
+
+
+async def _carry_out_on_process(
+    kernel: KernelPorts,
+    layout: Layout,
+    action: CreateProcess
+    | StartProcess
+    | SignalProcess
+    | PauseProcess
+    | ResumeProcess
+    | DeleteProcess
+    | ApplyLimits,
+) -> None:
+    match action:
+        case CreateProcess():
+            await _create(kernel, layout, action)
+        case StartProcess(uid=uid):
+            await kernel.processes.start(uid)
+        case SignalProcess(uid=uid, number=number):
+            await kernel.processes.signal(uid, number)
+        case PauseProcess(uid=uid):
+            await kernel.freezer.pause(uid)
+        case ResumeProcess(uid=uid):
+            await kernel.freezer.resume(uid)
+        case DeleteProcess(uid=uid):
+            kernel.events.disregard(uid)
+            await kernel.processes.delete(uid)
+        case ApplyLimits(uid=uid, want=limits):
+            await kernel.limits.apply(uid, limits)
+        case _:
+            assert_never(action)
+
+
+async def _create(kernel: KernelPorts, layout: Layout, action: CreateProcess) -> None:
+    surroundings = Surroundings(
+        layout=layout,
+        image_config=action.image_config,
+        accounts=await kernel.roots.read_accounts(action.root),
+        volumes=dict(action.volumes),
+        nameservers=action.nameservers,
+        host=kernel.read_host_texts(),
+    )
+    await kernel.processes.create(render_process(action.container, surroundings))
+    kernel.events.expect(Uid(action.container.metadata.uid or ""))

@@ -1,0 +1,63 @@
+"""The host as a whole: one turn for many changes, since rules and names are replaced all together."""
+
+import logging
+from typing import assert_never
+
+from controller.model.changes import Snapshot
+from controller.model.ids import Key
+from controller.model.layout import Layout
+from controller.plan.host import (
+    HostAction,
+    HostDesired,
+    HostObserved,
+    PublishNames,
+    ReplaceFirewall,
+    derive_host,
+    plan_host,
+)
+from controller.ports import DesiredState, KernelPorts
+from controller.reconcile.publication import Publication
+
+LOG = logging.getLogger(__name__)
+
+
+class HostReconciler:
+    """The loop's part for the host."""
+
+    def __init__(
+        self, kernel: KernelPorts, state: DesiredState, layout: Layout, publication: Publication
+    ) -> None:
+        self._kernel = kernel
+        self._state = state
+        self._layout = layout
+        self._publication = publication
+
+    def gather(self, snapshot: Snapshot) -> HostDesired:
+        """Return what is wanted of the host."""
+        return derive_host(snapshot, self._layout.instance)
+
+    async def observe(self) -> HostObserved:
+        """Look at what the host has."""
+        return HostObserved(
+            firewall=await self._kernel.firewall.read(), names=await self._kernel.names.read()
+        )
+
+    async def run(self) -> set[Key]:
+        """Make rules and names right; return the objects whose conditions it makes a difference to."""
+        snapshot = self._state.snapshot()
+        plan = plan_host(self.gather(snapshot), await self.observe())
+        for action in plan.actions:
+            await self._apply(action)
+        if plan.actions:
+            steps = [action.describe() for action in plan.actions]
+            LOG.info("turn", extra={"key": "Host", "steps": steps})
+        return self._publication.update(snapshot)
+
+    async def _apply(self, action: HostAction) -> None:
+        match action:
+            case ReplaceFirewall(want=rules):
+                await self._kernel.firewall.replace(rules)
+            case PublishNames(want=names):
+                await self._kernel.names.publish(names)
+            case _:
+                assert_never(action)

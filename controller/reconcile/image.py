@@ -1,0 +1,106 @@
+"""Images: what is observed of one, and how each step is carried out."""
+
+from datetime import datetime
+from typing import assert_never
+
+from controller.errors import HoldError
+from controller.model.changes import Snapshot
+from controller.model.facts import ImageFacts
+from controller.model.ids import Uid
+from controller.model.image import Image, ImageStatus
+from controller.model.kinds import key_of
+from controller.plan.base import Plan
+from controller.plan.conditions import list_setback
+from controller.plan.image import (
+    DeleteContent,
+    ImageAction,
+    ImageDesired,
+    ImageObserved,
+    ImportArchive,
+    ImportDirectory,
+    plan_image,
+)
+from controller.ports import KernelPorts
+from controller.reconcile.references import References
+from controller.reconcile.world import World
+
+
+class ImageReconciler:
+    """The loop's part for images.
+
+    What an import came to is remembered until the status says it; a daemon that dies in between imports again, which
+    comes to the same content.
+    """
+
+    def __init__(self, kernel: KernelPorts, references: References) -> None:
+        self._kernel = kernel
+        self._references = references
+        self._imported: dict[Uid, tuple[int, ImageFacts]] = {}
+
+    def gather(self, snapshot: Snapshot, resource: Image) -> ImageDesired:
+        """Return what is wanted, by whom it is used, and what else has the same content."""
+        others = [
+            other
+            for other in snapshot.values()
+            if isinstance(other, Image) and other.metadata.uid != resource.metadata.uid
+        ]
+        content = resource.status.id
+        return ImageDesired(
+            image=resource,
+            users=self._references.list_users(snapshot, key_of(resource)),
+            shared=bool(content) and any(other.status.id == content for other in others),
+            keep=frozenset(layer for other in others for layer in other.status.layers),
+        )
+
+    def plan(
+        self, desired: ImageDesired, observed: ImageObserved, now: datetime
+    ) -> Plan[ImageAction, ImageStatus]:
+        """Decide."""
+        return plan_image(desired, observed, now)
+
+    def explain_failure(
+        self, desired: ImageDesired, action: ImageAction, error: HoldError, now: datetime
+    ) -> ImageStatus:
+        """Return the status after a step failed."""
+        status = desired.image.status
+        message = f"{action.describe()}: {error.message}"
+        conditions = list_setback(status, type(error).__name__, message, now)
+        return status.model_copy(update={"conditions": conditions})
+
+    async def observe(self, desired: ImageDesired) -> ImageObserved:
+        """Look for one image's content."""
+        digest, previous = self._find_digest(desired.image), desired.image.status.id
+        return ImageObserved(
+            content=await self._kernel.images.find(digest) if digest else None,
+            previous=await self._kernel.images.find(previous) if previous else None,
+        )
+
+    async def recall(self, desired: ImageDesired, world: World) -> ImageObserved:
+        """Find one image in what a resync has read."""
+        digest, previous = self._find_digest(desired.image), desired.image.status.id
+        return ImageObserved(content=world.images.get(digest), previous=world.images.get(previous))
+
+    def _find_digest(self, image: Image) -> str:
+        """Return the digest that the present spec came to, empty while nobody knows."""
+        if image.spec.source.stored is not None:
+            return image.spec.source.stored
+        if image.status.id and image.status.observed_generation == image.metadata.generation:
+            return image.status.id
+        generation, facts = self._imported.get(Uid(image.metadata.uid or ""), (0, None))
+        return facts.id if facts is not None and generation == image.metadata.generation else ""
+
+    async def apply(self, action: ImageAction) -> None:
+        """Carry out one step."""
+        images = self._kernel.images
+        match action:
+            case ImportArchive(path=path, config=config):
+                facts = await images.import_archive(path, config)
+                self._imported[action.image] = (action.generation, facts)
+            case ImportDirectory(path=path, config=config):
+                facts = await images.import_directory(path, config)
+                self._imported[action.image] = (action.generation, facts)
+            case DeleteContent(image=image, image_id=image_id, keep=keep):
+                await images.delete(image_id, keep=keep)
+                self._imported.pop(image, None)
+            case _:
+                assert_never(action)

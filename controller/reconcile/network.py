@@ -1,0 +1,73 @@
+"""Networks: what is observed of one, and how each step is carried out."""
+
+from datetime import datetime
+from typing import assert_never
+
+from controller.errors import HoldError
+from controller.model.changes import Snapshot
+from controller.model.ids import Uid
+from controller.model.kinds import key_of
+from controller.model.network import Network, NetworkStatus
+from controller.plan.base import Plan
+from controller.plan.conditions import list_setback
+from controller.plan.network import (
+    DeleteBridge,
+    EnsureBridge,
+    NetworkAction,
+    NetworkDesired,
+    NetworkObserved,
+    plan_network,
+)
+from controller.ports import KernelPorts
+from controller.reconcile.publication import Publication
+from controller.reconcile.references import References
+from controller.reconcile.world import World
+
+
+class NetworkReconciler:
+    """The loop's part for networks."""
+
+    def __init__(self, kernel: KernelPorts, references: References, publication: Publication) -> None:
+        self._kernel = kernel
+        self._references = references
+        self._publication = publication
+
+    def gather(self, snapshot: Snapshot, resource: Network) -> NetworkDesired:
+        """Return what is wanted, and by whom it is used."""
+        return NetworkDesired(network=resource, users=self._references.list_users(snapshot, key_of(resource)))
+
+    def plan(
+        self, desired: NetworkDesired, observed: NetworkObserved, now: datetime
+    ) -> Plan[NetworkAction, NetworkStatus]:
+        """Decide."""
+        return plan_network(desired, observed, now)
+
+    def explain_failure(
+        self, desired: NetworkDesired, action: NetworkAction, error: HoldError, now: datetime
+    ) -> NetworkStatus:
+        """Return the status after a step failed."""
+        status = desired.network.status
+        message = f"{action.describe()}: {error.message}"
+        conditions = list_setback(status, type(error).__name__, message, now)
+        return status.model_copy(update={"conditions": conditions})
+
+    async def observe(self, desired: NetworkDesired) -> NetworkObserved:
+        """Look at one network."""
+        bridges = [facts for facts in await self._kernel.bridges.list() if facts.network == desired.uid]
+        served = self._publication.is_served(desired.network)
+        return NetworkObserved(bridges=tuple(bridges), names_served=served)
+
+    async def recall(self, desired: NetworkDesired, world: World) -> NetworkObserved:
+        """Find one network in what a resync has read."""
+        bridges = world.bridges.get(Uid(desired.uid), ())
+        return NetworkObserved(bridges=bridges, names_served=self._publication.is_served(desired.network))
+
+    async def apply(self, action: NetworkAction) -> None:
+        """Carry out one step."""
+        match action:
+            case EnsureBridge(want=want):
+                await self._kernel.bridges.ensure(want)
+            case DeleteBridge(network=network):
+                await self._kernel.bridges.delete(network)
+            case _:
+                assert_never(action)

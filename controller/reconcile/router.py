@@ -1,0 +1,105 @@
+"""From changes in the store and hints of the kernel to the keys that should have a turn."""
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+
+from controller.model.changes import Change, ChangeType
+from controller.model.container import Container
+from controller.model.ids import Key, Uid
+from controller.model.image import Image
+from controller.model.kinds import Resource, key_of
+from controller.model.network import Network
+from controller.model.resource import is_ready
+from controller.plan.host import is_reachable
+from controller.ports import Hint, HintType
+from controller.reconcile.queue import Target, Whole
+from controller.reconcile.references import References
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Facet:
+    """Those sides of an object that turns depend on: its own, those of its users, that of the host."""
+
+    own: Hashable
+    leaving: bool
+    for_users: Hashable
+    for_host: Hashable
+
+
+class Router:
+    """Remembers what it saw last of every object, so that a status written by a turn does not set off the next."""
+
+    def __init__(self, references: References) -> None:
+        self._references = references
+        self._facets: dict[Key, _Facet] = {}
+        self._by_uid: dict[Uid, Key] = {}
+
+    def load(self, resources: Iterable[Resource]) -> None:
+        """Take over the present state in place of all that was seen before; whoever calls it wakes every key."""
+        for key in list(self._facets):
+            self._forget(key)
+        self._by_uid.clear()
+        for resource in resources:
+            self._remember(key_of(resource), resource)
+
+    def route_change(self, change: Change) -> set[Target]:
+        """Return the targets that a change concerns."""
+        key = key_of(change.resource)
+        before, used_before = self._facets.get(key), self._references.find_used(key)
+        after: _Facet | None = None
+        if change.type is ChangeType.DELETED:
+            self._forget(key)
+            self._by_uid.pop(Uid(change.resource.metadata.uid or ""), None)
+        else:
+            after = self._remember(key, change.resource)
+        targets: set[Target] = set()
+        if after is not None and (before is None or before.own != after.own):
+            targets.add(key)
+        if before is None or after is None or before.for_users != after.for_users:
+            targets |= self._references.find_users(key)
+        if (before and before.for_host) != (after and after.for_host):
+            targets.add(Whole.HOST)
+        # What waits to go until nobody names it any more.
+        left = used_before - self._references.find_used(key)
+        targets |= {used for used in left if (facet := self._facets.get(used)) and facet.leaving}
+        return targets
+
+    def route_hint(self, hint: Hint) -> Target | None:
+        """Return the target that a hint is about; None for a uid that no object has, most likely one just removed."""
+        if hint.type in (HintType.FIREWALL, HintType.NAMES):
+            return Whole.HOST
+        if not hint.subject:
+            return Whole.EVERYTHING
+        return self._by_uid.get(Uid(hint.subject))
+
+    def _remember(self, key: Key, resource: Resource) -> _Facet:
+        facet = _derive_facet(resource)
+        self._facets[key] = facet
+        self._references.put(resource)
+        self._by_uid[Uid(resource.metadata.uid or "")] = key
+        return facet
+
+    def _forget(self, key: Key) -> None:
+        self._facets.pop(key, None)
+        self._references.drop(key)
+
+
+def _derive_facet(resource: Resource) -> _Facet:
+    metadata = resource.metadata
+    own = (metadata.uid, metadata.generation, metadata.deleted_at, str(resource.assigned))
+    for_users: Hashable = is_ready(resource.status)
+    for_host: Hashable = None
+    match resource:
+        case Container():
+            status = resource.status
+            for_users = (status.phase, status.exit_code, metadata.uid)
+            names = tuple((each.name, each.aliases) for each in resource.spec.networks)
+            for_host = (metadata.uid, is_reachable(resource), str(resource.assigned), names)
+        case Image():
+            for_users = (is_ready(resource.status), resource.status.id)
+        case Network():
+            for_users = (is_ready(resource.status), str(resource.assigned))
+            for_host = own
+        case _:
+            pass
+    return _Facet(own=own, leaving=metadata.deleted_at is not None, for_users=for_users, for_host=for_host)

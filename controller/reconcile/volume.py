@@ -1,0 +1,70 @@
+"""Volumes: what is observed of one, and how each step is carried out."""
+
+from datetime import datetime
+from typing import assert_never
+
+from controller.errors import HoldError
+from controller.model.changes import Snapshot
+from controller.model.kinds import key_of
+from controller.model.layout import Layout
+from controller.model.volume import Volume, VolumeStatus
+from controller.plan.base import Plan
+from controller.plan.conditions import list_setback
+from controller.plan.volume import (
+    DeleteDirectory,
+    EnsureDirectory,
+    VolumeAction,
+    VolumeDesired,
+    VolumeObserved,
+    plan_volume,
+)
+from controller.ports import KernelPorts
+from controller.reconcile.references import References
+from controller.reconcile.world import World
+
+
+class VolumeReconciler:
+    """The loop's part for volumes."""
+
+    def __init__(self, kernel: KernelPorts, layout: Layout, references: References) -> None:
+        self._kernel = kernel
+        self._layout = layout
+        self._references = references
+
+    def gather(self, snapshot: Snapshot, resource: Volume) -> VolumeDesired:
+        """Return what is wanted, and by whom it is used."""
+        users = self._references.list_users(snapshot, key_of(resource))
+        return VolumeDesired(volume=resource, layout=self._layout, users=users)
+
+    def plan(
+        self, desired: VolumeDesired, observed: VolumeObserved, now: datetime
+    ) -> Plan[VolumeAction, VolumeStatus]:
+        """Decide."""
+        return plan_volume(desired, observed, now)
+
+    def explain_failure(
+        self, desired: VolumeDesired, action: VolumeAction, error: HoldError, now: datetime
+    ) -> VolumeStatus:
+        """Return the status after a step failed."""
+        status = desired.volume.status
+        message = f"{action.describe()}: {error.message}"
+        conditions = list_setback(status, type(error).__name__, message, now)
+        return status.model_copy(update={"conditions": conditions})
+
+    async def observe(self, desired: VolumeDesired) -> VolumeObserved:
+        """Look at one volume."""
+        return VolumeObserved(present=desired.uid in await self._kernel.volumes.list())
+
+    async def recall(self, desired: VolumeDesired, world: World) -> VolumeObserved:
+        """Find one volume in what a resync has read."""
+        return VolumeObserved(present=desired.uid in world.volumes)
+
+    async def apply(self, action: VolumeAction) -> None:
+        """Carry out one step."""
+        match action:
+            case EnsureDirectory(volume=volume):
+                await self._kernel.volumes.ensure(volume)
+            case DeleteDirectory(volume=volume):
+                await self._kernel.volumes.delete(volume)
+            case _:
+                assert_never(action)
