@@ -12,7 +12,7 @@ from controller.model.changes import Decision, Put, Snapshot
 from controller.model.resource import Metadata
 from controller.model.volume import Volume, VolumeAssigned
 from controller.store.database import derive_url
-from controller.store.store import open_store
+from controller.store.store import SqlStore, open_store
 
 
 class StoppedClock:
@@ -40,14 +40,18 @@ def putting(name: str, number: int) -> Callable[[Snapshot], Decision]:
     return lambda _: Decision(writes=writes, outcomes=())
 
 
+async def fill(store: SqlStore) -> None:
+    for number in range(2, 200):
+        await store.commit(putting(f"v{number}", number))
+
+
 async def test_a_full_disk_stops_writes_until_there_is_room(disk: Path) -> None:
     ballast = disk / "ballast"
     async with open_store(derive_url(str(disk / "hold.db")), StoppedClock()) as store:
         await store.commit(putting("first", 1))
         ballast.write_bytes(b"x" * (1 << 20))
         with pytest.raises(Exhausted, match=r"no space left for .*/hold\.db"):
-            for number in range(2, 200):
-                await store.commit(putting(f"v{number}", number))
+            await fill(store)
         held = dict(store.snapshot())
         assert store.revision() == len(held) > 0
         assert await store.events(0, 10) == ()

@@ -27,7 +27,8 @@ network_specs = st.builds(
 )
 
 
-def _name_of(attachment: NetworkAttachment) -> str:
+def _name_of(attachment: object) -> str:
+    assert isinstance(attachment, NetworkAttachment)
     return attachment.name
 
 

@@ -1,169 +1,42 @@
-"""What admission accepts, what it refuses, and in which words."""
-
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+"""What admission makes of a batch that it accepts."""
 
 import pytest
 
 from controller.errors import (
-    AlreadyExists,
     Exhausted,
-    HoldError,
-    InUse,
     Invalid,
     ManagedElsewhere,
     NotFound,
-    StaleRevision,
     Unavailable,
 )
-from controller.model.changes import Decision, Draft, MarkDeleted, Put, Verb
-from controller.model.container import Container, ContainerAssigned, ContainerSpec
+from controller.model.changes import Draft, MarkDeleted, Put, Verb
+from controller.model.container import ContainerSpec
 from controller.model.facts import HostFacts
-from controller.model.ids import Key, Uid
-from controller.model.image import ImageSpec
-from controller.model.kinds import RESOURCE_ADAPTER, Resource, Spec, key_of
-from controller.model.network import Network, NetworkAssigned, NetworkSpec
-from controller.model.resource import OwnerReference
+from controller.model.ids import Key
+from controller.model.kinds import Resource, key_of
+from controller.model.network import Network, NetworkAssigned
 from controller.model.volume import VolumeSpec
 from controller.plan.admission import (
     AddressPool,
-    AdmissionContext,
     ApplyBatch,
     Rollback,
     decide_apply,
     decide_delete,
     decide_rollback,
 )
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-POOL = AddressPool(network="10.192.0.0/16", prefix=22)
-State = dict[Key, Resource]
-
-
-def make_context(
-    seed: str = "seed", *, host: HostFacts | None = None, pool: AddressPool = POOL
-) -> AdmissionContext:
-    return AdmissionContext(now=NOW, host=host or HostFacts(), pool=pool, seed=seed)
-
-
-def draft(
-    kind_and_name: str, spec: Spec | None = None, *, uid: str | None = None, revision: int = 0
-) -> Draft:
-    kind, _, name = kind_and_name.partition("/")
-    resource = RESOURCE_ADAPTER.validate_python(
-        {"kind": kind, "metadata": {"name": name, "uid": uid}, "spec": spec if spec is not None else {}}
-    )
-    stored_uid = resource.metadata.uid
-    return Draft(
-        key=key_of(resource),
-        spec=resource.spec,
-        labels={},
-        annotations={},
-        uid=None if stored_uid is None else _as_uid(stored_uid),
-        revision=revision,
-    )
-
-
-def _as_uid(text: str) -> Uid:
-    return Uid(text)
-
-
-def container(name: str, **fields: object) -> Draft:
-    spec = ContainerSpec.model_validate({"image": "a", "networks": ["n"], **fields})
-    return draft(f"Container/{name}", spec)
-
-
-def network(name: str, **fields: object) -> Draft:
-    return draft(f"Network/{name}", NetworkSpec.model_validate(fields))
-
-
-def image(name: str = "a") -> Draft:
-    return draft(f"Image/{name}", ImageSpec.model_validate({"source": {"archive": "/a.tar"}}))
-
-
-def write(state: Mapping[Key, Resource], decision: Decision) -> State:
-    """Return the state after the decision, as a store would keep it."""
-    after = dict(state)
-    for each in decision.writes:
-        if isinstance(each, Put):
-            after[key_of(each.resource)] = each.resource.model_copy(update={"assigned": each.assigned})
-        elif isinstance(each, MarkDeleted):
-            resource = after[each.key]
-            metadata = resource.metadata.model_copy(update={"deleted_at": NOW})
-            after[each.key] = resource.model_copy(update={"metadata": metadata})
-    return after
-
-
-def apply(state: Mapping[Key, Resource], *drafts: Draft, context: AdmissionContext | None = None) -> State:
-    return write(state, decide_apply(state, ApplyBatch(drafts=drafts), context or make_context()))
-
-
-def assigned_of(state: State, name: str) -> ContainerAssigned:
-    resource = state[Key("Container", name)]
-    assert isinstance(resource, Container)
-    assert resource.assigned is not None
-    return resource.assigned
-
-
-BASE = apply(
-    {},
-    image(),
-    network("n", subnets=["10.77.0.0/29"]),
-    network("auto"),
-    draft("Volume/data", VolumeSpec()),
-    container("web", ports=["8080:80", "81"], mounts=["data:/data"]),
-    container("back", dependsOn=["web"]),
+from tests.unit.admission_scenario import (
+    BASE,
+    HOST,
+    State,
+    apply,
+    assigned_of,
+    container,
+    draft,
+    image,
+    make_context,
+    network,
+    write,
 )
-
-HOST = HostFacts(
-    routes=("0.0.0.0/0", "192.168.0.0/16"),
-    listeners=frozenset({("tcp", "", 22), ("tcp", "127.0.0.1", 631), ("udp", "", 53)}),
-    link_names=frozenset({"eth0"}),
-)
-
-REFUSED: Sequence[tuple[str, Sequence[Draft], type[HoldError], str]] = [
-    ("missing image", [container("x", image="b")], Invalid, "Container/x: spec.image: Image/b:latest does not exist; did you mean a:latest?"),
-    ("missing network", [container("x", networks=["n", "aut"])], Invalid, "Container/x: spec.networks[1].name: Network/aut does not exist; did you mean auto?"),
-    ("missing volume", [container("x", mounts=["dat:/d"])], Invalid, "Container/x: spec.mounts[0].source: Volume/dat does not exist; did you mean data?"),
-    ("missing dependency", [container("x", dependsOn=["wab"])], Invalid, "Container/x: spec.dependsOn.wab: Container/wab does not exist; did you mean web?"),
-    ("cycle", [container("web", dependsOn=["x"]), container("x", dependsOn=["back"])], Invalid, "dependencies form a cycle: web -> x -> back -> web"),
-    ("depends on itself", [container("x", dependsOn=["x"])], Invalid, "dependencies form a cycle: x -> x"),
-    ("twice", [container("x"), container("x")], Invalid, "Container/x: is in the batch twice"),
-    ("bad image name", [image("a b")], Invalid, "is not a name: use 1 to 256"),
-    ("overlap with a network", [network("x", subnets=["10.77.0.0/24"])], AlreadyExists, "Network/x: spec.subnets[0]: 10.77.0.0/24 overlaps 10.77.0.0/29 of Network/n"),
-    ("overlap in the batch", [network("x", subnets=["10.1.0.0/24"]), network("y", subnets=["10.1.0.0/16"])], AlreadyExists, "Network/y: spec.subnets[0]: 10.1.0.0/16 overlaps 10.1.0.0/24 of Network/x"),
-    ("overlap with the host", [network("x", subnets=["192.168.7.0/24"])], AlreadyExists, "192.168.7.0/24 overlaps 192.168.0.0/16, which the host has a route to"),
-    ("foreign bridge", [network("x", bridgeName="eth0")], AlreadyExists, "Network/x: spec.bridgeName: the host has a link eth0 that is not hold's"),
-    ("bridge of another", [network("x", bridgeName="br"), network("y", bridgeName="br")], AlreadyExists, "bridge br is that of Network/x"),
-    ("outside", [container("x", networks=[{"name": "n", "ipv4": "10.78.0.2"}])], Invalid, "Container/x: spec.networks[0].ipv4: 10.78.0.2 is outside the subnet 10.77.0.0/29 of Network/n"),
-    ("broadcast", [container("x", networks=[{"name": "n", "ipv4": "10.77.0.7"}])], Invalid, "10.77.0.7 is reserved"),
-    ("gateway", [container("x", networks=[{"name": "n", "ipv4": "10.77.0.1"}])], Invalid, "10.77.0.1 is reserved: it is the gateway"),
-    ("address taken", [container("x", networks=[{"name": "n", "ipv4": "10.77.0.2"}])], AlreadyExists, "10.77.0.2 is taken by Container/web"),
-    ("address twice", [container(name, networks=[{"name": "n", "ipv4": "10.77.0.6"}]) for name in "xy"], AlreadyExists, "Container/y: spec.networks[0].ipv4: 10.77.0.6 is taken by Container/x"),
-    ("MAC twice", [container(name, networks=[{"name": "n", "mac": "02:00:00:00:00:01"}]) for name in "xy"], AlreadyExists, "02:00:00:00:00:01 is taken by Container/x"),
-    ("MAC of many", [container("x", networks=[{"name": "n", "mac": "01:00:00:00:00:01"}])], Invalid, "is a multicast address"),
-    ("full subnet", [container(f"x{number}") for number in range(6)], Exhausted, "subnet 10.77.0.0/29 of Network/n has no free address"),
-    ("port taken", [container("x", ports=["8080:1"])], AlreadyExists, "Container/x: spec.ports[0].hostPort: host port 8080/tcp is taken by Container/web"),
-    ("port taken on one address", [container("x", ports=["1:1", "127.0.0.1:8080:1"])], AlreadyExists, "Container/x: spec.ports[1].hostPort: host port 127.0.0.1:8080/tcp is taken by Container/web"),
-    ("port twice", [container("x", ports=["1:1", "1:2"])], Invalid, "Container/x: spec.ports[1].hostPort: host port 1/tcp is published twice"),
-    ("foreign listener", [container("x", ports=["22:22"])], AlreadyExists, "host port 22/tcp is taken by a process of the host"),
-    ("foreign listener on one address", [container("x", ports=["631:1"])], AlreadyExists, "host port 631/tcp is taken by a process of the host"),
-    ("subnet of a network in use", [network("n", subnets=["10.78.0.0/24"])], InUse, "Network/n: spec.subnets: can't change while Container/back, Container/web use the network"),
-    ("wrong uid", [draft("Network/auto", NetworkSpec(), uid="0" * 32)], StaleRevision, "the object was replaced, read it again"),
-    ("uid of what is gone", [draft("Network/x", NetworkSpec(), uid="0" * 32)], NotFound, "does not exist any more"),
-    ("wrong revision", [draft("Network/auto", NetworkSpec(), revision=9)], StaleRevision, "the object was written since, read it again"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("drafts", "error", "message"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
-)
-def test_refused(drafts: Sequence[Draft], error: type[HoldError], message: str) -> None:
-    with pytest.raises(error) as caught:
-        apply(BASE, *drafts, context=make_context(host=HOST))
-    assert type(caught.value) is error
-    assert message in caught.value.message
-    assert message in "\n".join(str(violation) for violation in caught.value.violations)
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:
@@ -314,70 +187,6 @@ def test_what_is_being_deleted_can_not_be_written_until_it_is_gone() -> None:
         apply(state, container("back"))
     del state[Key("Container", "back")]
     assert Key("Container", "back") in apply(state, container("back"))
-
-
-@pytest.mark.parametrize(
-    ("keys", "message"),
-    [
-        (["Network/n"], "Network/n: is used by Container/back, Container/web: remove them first"),
-        (["Volume/data"], "Volume/data: is used by Container/web"),
-        (["Image/a"], "Image/a:latest: is used by Container/back, Container/web"),
-        (["Container/web"], "Container/web: is used by Container/back"),
-    ],
-)
-def test_what_is_used_is_not_deleted(keys: list[str], message: str) -> None:
-    with pytest.raises(InUse) as caught:
-        decide_delete(BASE, [draft_key(text) for text in keys])
-    assert message in caught.value.message
-
-
-def draft_key(text: str) -> Key:
-    kind, _, name = text.partition("/")
-    return next(Key(known.kind, name) for known in BASE if known.kind == kind)
-
-
-def test_cascade_takes_the_users_along() -> None:
-    decision = decide_delete(BASE, [Key("Network", "n")], cascade=True)
-    assert [each.key.name for each in decision.writes if isinstance(each, MarkDeleted)] == [
-        "back",
-        "web",
-        "n",
-    ]
-
-
-def test_deleting_needs_the_object_and_its_manager() -> None:
-    with pytest.raises(NotFound, match="Container/wab: does not exist; did you mean web"):
-        decide_delete(BASE, [Key("Container", "wab")])
-    with pytest.raises(ManagedElsewhere):
-        decide_delete(BASE, [Key("Container", "back")], manager="shop")
-    assert decide_delete(BASE, [Key("Container", "back")], manager="shop", force=True).writes
-
-
-def test_deleting_again_is_unchanged() -> None:
-    state = write(BASE, decide_delete(BASE, [Key("Container", "back")]))
-    decision = decide_delete(state, [Key("Container", "back")])
-    assert (decision.outcomes[0].verb, decision.writes) == (Verb.UNCHANGED, ())
-
-
-def test_children_follow_their_owner() -> None:
-    state = apply(BASE, container("child"))
-    owner = OwnerReference(
-        kind="Container", name="back", uid=BASE[Key("Container", "back")].metadata.uid or ""
-    )
-    child = state[Key("Container", "child")]
-    metadata = child.metadata.model_copy(update={"owner": owner})
-    state[Key("Container", "child")] = child.model_copy(update={"metadata": metadata})
-    decision = decide_delete(state, [Key("Container", "back")])
-    assert [outcome.key.name for outcome in decision.outcomes] == ["back", "child"]
-
-
-def test_a_grace_period_is_written_before_the_deletion() -> None:
-    decision = decide_delete(BASE, [Key("Container", "back")], grace_period_s=1.5)
-    put, mark = decision.writes
-    assert isinstance(put, Put)
-    assert isinstance(put.resource, Container)
-    assert put.resource.spec.stop_grace_period_s == 1.5
-    assert mark == MarkDeleted(key=Key("Container", "back"))
 
 
 def test_rollback_returns_to_the_last_other_design() -> None:
