@@ -5,7 +5,7 @@ validated from the fields that are set in a message.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -53,6 +53,15 @@ def _wrap_words(fields: dict[str, Any]) -> None:
         words = ListValue()
         words.extend(fields[name])
         fields[name] = words
+
+
+def to_timestamp(moment: datetime | None) -> Timestamp | None:
+    """Return the message for a time."""
+    if moment is None:
+        return None
+    stamp = Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp
 
 
 def to_fields(message: Message) -> dict[str, Any]:

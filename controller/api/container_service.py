@@ -1,0 +1,189 @@
+"""ContainerService: running containers, in, out and around their processes."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+from controller.api.admission import Gate
+from controller.api.containers import find_container, has_ended, is_running, uid_of, wait_for
+from controller.api.convert import draft_of, to_timestamp
+from controller.api.exits import choose_start_code, convert_exit
+from controller.api.run import Run
+from controller.api.status import reported
+from controller.api.streams import converse, read_signal
+from controller.api.v1 import container_pb2, container_pb2_grpc
+from controller.errors import Conflict, Invalid, Refused, Violation
+from controller.model.container import Container, DesiredState
+from controller.model.signals import find_number
+from controller.plan.admission import ApplyBatch
+from controller.ports import ExecWant, Processes, Session, Sessions
+
+_SIGKILL = 9
+_DEFAULT_STOP_SIGNAL = "SIGTERM"
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+class ContainerService(container_pb2_grpc.ContainerServiceServicer):
+    """Implements hold.v1.ContainerService."""
+
+    def __init__(self, *, gate: Gate, sessions: Sessions, processes: Processes) -> None:
+        self._gate = gate
+        self._store = gate.store
+        self._sessions = sessions
+        self._processes = processes
+        self._run = Run(gate=gate, sessions=sessions, processes=processes)
+
+    def _find(self, name: str) -> Container:
+        return find_container(self._store.snapshot(), name)
+
+    # grpc.aio takes a coroutine that writes as well as a generator; the stubs know only the latter.
+    async def Run(  # type: ignore[override]
+        self,
+        request_iterator: Any,
+        context: Any,
+    ) -> None:
+        """See the proto."""
+        async with reported(context):
+            await self._run.serve(aiter(request_iterator), context.write)
+
+    # grpc.aio takes a coroutine that writes as well as a generator; the stubs know only the latter.
+    async def Attach(  # type: ignore[override]
+        self,
+        request_iterator: Any,
+        context: Any,
+    ) -> None:
+        """See the proto."""
+        async with reported(context):
+            requests = aiter(request_iterator)
+            first: container_pb2.AttachRequest | None = await anext(requests, None)
+            if first is None or first.WhichOneof("message") != "start":
+                raise Invalid("the first message has to carry start")
+            container = self._find(first.start.container)
+            if not is_running(container):
+                raise Conflict(f"container {container.metadata.name} does not run: start it first")
+            session = await self._sessions.attach(uid_of(container))
+            await context.write(container_pb2.AttachResponse(attached=container_pb2.Attached()))
+            last = container
+
+            async def ended() -> None:
+                nonlocal last
+                last, _ = await wait_for(self._store, container, has_ended(container.status.run))
+
+            await converse(
+                requests,
+                session,
+                lambda output: context.write(container_pb2.AttachResponse(output=output)),
+                send_signal=lambda number: self._processes.signal(uid_of(container), number),
+                ended=ended,
+            )
+            await context.write(container_pb2.AttachResponse(exit=convert_exit(last)))
+
+    # grpc.aio takes a coroutine that writes as well as a generator; the stubs know only the latter.
+    async def Exec(  # type: ignore[override]
+        self,
+        request_iterator: Any,
+        context: Any,
+    ) -> None:
+        """See the proto."""
+        async with reported(context):
+            requests = aiter(request_iterator)
+            first: container_pb2.ExecRequest | None = await anext(requests, None)
+            if first is None or first.WhichOneof("message") != "start":
+                raise Invalid("the first message has to carry start")
+            start = first.start
+            if not start.arguments:
+                raise Invalid.of([Violation(field="arguments", message="name the program to run")])
+            container = self._find(start.container)
+            if not is_running(container):
+                raise Conflict(f"container {container.metadata.name} does not run: start it first")
+            try:
+                session = await self._sessions.exec(uid_of(container), _read_want(start))
+            except Refused as error:
+                failed = container_pb2.Exit(code=choose_start_code(error.message), error=error.message)
+                await context.write(container_pb2.ExecResponse(exit=failed))
+                return
+            await context.write(container_pb2.ExecResponse(started=container_pb2.ExecStarted()))
+            if start.detach:
+                await session.close()
+                return
+            if start.HasField("size"):
+                await session.resize(rows=start.size.rows, columns=start.size.columns)
+            code = await self._converse_exec(container, session, requests, context)
+            await context.write(container_pb2.ExecResponse(exit=container_pb2.Exit(code=code)))
+
+    async def _converse_exec(
+        self, container: Container, session: Session, requests: Any, context: Any
+    ) -> int:
+        code = 0
+
+        async def ended() -> None:
+            nonlocal code
+            code = await session.exit_code() or 0
+
+        await converse(
+            requests,
+            session,
+            lambda output: context.write(container_pb2.ExecResponse(output=output)),
+            send_signal=lambda number: self._processes.signal(uid_of(container), number),
+            ended=ended,
+        )
+        return code
+
+    async def Logs(self, request: container_pb2.LogsRequest, context: Any) -> AsyncIterator[Any]:
+        """See the proto."""
+        async with reported(context):
+            container = self._find(request.container)
+            since = request.since.ToDatetime(tzinfo=UTC) if request.HasField("since") else None
+            until = request.until.ToDatetime(tzinfo=UTC) if request.HasField("until") else _NEVER
+            tail = request.tail if request.HasField("tail") else None
+            lines = self._sessions.logs(uid_of(container), follow=request.follow, since=since, tail=tail)
+            async for line in lines:
+                if line.at > until:
+                    return
+                yield container_pb2.LogsResponse(at=to_timestamp(line.at), stream=line.stream, data=line.data)
+
+    async def Signal(self, request: container_pb2.SignalRequest, context: Any) -> Any:
+        """See the proto. A signal that is meant to end the process makes `stopped` the desired state first."""
+        async with reported(context):
+            container = self._find(request.container)
+            number = read_signal(request.signal or "SIGKILL")
+            if not is_running(container):
+                raise Conflict(f"container {container.metadata.name} does not run")
+            stop_number = find_number(container.spec.stop_signal or _DEFAULT_STOP_SIGNAL)
+            if number in (_SIGKILL, stop_number) and container.spec.desired is not DesiredState.STOPPED:
+                await self._want_stopped(container)
+            await self._processes.signal(uid_of(container), number)
+            return container_pb2.SignalResponse()
+
+    async def _want_stopped(self, container: Container) -> None:
+        spec = container.spec.model_copy(update={"desired": DesiredState.STOPPED})
+        draft = draft_of(container.model_copy(update={"spec": spec}))
+        await self._gate.apply(ApplyBatch(drafts=(draft,), manager=container.metadata.manager))
+
+    async def Wait(self, request: container_pb2.WaitRequest, context: Any) -> Any:
+        """See the proto."""
+        async with reported(context):
+            container = self._find(request.container)
+            conditions = {
+                "": has_ended(container.spec.run),
+                "exited": has_ended(container.spec.run),
+                "running": is_running,
+                "removed": lambda _: False,
+            }
+            if request.condition not in conditions:
+                known = ", ".join(name for name in conditions if name)
+                raise Invalid.of([Violation(field="condition", message=f"is not one of {known}")])
+            state, _ = await wait_for(self._store, container, conditions[request.condition])
+            return container_pb2.WaitResponse(exit=convert_exit(state))
+
+
+def _read_want(start: container_pb2.ExecStart) -> ExecWant:
+    return ExecWant(
+        arguments=tuple(start.arguments),
+        environment=tuple(start.environment.items()),
+        working_dir=start.working_dir,
+        user=start.user,
+        tty=start.tty,
+        stdin=start.stdin,
+        privileged=start.privileged,
+    )

@@ -1,0 +1,81 @@
+"""Finding containers by what people call them, and waiting for what becomes of them."""
+
+import re
+from collections.abc import AsyncIterator, Callable
+
+from controller.errors import Conflict, NotFound
+from controller.model.changes import ChangeType, Snapshot
+from controller.model.container import Container, Phase
+from controller.model.ids import Key, Uid
+from controller.ports import StateStore
+
+_UID_PREFIX = re.compile(r"^[0-9a-f]{4,32}$")
+ENDED = (Phase.EXITED, Phase.FAILED)
+
+
+def find_container(snapshot: Snapshot, name: str) -> Container:
+    """Return the container of that name or, where there is none, the only one whose uid begins with it."""
+    found = snapshot.get(Key("Container", name))
+    if isinstance(found, Container):
+        return found
+    matches = []
+    if _UID_PREFIX.match(name):
+        matches = [
+            each
+            for each in snapshot.values()
+            if isinstance(each, Container) and uid_of(each).startswith(name)
+        ]
+    if len(matches) > 1:
+        raise Conflict(f"{name} is the beginning of the ids of {len(matches)} containers: give more of it")
+    if not matches:
+        raise NotFound(f"container {name} does not exist")
+    return matches[0]
+
+
+def uid_of(container: Container) -> Uid:
+    """Return the uid that every stored object has."""
+    return Uid(container.metadata.uid or "")
+
+
+def is_running(container: Container) -> bool:
+    """Tell whether the container's process is there and not on its way out."""
+    return container.status.phase in (Phase.RUNNING, Phase.PAUSED) and container.status.pid != 0
+
+
+async def follow(store: StateStore, container: Container) -> AsyncIterator[tuple[Container, bool]]:
+    """Yield the present state of the container and each later one; True with the last, when it is gone."""
+    after = store.revision()
+    key, uid = Key("Container", container.metadata.name), container.metadata.uid
+    present = store.snapshot().get(key)
+    if not isinstance(present, Container) or present.metadata.uid != uid:
+        yield container, True
+        return
+    yield present, False
+    async for change in store.watch(after):
+        resource = change.resource
+        if isinstance(resource, Container) and resource.metadata.uid == uid:
+            gone = change.type is ChangeType.DELETED
+            yield resource, gone
+            if gone:
+                return
+
+
+async def wait_for(
+    store: StateStore, container: Container, condition: Callable[[Container], bool]
+) -> tuple[Container, bool]:
+    """Return the first state that meets the condition, or the last one and True when the container went before."""
+    last = container
+    async for state, gone in follow(store, container):
+        if gone or condition(state):
+            return state, gone
+        last = state
+    return last, True
+
+
+def has_ended(run: int) -> Callable[[Container], bool]:
+    """Return a test for the end of the given run, or of a later one: its process ended, or could not be started."""
+
+    def test(state: Container) -> bool:
+        return state.status.run >= run and state.status.phase in ENDED
+
+    return test

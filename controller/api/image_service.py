@@ -1,0 +1,64 @@
+"""ImageService: content that comes from a client."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
+
+from controller.api.admission import Gate
+from controller.api.convert import to_fields, to_proto
+from controller.api.status import reported
+from controller.api.v1 import image_pb2, image_pb2_grpc
+from controller.errors import Invalid, Violation
+from controller.model.changes import Draft
+from controller.model.facts import ImageFacts
+from controller.model.ids import Key
+from controller.model.image import ImageConfig, ImageSource, ImageSpec, complete_image_name
+from controller.plan.admission import ApplyBatch
+
+
+class Importer(Protocol):
+    """Takes in an archive that is streamed, whole or not at all."""
+
+    async def receive(self, chunks: AsyncIterator[bytes], config: ImageConfig) -> ImageFacts:
+        """Store the archive as an image; an error that `chunks` raises passes through and nothing is kept."""
+        ...
+
+
+class ImageService(image_pb2_grpc.ImageServiceServicer):
+    """Implements hold.v1.ImageService."""
+
+    def __init__(self, *, gate: Gate, importer: Importer) -> None:
+        self._gate = gate
+        self._importer = importer
+
+    async def Import(self, request_iterator: Any, context: Any) -> Any:
+        """See the proto."""
+        async with reported(context):
+            requests = aiter(request_iterator)
+            first: image_pb2.ImportRequest | None = await anext(requests, None)
+            if first is None or first.WhichOneof("message") != "start":
+                raise Invalid("the first message has to carry start")
+            start = first.start
+            if not start.name:
+                raise Invalid.of([Violation(field="name", message="name the image")])
+            config = ImageConfig.model_validate(to_fields(start.config))
+            facts = await self._importer.receive(_list_chunks(requests), config)
+            draft = Draft(
+                key=Key("Image", complete_image_name(start.name)),
+                spec=ImageSpec(source=ImageSource(stored=facts.manifest_digest)),
+                labels=dict(start.labels),
+                annotations={},
+            )
+            committed = await self._gate.apply(ApplyBatch(drafts=(draft,)))
+            return image_pb2.ImportResponse(resource=to_proto(committed.resources[0]))
+
+
+async def _list_chunks(requests: AsyncIterator[image_pb2.ImportRequest]) -> AsyncIterator[bytes]:
+    async for request in requests:
+        match request.WhichOneof("message"):
+            case "chunk":
+                yield request.chunk
+            case "end":
+                return
+            case _:
+                raise Invalid("a message after the first has to carry a chunk or the end")
+    raise Invalid("the upload broke off before its end: nothing was changed, send it again")

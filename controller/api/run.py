@@ -1,0 +1,114 @@
+"""ContainerService.Run: a container from its creation to its end, in one call."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+from controller.api.admission import Gate
+from controller.api.containers import find_container, follow, has_ended, is_running, uid_of
+from controller.api.convert import to_draft, to_proto
+from controller.api.exits import convert_exit
+from controller.api.streams import converse
+from controller.api.v1 import container_pb2
+from controller.errors import AlreadyExists, Invalid, Violation
+from controller.model.changes import Decision, Snapshot
+from controller.model.container import Container, Phase
+from controller.plan.admission import ApplyBatch
+from controller.ports import Gate as StartGate
+from controller.ports import Processes, Sessions
+
+Requests = AsyncIterator[container_pb2.RunRequest]
+Write = Callable[[container_pb2.RunResponse], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Runs containers for clients."""
+
+    gate: Gate
+    sessions: Sessions
+    processes: Processes
+
+    async def serve(self, requests: Requests, write: Write) -> None:
+        """Answer one call: created, then output and exit; or, detached, created and started (or why it isn't)."""
+        first = await anext(requests, None)
+        if first is None or first.WhichOneof("message") != "start":
+            raise Invalid("the first message has to carry start")
+        start = first.start
+        if start.resource.kind != "Container" or not start.resource.metadata.name:
+            raise Invalid.of([Violation(field="resource", message="has to be a Container with a name")])
+        if start.detach:
+            container = await self._create(start)
+            await write(container_pb2.RunResponse(created=to_proto(container)))
+            await self._await_start(container, write)
+            return
+        waiting = self.sessions.expect_attach(start.resource.metadata.name)
+        try:
+            container = await self._create(start)
+            await write(container_pb2.RunResponse(created=to_proto(container)))
+            await self._go_along(container, requests, waiting, write)
+        finally:
+            waiting.open()
+
+    async def _create(self, start: container_pb2.RunStart) -> Container:
+        draft = to_draft(start.resource)
+        batch = ApplyBatch(drafts=(draft,), create_volumes=start.create_volumes)
+        decide = await self.gate.prepare(batch)
+
+        def decide_new(snapshot: Snapshot) -> Decision:
+            present = snapshot.get(draft.key)
+            if present is not None:
+                leaving = present.metadata.deleted_at is not None
+                advice = "try again in a moment" if leaving else "remove it, or use another name"
+                state = "is still being removed" if leaving else "is in use"
+                raise AlreadyExists(f"container name {draft.key.name!r} {state}: {advice}")
+            return decide(snapshot)
+
+        committed = await self.gate.store.commit(decide_new, request_id=start.request_id)
+        return find_container({draft.key: committed.resources[0]}, draft.key.name)
+
+    async def _await_start(self, container: Container, write: Write) -> None:
+        async for state, gone in follow(self.gate.store, container):
+            if is_running(state) or (state.status.phase is Phase.EXITED and not state.status.error):
+                await write(container_pb2.RunResponse(started=to_proto(state)))
+                return
+            if gone or state.status.phase is Phase.FAILED:
+                await write(container_pb2.RunResponse(exit=convert_exit(state)))
+                return
+
+    async def _go_along(
+        self, container: Container, requests: Requests, waiting: StartGate, write: Write
+    ) -> None:
+        """Attach before the first instruction runs, carry the streams, and report how it ended."""
+        last = container
+
+        async def watch_end() -> None:
+            nonlocal last
+            ended = has_ended(container.spec.run)
+            async for state, gone in follow(self.gate.store, container):
+                last = state if not gone or state.status.exit_code is not None else last
+                if gone or ended(state):
+                    return
+
+        uid = uid_of(container)
+        async with asyncio.TaskGroup() as tasks:
+            ending = tasks.create_task(watch_end())
+            created = tasks.create_task(waiting.created())
+            await asyncio.wait([ending, created], return_when=asyncio.FIRST_COMPLETED)
+            if created.done():
+                session = await self.sessions.attach(uid)
+                waiting.open()
+                await converse(
+                    requests,
+                    session,
+                    lambda output: write(container_pb2.RunResponse(output=output)),
+                    send_signal=lambda number: self.processes.signal(uid, number),
+                    ended=lambda: _join(ending),
+                )
+            created.cancel()
+            await _join(ending)
+        await write(container_pb2.RunResponse(exit=convert_exit(last)))
+
+
+async def _join(task: "asyncio.Task[None]") -> None:
+    await asyncio.wait([task])
