@@ -1,0 +1,87 @@
+"""conmon(8), the monitor of one container: it holds the terminal, the log and the exit code while the daemon may die.
+
+Its command line is built here, and what it answers on the pipe named by _OCI_SYNCPIPE is read here.
+"""
+
+import asyncio
+import json
+import os
+from dataclasses import dataclass
+
+from controller.errors import Refused, Unavailable
+from controller.kernel.bundles import Bundle
+from controller.kernel.runtimes import Runtime
+from controller.kernel.subprocesses import Runner, Stdio, wait_readable
+from controller.model.wants import ProcessWant
+
+CREATE_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRotation:
+    """When conmon starts the log afresh, in bytes."""
+
+    max_bytes: int = 64 << 20
+
+
+def render_command(
+    want: ProcessWant, bundle: Bundle, runtime: Runtime, rotation: LogRotation
+) -> tuple[str, ...]:
+    """Return conmon's command line."""
+    command = [
+        "conmon", "--api-version", "1", "--cid", want.uid, "--cuuid", want.uid, "--name", want.uid,
+        "--runtime", runtime.path, "--bundle", str(bundle.path), "--full-attach",
+        "--persist-dir", str(bundle.path),
+        "--container-pidfile", str(bundle.pid_path), "--conmon-pidfile", str(bundle.conmon_pid_path),
+        "--exit-dir", str(bundle.exit_path.parent),
+        "--log-path", f"k8s-file:{bundle.log_path}", "--log-size-max", str(rotation.max_bytes),
+        "--no-sync-log", "--log-level", "error",
+    ]  # fmt: skip
+    for option in runtime.options:
+        command += ["--runtime-arg", option]
+    if want.tty:
+        command.append("--terminal")
+    if want.stdin_open:
+        command.append("--stdin")
+    return tuple(command)
+
+
+async def create_container(runner: Runner, command: tuple[str, ...], *, runtime_name: str) -> str:
+    """Run conmon, which runs the runtime's `create` and stays. Returns the runtime's complaint, empty on success."""
+    read_fd, write_fd = os.pipe()
+    stderr_fd = os.memfd_create("stderr")
+    os.set_blocking(read_fd, False)
+    try:
+        try:
+            stdio = Stdio(stderr=stderr_fd, extra_fds=(write_fd,))
+            child = runner.spawn(*command, stdio=stdio, environment={"_OCI_SYNCPIPE": str(write_fd)})
+        finally:
+            os.close(write_fd)
+        try:
+            async with asyncio.timeout(CREATE_TIMEOUT_S):
+                # conmon's first process ends as soon as it has forked the one that stays.
+                await child.wait()
+                answer = await _read_answer(read_fd)
+        except TimeoutError as exc:
+            raise Unavailable(f"{runtime_name} did not create the container in time") from exc
+        if answer is None:
+            words = os.pread(stderr_fd, 4096, 0).decode(errors="replace").strip()
+            raise Refused(f"conmon ended early: {words or 'no message'}")
+        return answer
+    finally:
+        os.close(read_fd)
+        os.close(stderr_fd)
+
+
+async def _read_answer(fd: int) -> str | None:
+    """Return the complaint on the pipe, empty when there is none; None when conmon ended without an answer."""
+    received = bytearray()
+    while not received.endswith(b"\n"):
+        await wait_readable(fd)
+        data = os.read(fd, 65536)
+        if not data:
+            return None
+        received += data
+    message = json.loads(received)
+    number = message.get("data", message.get("pid", -1))
+    return "" if number > 0 else str(message.get("message") or "no message")

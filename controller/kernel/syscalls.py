@@ -1,0 +1,112 @@
+"""System calls that Python's library lacks, one to one. A failed call raises OSError with the kernel's errno.
+
+Those that change namespaces or directories act on the calling thread, never on the event loop's (see `threads`).
+"""
+
+import ctypes
+import os
+import struct
+from collections.abc import Callable
+from typing import Any
+
+MS_RDONLY = 1
+MS_NOSUID = 2
+MS_NODEV = 4
+MS_NOEXEC = 8
+MS_REMOUNT = 32
+MS_BIND = 4096
+MS_REC = 16384
+MS_PRIVATE = 1 << 18
+MNT_DETACH = 2
+UMOUNT_NOFOLLOW = 8
+
+CLONE_FS = 0x00000200
+CLONE_NEWNS = 0x00020000
+CLONE_NEWNET = 0x40000000
+
+RESOLVE_NO_MAGICLINKS = 0x02
+RESOLVE_IN_ROOT = 0x10
+
+IN_MODIFY = 0x00000002
+IN_CLOSE_WRITE = 0x00000008
+IN_MOVED_TO = 0x00000080
+IN_CREATE = 0x00000100
+IN_DELETE = 0x00000200
+IN_DELETE_SELF = 0x00000400
+IN_MOVE_SELF = 0x00000800
+IN_IGNORED = 0x00008000
+IN_NONBLOCK = os.O_NONBLOCK
+IN_CLOEXEC = os.O_CLOEXEC
+
+_NR_OPENAT2 = 437
+"""The same on every machine: numbers were made equal from 424 on (arch/*/syscall.tbl)."""
+
+
+def _load_libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _call(function: Callable[..., Any], *arguments: object, about: str) -> int:
+    """Call a C function that returns -1 and sets errno on failure."""
+    result = int(function(*arguments))
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), about)
+    return result
+
+
+def mount(source: str, target: str, kind: str = "", *, flags: int = 0, data: str = "") -> None:
+    """mount(2)."""
+    _call(
+        _load_libc().mount,
+        os.fsencode(source),
+        os.fsencode(target),
+        os.fsencode(kind),
+        ctypes.c_ulong(flags),
+        os.fsencode(data),
+        about=target,
+    )
+
+
+def umount2(target: str, flags: int = 0) -> None:
+    """umount2(2)."""
+    _call(_load_libc().umount2, os.fsencode(target), flags, about=target)
+
+
+def unshare(flags: int) -> None:
+    """unshare(2), for the calling thread."""
+    _call(_load_libc().unshare, flags, about="unshare")
+
+
+def setns(fd: int, kind: int = 0) -> None:
+    """setns(2), for the calling thread."""
+    _call(_load_libc().setns, fd, kind, about="setns")
+
+
+def openat2(dir_fd: int, path: str, flags: int, *, resolve: int, mode: int = 0) -> int:
+    """openat2(2); the descriptor is closed on exec."""
+    how = struct.pack("QQQ", flags | os.O_CLOEXEC, mode, resolve)
+    return _call(
+        _load_libc().syscall,
+        ctypes.c_long(_NR_OPENAT2),
+        ctypes.c_long(dir_fd),
+        os.fsencode(path),
+        how,
+        ctypes.c_size_t(len(how)),
+        about=path,
+    )
+
+
+def inotify_init1(flags: int) -> int:
+    """inotify_init1(2)."""
+    return _call(_load_libc().inotify_init1, flags, about="inotify_init1")
+
+
+def inotify_add_watch(fd: int, path: str, mask: int) -> int:
+    """inotify_add_watch(2); returns the watch descriptor."""
+    return _call(_load_libc().inotify_add_watch, fd, os.fsencode(path), ctypes.c_uint32(mask), about=path)
+
+
+def inotify_rm_watch(fd: int, watch: int) -> None:
+    """inotify_rm_watch(2)."""
+    _call(_load_libc().inotify_rm_watch, fd, watch, about="inotify_rm_watch")
