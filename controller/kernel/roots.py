@@ -1,0 +1,132 @@
+"""Containers' root file systems: `OverlayRoots(layout=...)`."""
+
+import asyncio
+import contextlib
+import errno
+import os
+import shutil
+from pathlib import Path
+
+from controller.kernel import syscalls
+from controller.kernel.accounts import read_accounts_in_layers, read_accounts_in_root
+from controller.kernel.mountinfo import read_mounts
+from controller.kernel.overlay import mount_overlay, resolve_lower
+from controller.kernel.translation import translated
+from controller.model.facts import AccountFiles, RootFacts
+from controller.model.ids import Uid
+from controller.model.layout import Layout
+from controller.model.wants import RootWant
+
+
+class OverlayRoots:
+    """Implements `controller.ports.Roots`; the mounts lie below a private mount, so that they are seen only here."""
+
+    def __init__(self, *, layout: Layout) -> None:
+        self._layout = layout
+        self._private = asyncio.Lock()
+
+    async def list(self) -> tuple[RootFacts, ...]:
+        """Return every root that is mounted or has a writable layer."""
+        return await asyncio.to_thread(self._list)
+
+    async def read(self, uid: Uid) -> RootFacts:
+        """Return the facts of one root, mounted or not."""
+        return await asyncio.to_thread(self._read, uid)
+
+    async def mount(self, want: RootWant) -> None:
+        """Mount the root; a stale mount of other layers is replaced. NotFound when a lower directory is missing."""
+        with translated(f"root of {want.uid}"):
+            async with self._private:
+                await asyncio.to_thread(self._ensure_private)
+            await asyncio.to_thread(self._mount, want)
+
+    async def unmount(self, uid: Uid) -> None:
+        """Unmount the root; the writable layer stays."""
+        with translated(f"root of {uid}"):
+            await asyncio.to_thread(self._unmount, uid)
+
+    async def delete(self, uid: Uid) -> None:
+        """Remove the writable layer and the logs; the root must be unmounted."""
+        with translated(f"root of {uid}"), contextlib.suppress(FileNotFoundError):
+            await asyncio.to_thread(shutil.rmtree, self._layout.container_path(uid))
+
+    async def read_accounts(self, want: RootWant) -> AccountFiles:
+        """Return the account files that the container will see, mounted or not, following no link out of the root."""
+        with translated(f"root of {want.uid}"):
+            return await asyncio.to_thread(self._read_accounts, want)
+
+    def _links_path(self, uid: Uid) -> str:
+        return f"{self._layout.container_path(uid)}/lower"
+
+    def _find_mounts(self) -> dict[Uid, tuple[str, ...]]:
+        """Return the lower paths of every mounted root; a later mount at the same place hides an earlier one."""
+        prefix = f"{self._layout.roots_path}/"
+        return {
+            uid: resolve_lower(entry.options, self._links_path(uid))
+            for entry in read_mounts()
+            if entry.kind == "overlay" and entry.target.startswith(prefix)
+            for uid in [Uid(entry.target.removeprefix(prefix))]
+            if "/" not in uid
+        }
+
+    def _list(self) -> tuple[RootFacts, ...]:
+        mounts = self._find_mounts()
+        uids = {*mounts, *(uid for uid in self._list_directories() if self._has_upper(uid))}
+        return tuple(self._describe(uid, mounts) for uid in sorted(uids))
+
+    def _list_directories(self) -> list[Uid]:
+        try:
+            return [Uid(name) for name in os.listdir(self._layout.containers_path)]  # noqa: PTH208 - names
+        except FileNotFoundError:
+            return []
+
+    def _has_upper(self, uid: Uid) -> bool:
+        return Path(self._layout.upper_path(uid)).is_dir()
+
+    def _read(self, uid: Uid) -> RootFacts:
+        return self._describe(uid, self._find_mounts())
+
+    def _describe(self, uid: Uid, mounts: dict[Uid, tuple[str, ...]]) -> RootFacts:
+        return RootFacts(
+            uid=uid, mounted=uid in mounts, lower_paths=mounts.get(uid, ()), has_upper=self._has_upper(uid)
+        )
+
+    def _ensure_private(self) -> None:
+        path = self._layout.roots_path
+        if any(entry.target == path for entry in read_mounts()):
+            return
+        Path(path).mkdir(mode=0o711, parents=True, exist_ok=True)
+        syscalls.mount(path, path, flags=syscalls.MS_BIND)
+        syscalls.mount("", path, flags=syscalls.MS_PRIVATE)
+
+    def _mount(self, want: RootWant) -> None:
+        mounted = self._find_mounts().get(want.uid)
+        if mounted == want.lower_paths:
+            return
+        if mounted is not None:
+            self._unmount(want.uid)
+        upper, work = self._layout.upper_path(want.uid), self._layout.work_path(want.uid)
+        target = self._layout.merged_path(want.uid)
+        for path in (upper, work, target):
+            Path(path).mkdir(parents=True, exist_ok=True)
+        # The root directory looks as in the topmost layer, not as the daemon's umask would have it.
+        if want.lower_paths and Path(want.lower_paths[0]).is_dir():
+            shutil.copymode(want.lower_paths[0], upper)
+        mount_overlay(target, want.lower_paths, (upper, work), self._links_path(want.uid))
+
+    def _unmount(self, uid: Uid) -> None:
+        target = self._layout.merged_path(uid)
+        while True:
+            try:
+                syscalls.umount2(target, syscalls.MNT_DETACH | syscalls.UMOUNT_NOFOLLOW)
+            except OSError as exc:
+                if exc.errno in (errno.EINVAL, errno.ENOENT):
+                    break
+                raise
+        with contextlib.suppress(FileNotFoundError):
+            Path(target).rmdir()
+
+    def _read_accounts(self, want: RootWant) -> AccountFiles:
+        if self._find_mounts().get(want.uid) == want.lower_paths:
+            return read_accounts_in_root(self._layout.merged_path(want.uid))
+        return read_accounts_in_layers((self._layout.upper_path(want.uid), *want.lower_paths))
