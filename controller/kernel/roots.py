@@ -74,11 +74,11 @@ class OverlayRoots:
         uids = {*mounts, *(uid for uid in self._list_directories() if self._has_upper(uid))}
         return tuple(self._describe(uid, mounts) for uid in sorted(uids))
 
-    def _list_directories(self) -> list[Uid]:
+    def _list_directories(self) -> tuple[Uid, ...]:
         try:
-            return [Uid(name) for name in os.listdir(self._layout.containers_path)]  # noqa: PTH208 - names
+            return tuple(Uid(name) for name in os.listdir(self._layout.containers_path))  # noqa: PTH208 - names
         except FileNotFoundError:
-            return []
+            return ()
 
     def _has_upper(self, uid: Uid) -> bool:
         return Path(self._layout.upper_path(uid)).is_dir()

@@ -1,0 +1,94 @@
+"""Attachment to a container's first process through conmon's socket."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator
+
+from controller.errors import NotFound, Unavailable
+from controller.kernel.bundles import Bundle
+from controller.ports import Stream
+
+_STDOUT_MARK = 2
+"""First byte of each packet: 2 is standard output, 3 standard error (conmon, src/utils.h)."""
+_STDERR_MARK = 3
+_PACKET_BYTES = 65536
+_INPUT_BYTES = 8000
+_WINDOW_MESSAGE = 1
+"""Kind of a control message that carries a window's size (conmon, src/ctrl.c)."""
+
+
+class AttachSession:
+    """Implements `controller.ports.Session` for an attachment."""
+
+    def __init__(self, bundle: Bundle, connection: socket.socket) -> None:
+        self._bundle = bundle
+        self._connection = connection
+
+    async def output(self) -> AsyncIterator[tuple[Stream, bytes]]:
+        """Yield what the process writes, until it ends."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                packet = await loop.sock_recv(self._connection, _PACKET_BYTES)
+            except (ConnectionError, OSError):
+                return
+            if not packet:
+                return
+            if packet[0] in (_STDOUT_MARK, _STDERR_MARK) and len(packet) > 1:
+                yield Stream.STDERR if packet[0] == _STDERR_MARK else Stream.STDOUT, packet[1:]
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes to standard input; lost when the process has ended."""
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(ConnectionError):
+            for start in range(0, len(data), _INPUT_BYTES):
+                await loop.sock_sendall(self._connection, data[start : start + _INPUT_BYTES])
+
+    async def close_stdin(self) -> None:
+        """End standard input."""
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_WR)
+
+    async def resize(self, *, rows: int, columns: int) -> None:
+        """Tell the terminal's size; nothing when the process has ended."""
+        message = f"{_WINDOW_MESSAGE} {min(rows, 1000)} {min(columns, 1000)}\n".encode()
+        with contextlib.suppress(OSError):
+            fd = os.open(self._bundle.control_path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                os.write(fd, message)
+            finally:
+                os.close(fd)
+
+    async def exit_code(self) -> int | None:
+        """Return None: the store tells how the process ended."""
+        return None
+
+    async def close(self) -> None:
+        """Let go of the socket."""
+        self._connection.close()
+
+
+async def connect(bundle: Bundle) -> AttachSession:
+    """Connect to a container's socket, whatever the length of its path. NotFound when there is none."""
+    try:
+        directory_fd = os.open(bundle.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError as exc:
+        raise NotFound(f"container {bundle.uid} has no process to attach to") from exc
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    connected = False
+    try:
+        connection.setblocking(False)
+        address = f"/proc/self/fd/{directory_fd}/{bundle.attach_path.name}"
+        await asyncio.get_running_loop().sock_connect(connection, address)
+        connected = True
+    except (FileNotFoundError, ConnectionRefusedError) as exc:
+        raise NotFound(f"container {bundle.uid} has no process to attach to") from exc
+    except OSError as exc:
+        raise Unavailable(f"container {bundle.uid} can't be attached to: {exc.strerror}") from exc
+    finally:
+        os.close(directory_fd)
+        if not connected:
+            connection.close()
+    return AttachSession(bundle, connection)

@@ -1,0 +1,133 @@
+"""Ways into containers: `ContainerSessions(layout=..., runner=Runner(), cgroups=..., gates=Gates())`.
+
+Use as an asynchronous context manager around everything that calls it: it is the parent of the tasks that carry the
+output of execs, which go on after their clients have left.
+"""
+
+import asyncio
+import json
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from controller.errors import Conflict, Refused
+from controller.kernel import syscalls
+from controller.kernel.accounts import read_accounts_in_root
+from controller.kernel.attaching import connect
+from controller.kernel.bundles import Bundle
+from controller.kernel.cgroups import Cgroups
+from controller.kernel.executions import ExecPipes, ExecSession, render_exec_process
+from controller.kernel.gates import AttachGate, Gates
+from controller.kernel.inotify import Inotify
+from controller.kernel.logs import read_log
+from controller.kernel.runtimes import Runtimes, classify_failure
+from controller.kernel.subprocesses import Child, Runner
+from controller.model.facts import AccountFiles
+from controller.model.ids import Uid
+from controller.model.layout import Layout
+from controller.ports import ExecWant, LogLine, Session
+
+
+class ContainerSessions:
+    """Implements `controller.ports.Sessions`."""
+
+    def __init__(self, *, layout: Layout, runner: Runner, cgroups: Cgroups, gates: Gates) -> None:
+        self._layout = layout
+        self._runner = runner
+        self._cgroups = cgroups
+        self._gates = gates
+        self._runtimes = Runtimes(runner, layout, cgroups)
+        self._group = asyncio.TaskGroup()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await self._group.__aexit__(kind, error, trace)
+
+    async def attach(self, uid: Uid) -> Session:
+        """Connect to a created or running process. NotFound when there is none."""
+        return await connect(Bundle(self._layout, uid))
+
+    def expect_attach(self, name: str) -> AttachGate:
+        """Hold back the start of the container of this name, not yet created, until its gate opens (at most 10 s)."""
+        return self._gates.expect(name)
+
+    async def exec(self, uid: Uid, want: ExecWant) -> Session:
+        """Run a further process. Conflict when the container does not run; Refused when the program can't be run."""
+        bundle = Bundle(self._layout, uid)
+        origin = bundle.read_origin()
+        pid = bundle.read_pid()
+        if origin is None or bundle.awaits_start() or not self._cgroups.owns(uid, pid):
+            raise Conflict(f"container {uid} is not running")
+        if self._cgroups.is_frozen(uid):
+            raise Conflict(f"container {uid} is paused: resume it first")
+        config: dict[str, Any] = json.loads(bundle.config_path.read_text())
+        accounts = await asyncio.to_thread(self._read_accounts, pid, want)
+        process = render_exec_process(config, want, accounts)
+        runtime = self._runtimes.choose(origin.runtime)
+        directory = Path(tempfile.mkdtemp(prefix="exec-", dir=bundle.path))
+        (directory / "process.json").write_text(json.dumps(process))
+        command = runtime.command("exec")
+        options = ("--process", str(directory / "process.json"), "--pid-file", str(directory / "pid"))
+        log = ("--log", str(directory / "log"))
+        pipes = ExecPipes(tty=want.tty, stdin=want.stdin)
+        try:
+            child = self._runner.spawn(command[0], *log, *command[1:], *options, uid, stdio=pipes.stdio)
+        except BaseException:
+            pipes.close()
+            raise
+        pipes.close_child_ends()
+        return await self._begin(child, pipes, want, directory)
+
+    def logs(
+        self, uid: Uid, *, follow: bool, since: datetime | None, tail: int | None
+    ) -> AsyncIterator[LogLine]:
+        """Yield the log from the oldest line kept (or the last `tail`), then follow until the container is deleted."""
+        return read_log(Path(self._layout.log_path(uid)), follow=follow, since=since, tail=tail)
+
+    def _read_accounts(self, pid: int, want: ExecWant) -> AccountFiles:
+        return read_accounts_in_root(f"/proc/{pid}/root") if want.user else AccountFiles()
+
+    async def _begin(self, child: Child, pipes: ExecPipes, want: ExecWant, directory: Path) -> Session:
+        """Wait until the process is there, or the runtime has said why not."""
+        session = ExecSession(child, pipes, tty=want.tty)
+        task = self._group.create_task(session.run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await _wait_for_pid(directory, task)
+        complaint = ""
+        if task.done() and not (directory / "pid").exists():
+            complaint = (directory / "log").read_text() if (directory / "log").exists() else ""
+        for name in os.listdir(directory):
+            (directory / name).unlink()
+        directory.rmdir()
+        if complaint:
+            await session.close()
+            failure = classify_failure(complaint, want.arguments[0])
+            raise Refused(failure.message if failure is not None else complaint)
+        return session
+
+
+async def _wait_for_pid(directory: Path, task: asyncio.Task[None]) -> None:
+    """Return when the runtime has written the process' pid, or has ended."""
+    changed = asyncio.Event()
+    inotify = Inotify(lambda _event: changed.set())
+    task.add_done_callback(lambda _task: changed.set())
+    try:
+        inotify.watch(str(directory), syscalls.IN_CREATE | syscalls.IN_MOVED_TO | syscalls.IN_CLOSE_WRITE)
+        while not task.done() and not (directory / "pid").exists():
+            await changed.wait()
+            changed.clear()
+    finally:
+        inotify.close()
