@@ -76,10 +76,9 @@ async def connect(bundle: Bundle) -> AttachSession:
         directory_fd = os.open(bundle.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError as exc:
         raise NotFound(f"container {bundle.uid} has no process to attach to") from exc
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
     connected = False
     try:
-        connection.setblocking(False)
         address = f"/proc/self/fd/{directory_fd}/{bundle.attach_path.name}"
         await asyncio.get_running_loop().sock_connect(connection, address)
         connected = True

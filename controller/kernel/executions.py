@@ -15,6 +15,8 @@ from controller.plan.oci.users import resolve_user
 from controller.ports import ExecWant, Stream
 
 _CHUNK_BYTES = 65536
+_FIRST_SIZE = (24, 80)
+"""Rows and columns until the client tells its own."""
 
 
 def render_exec_process(config: dict[str, Any], want: ExecWant, accounts: AccountFiles) -> dict[str, Any]:
@@ -74,6 +76,7 @@ class ExecPipes:
         self.outputs: dict[int, Stream] = {}
         if tty:
             master, slave = os.openpty()
+            fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", *_FIRST_SIZE, 0, 0))
             self.child_fds.append(slave)
             self.stdio = Stdio(stdin=slave, stdout=slave, stderr=slave, terminal=True)
             self.outputs[master] = Stream.STDOUT

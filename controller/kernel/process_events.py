@@ -45,7 +45,7 @@ class ProcessEvents:
 
     async def watch(self) -> AsyncIterator[Hint]:
         """Yield hints for ever; what was expected before is watched from the first step on."""
-        Path(self._layout.exits_path).mkdir(mode=0o711, parents=True, exist_ok=True)
+        await asyncio.to_thread(os.makedirs, self._layout.exits_path, 0o711, exist_ok=True)
         inotify = Inotify(self._on_file)
         self._inotify = inotify
         self._exits_watch = inotify.watch(self._layout.exits_path, syscalls.IN_MOVED_TO | syscalls.IN_CREATE)

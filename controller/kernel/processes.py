@@ -69,7 +69,7 @@ class OciProcesses:
                 await self._delete(bundle)
             runtime = self._runtimes.choose(want.runtime)
             self._runner.find("conmon")
-            await asyncio.to_thread(self._prepare, want, bundle, runtime)
+            await self._prepare(want, bundle, runtime)
             complaint = await self._create(want, bundle, runtime)
             if complaint:
                 await self._refuse_creation(want, bundle, runtime, complaint)
@@ -130,7 +130,9 @@ class OciProcesses:
         pid = bundle.read_pid()
         failure = bundle.read_failure()
         exit_code, finished_at = bundle.read_exit()
-        alive = exit_code is None and pid > 0 and self._cgroups.owns(bundle.uid, pid)
+        # Until conmon has written the exit code, the end of the process is not known well enough to be told.
+        monitored = self._cgroups.owns(bundle.uid, pid) or bundle.read_conmon_pid() > 0
+        alive = failure is None and exit_code is None and pid > 0 and monitored
         state = self._find_state(bundle) if alive else ProcessState.STOPPED
         return ProcessFacts(
             uid=bundle.uid,
@@ -154,7 +156,23 @@ class OciProcesses:
         """Fall back on when the process was made: the daemon may have died before it could write the time down."""
         return bundle.read_started_at() or ending.read_start_time(pid)
 
-    def _prepare(self, want: ProcessWant, bundle: Bundle, runtime: Runtime) -> None:
+    async def _prepare(self, want: ProcessWant, bundle: Bundle, runtime: Runtime) -> None:
+        """Write the bundle; nothing of it stays when that fails, but what says that the program can't be run."""
+        prepared = False
+        try:
+            await asyncio.to_thread(self._write, want, bundle, runtime)
+            prepared = True
+        except Refused as error:
+            self._gates.fail(want.name, error.message)
+            if bundle.exists():
+                bundle.write_failure(Failure(message=error.message, code=126))
+                prepared = True
+            raise
+        finally:
+            if not prepared:
+                await self._delete(bundle)
+
+    def _write(self, want: ProcessWant, bundle: Bundle, runtime: Runtime) -> None:
         compiler = self._compiler if runtime.takes_filter else None
         config = fit_config(json.loads(want.config_json), self._abilities, compiler)
         with translated(f"process of {want.name}"):

@@ -6,7 +6,7 @@ output of execs, which go on after their clients have left.
 
 import asyncio
 import json
-import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -109,9 +109,7 @@ class ContainerSessions:
         complaint = ""
         if task.done() and not (directory / "pid").exists():
             complaint = (directory / "log").read_text() if (directory / "log").exists() else ""
-        for name in os.listdir(directory):
-            (directory / name).unlink()
-        directory.rmdir()
+        shutil.rmtree(directory)
         if complaint:
             await session.close()
             failure = classify_failure(complaint, want.arguments[0])
