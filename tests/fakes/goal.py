@@ -1,0 +1,158 @@
+"""What the machine must look like for what was declared: stated on its own, from specs alone, with none of the planners.
+
+Each fault is one sentence; none means that the goal is reached.
+"""
+
+import json
+from collections.abc import Iterator
+
+from controller.model.changes import Snapshot
+from controller.model.container import Container, DesiredState, Phase
+from controller.model.facts import ProcessState
+from controller.model.ids import Key, Uid
+from controller.model.image import Image
+from controller.model.layout import Layout
+from controller.model.network import Network
+from controller.model.resource import is_ready
+from controller.model.volume import Volume
+from tests.fakes.world import FakeWorld
+
+
+def list_faults(snapshot: Snapshot, world: FakeWorld, layout: Layout) -> list[str]:
+    """Return everything in which the world is not what the objects of the snapshot ask for."""
+    faults = [*world.violations, *_check_leftovers(snapshot, world)]
+    for resource in snapshot.values():
+        if resource.metadata.deleted_at is not None:
+            faults.append(f"{resource.metadata.name} is still there")
+        elif resource.status.observed_generation != resource.metadata.generation:
+            faults.append(f"{resource.metadata.name}: generation not observed")
+        match resource:
+            case Network():
+                faults += _check_network(resource, world)
+            case Volume():
+                if resource.metadata.uid not in world.volumes:
+                    faults.append(f"volume {resource.metadata.name} has no directory")
+            case Image():
+                if resource.status.id not in world.images:
+                    faults.append(f"image {resource.metadata.name} has no content")
+            case Container():
+                faults += _check_container(resource, snapshot, world, layout)
+    return faults
+
+
+def _check_leftovers(snapshot: Snapshot, world: FakeWorld) -> Iterator[str]:
+    known = {resource.metadata.uid for resource in snapshot.values()}
+    there = {
+        "process": world.processes.keys(),
+        "limits": world.limits.keys(),
+        "root": world.roots.keys(),
+        "namespace": world.namespaces.keys(),
+        "link": {uid for uid, _ in world.links},
+        "bridge": world.bridges.keys(),
+        "volume": world.volumes.keys(),
+    }
+    for what, uids in there.items():
+        for uid in uids - known:
+            yield f"{what} of {uid} is left over"
+
+
+def _check_network(network: Network, world: FakeWorld) -> Iterator[str]:
+    name, assigned = network.metadata.name, network.assigned
+    bridge = world.bridges.get(Uid(network.metadata.uid or ""))
+    if bridge is None or assigned is None:
+        yield f"network {name} has no bridge"
+        return
+    prefix = assigned.subnet.partition("/")[2]
+    if (bridge.name, bridge.addresses) != (assigned.bridge, (f"{assigned.gateway}/{prefix}",)):
+        yield f"bridge of {name} is {bridge}"
+    if not bridge.up or (network.spec.mtu is not None and bridge.mtu != network.spec.mtu):
+        yield f"bridge of {name} is {bridge}"
+    if not is_ready(network.status):
+        yield f"network {name} is not ready"
+
+
+def _check_container(
+    container: Container, snapshot: Snapshot, world: FakeWorld, layout: Layout
+) -> Iterator[str]:
+    name, uid = container.metadata.name, Uid(container.metadata.uid or "")
+    yield from _check_root(container, snapshot, world, layout)
+    process = world.processes.get(uid)
+    if container.spec.desired is DesiredState.STOPPED:
+        if process is not None or uid in world.namespaces or any(key[0] == uid for key in world.links):
+            yield f"{name} should be stopped and has {process}"
+        if container.status.pid or container.status.phase not in (Phase.EXITED, Phase.PENDING):
+            yield f"{name} is stopped, its status says {container.status.phase}"
+        return
+    paused = container.spec.desired is DesiredState.PAUSED
+    wanted = ProcessState.PAUSED if paused else ProcessState.RUNNING
+    if process is None or process.facts.state is not wanted:
+        yield f"{name} should be {wanted}, is {process and process.facts.state}"
+        return
+    if container.status.phase != (Phase.PAUSED if paused else Phase.RUNNING):
+        yield f"{name} runs, its status says {container.status.phase}"
+    if (container.status.pid, container.status.run) != (process.facts.pid, process.want.run):
+        yield f"{name} has another process than its status says"
+    if process.want.run != container.spec.run:
+        yield f"{name} is at run {process.want.run}"
+    if not paused and not is_ready(container.status):
+        yield f"{name} is not ready: {container.status.conditions}"
+    yield from _check_config(container, process.want.config_json)
+    yield from _check_limits(container, world)
+    yield from _check_links(container, snapshot, world)
+
+
+def _check_root(container: Container, snapshot: Snapshot, world: FakeWorld, layout: Layout) -> Iterator[str]:
+    name, root = container.metadata.name, world.roots.get(Uid(container.metadata.uid or ""))
+    image = snapshot.get(Key("Image", container.spec.image or ""))
+    if isinstance(image, Image):
+        lower = tuple(layout.layer_path(layer) for layer in image.status.layers)
+    else:
+        lower = (container.spec.rootfs or "",)
+    if root is None or not root.mounted:
+        yield f"root of {name} is not mounted"
+    elif root.lower_paths != lower and container.status.phase is not Phase.RUNNING:
+        yield f"root of {name} stands on {root.lower_paths}"
+
+
+def _check_config(container: Container, config_json: str) -> Iterator[str]:
+    process = json.loads(config_json)["process"]
+    command = list(container.spec.command or ())
+    if command and process["args"][-len(command) :] != command:
+        yield f"{container.metadata.name} runs {process['args']}"
+    for variable, value in container.spec.environment.items():
+        if f"{variable}={value}" not in process["env"]:
+            yield f"{container.metadata.name} lacks {variable}={value}"
+
+
+def _check_limits(container: Container, world: FakeWorld) -> Iterator[str]:
+    facts = world.limits.get(Uid(container.metadata.uid or ""))
+    wanted = container.spec.resources
+    if facts is None:
+        yield f"{container.metadata.name} has no cgroup"
+    elif (facts.memory_bytes, facts.cpus, facts.pids) != (wanted.memory_bytes, wanted.cpus, wanted.pids):
+        yield f"{container.metadata.name} has limits {facts}"
+
+
+def _check_links(container: Container, snapshot: Snapshot, world: FakeWorld) -> Iterator[str]:
+    name, uid = container.metadata.name, Uid(container.metadata.uid or "")
+    isolated = container.spec.network_mode != "host"
+    if isolated != bool(world.namespaces.get(uid)):
+        yield f"{name} has the wrong network namespace"
+    found = {link.bridge: link for key, link in world.links.items() if key[0] == uid}
+    wanted = set()
+    for attachment in container.spec.networks:
+        network = snapshot.get(Key("Network", attachment.name))
+        if not isinstance(network, Network) or network.assigned is None or container.assigned is None:
+            yield f"{name} is on the unknown network {attachment.name}"
+            continue
+        wanted.add(network.assigned.bridge)
+        link, place = found.get(network.assigned.bridge), container.assigned.networks[attachment.name]
+        prefix = network.assigned.subnet.partition("/")[2]
+        right = link is not None and link.host_up and link.inside_up and link.mac == place.mac
+        if link is None or not right or link.addresses != (f"{place.ipv4}/{prefix}",):
+            yield f"{name} is on {attachment.name} by {link}"
+    if found.keys() - wanted:
+        yield f"{name} is also on {found.keys() - wanted}"
+    routes = [link.gateway for link in found.values() if link.gateway]
+    if container.spec.networks and len(routes) > 1:
+        yield f"{name} has default routes by {routes}"
