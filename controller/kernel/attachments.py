@@ -1,0 +1,197 @@
+"""Veth pairs by netlink: `KernelAttachments(layout=, insides=)`.
+
+The pair, the mark and the bridge are one batch, so no unmarked link is ever left. The host's end is found by its
+mark, the other end by its index, which the kernel tells at the host's end.
+"""
+
+import asyncio
+import errno
+import os
+from collections.abc import Sequence
+
+from controller.errors import Conflict, NotFound, Refused
+from controller.kernel import rtnetlink
+from controller.kernel.host_links import find_link, opened_netlink, parse_owner, read_links
+from controller.kernel.insides import Inside, InsideFacts, Insides
+from controller.kernel.netlink import Message, Netlink
+from controller.model.facts import AttachmentFacts
+from controller.model.ids import Uid
+from controller.model.layout import Layout
+from controller.model.names import derive_link_alias
+from controller.model.wants import AttachmentWant
+
+_GONE = frozenset({errno.ENODEV})
+_ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.ESRCH, errno.ENODEV})
+_EXISTS = frozenset({errno.EEXIST})
+_DEFAULT_ROUTE = "0.0.0.0/0"
+
+
+class KernelAttachments:
+    """Attachments on Linux."""
+
+    def __init__(self, *, layout: Layout, insides: Insides) -> None:
+        self._layout = layout
+        self._insides = insides
+
+    async def list(self) -> tuple[AttachmentFacts, ...]:
+        """Return the attachments of every container; those whose namespace is gone have no inside."""
+        return await asyncio.to_thread(self._list, None)
+
+    async def read(self, container: Uid) -> tuple[AttachmentFacts, ...]:
+        """Return one container's attachments."""
+        return await asyncio.to_thread(self._list, container)
+
+    async def ensure(self, want: AttachmentWant) -> None:
+        """Make the attachment, or mend just what differs. NotFound when namespace or bridge is missing."""
+        try:
+            await asyncio.to_thread(self._ensure, want)
+        except OSError as exc:
+            raise Refused(f"link {want.host_link} to {want.bridge}: {exc.strerror}") from exc
+
+    async def delete(self, container: Uid, host_link: str) -> None:
+        """Remove a veth pair of the container."""
+        try:
+            await asyncio.to_thread(self._delete, container, host_link)
+        except OSError as exc:
+            raise Refused(f"link {host_link}: {exc.strerror}") from exc
+
+    def _list(self, container: Uid | None) -> tuple[AttachmentFacts, ...]:
+        with opened_netlink() as netlink:
+            links = read_links(netlink)
+        names = {link.index: link.name for link in links}
+        insides: dict[Uid, InsideFacts | None] = {}
+        found = []
+        for link in links:
+            owner = parse_owner(self._layout.instance, link.alias)
+            if link.kind != "veth" or owner is None or container not in (None, owner):
+                continue
+            if owner not in insides:
+                inside = self._insides.find(owner)
+                insides[owner] = inside.read() if inside is not None else None
+            found.append(_describe(owner, link, names.get(link.master_index, ""), insides[owner]))
+        return tuple(found)
+
+    def _ensure(self, want: AttachmentWant) -> None:
+        inside = self._insides.find(want.container)
+        if inside is None:
+            raise NotFound(f"container {want.container} has no network namespace")
+        with opened_netlink() as netlink:
+            links = read_links(netlink)
+            bridge = find_link(links, want.bridge)
+            if bridge is None:
+                raise NotFound(f"there is no bridge {want.bridge}")
+            self._ensure_outside(netlink, want, inside, links, bridge)
+        _ensure_inside(want, inside)
+
+    def _ensure_outside(
+        self,
+        netlink: Netlink,
+        want: AttachmentWant,
+        inside: Inside,
+        links: Sequence[rtnetlink.Link],
+        bridge: rtnetlink.Link,
+    ) -> None:
+        alias = derive_link_alias(self._layout.instance, want.container)
+        link = find_link(tuple(links), want.host_link)
+        if link is not None and (link.alias != alias or link.kind != "veth"):
+            raise Conflict(f"a link named {want.host_link} exists and is not this container's")
+        if link is not None and _find_peer(link, inside.read()) is None:
+            netlink.run(rtnetlink.delete_link(link.index), tolerate=_GONE)
+            link = None
+        finish = rtnetlink.set_link(want.host_link, alias=alias, master_index=bridge.index, up=True)
+        if link is None:
+            self._create(netlink, want, finish)
+        elif not link.up or link.master_index != bridge.index:
+            netlink.run(finish)
+        if want.mtu is not None and (link is None or link.mtu != want.mtu):
+            netlink.run(rtnetlink.set_mtu(want.host_link, want.mtu))
+
+    def _create(self, netlink: Netlink, want: AttachmentWant, finish: Message) -> None:
+        netns_fd = os.open(self._layout.netns_path(want.container), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            create = rtnetlink.create_veth(
+                want.host_link, inside=want.inside, mac=want.mac, netns_fd=netns_fd
+            )
+            netlink.run(create, finish)
+        finally:
+            os.close(netns_fd)
+
+    def _delete(self, container: Uid, host_link: str) -> None:
+        alias = derive_link_alias(self._layout.instance, container)
+        with opened_netlink() as netlink:
+            link = find_link(read_links(netlink), host_link)
+            if link is not None and link.alias == alias and link.kind == "veth":
+                netlink.run(rtnetlink.delete_link(link.index), tolerate=_GONE)
+
+
+def _ensure_inside(want: AttachmentWant, inside: Inside) -> None:
+    """Mend what differs in the namespace: name, hardware address, MTU, addresses, state, default route."""
+    facts = inside.read()
+    with opened_netlink() as netlink:
+        host_link = find_link(read_links(netlink), want.host_link)
+    peer = _find_peer(host_link, facts) if host_link is not None else None
+    if peer is None:
+        raise NotFound(f"link {want.host_link} was removed meanwhile")
+    changes = []
+    if peer.name != want.inside or peer.mac != want.mac:
+        changes.append(rtnetlink.set_down(peer.index))
+        changes.append(rtnetlink.rename_link(peer.index, want.inside))
+        changes.append(rtnetlink.set_mac(want.inside, want.mac))
+    if want.mtu is not None and peer.mtu != want.mtu:
+        changes.append(rtnetlink.set_mtu(want.inside, want.mtu))
+    present = {each.text for each in facts.addresses if each.index == peer.index}
+    if want.address not in present:
+        changes.append(rtnetlink.add_address(peer.index, want.address))
+    if not peer.up or changes:
+        changes.append(rtnetlink.set_link(want.inside, up=True))
+    surplus = [rtnetlink.delete_address(peer.index, text) for text in sorted(present) if text != want.address]
+    if changes:
+        inside.run(*changes, tolerate=_EXISTS)
+    if surplus:
+        inside.run(*surplus, tolerate=_ABSENT)
+    _ensure_route(want, inside, peer.index)
+
+
+def _ensure_route(want: AttachmentWant, inside: Inside, index: int) -> None:
+    routes = inside.read().routes
+    defaults = {each.gateway for each in routes if (each.index, each.destination) == (index, _DEFAULT_ROUTE)}
+    for gateway in sorted(defaults - {want.gateway}):
+        if gateway:
+            inside.run(rtnetlink.delete_default_route(index, gateway), tolerate=_ABSENT)
+    if want.gateway and want.gateway not in defaults:
+        inside.run(rtnetlink.set_default_route(index, want.gateway))
+
+
+def _find_peer(link: rtnetlink.Link, facts: InsideFacts) -> rtnetlink.Link | None:
+    """Return the other end of a host's link, if it lies in the namespace: each must name the other's index."""
+    for other in facts.links:
+        if other.index == link.peer_index and other.peer_index == link.index:
+            return other
+    return None
+
+
+def _describe(
+    container: Uid, link: rtnetlink.Link, bridge: str, facts: InsideFacts | None
+) -> AttachmentFacts:
+    peer = _find_peer(link, facts) if facts is not None else None
+    if facts is None or peer is None:
+        return AttachmentFacts(
+            container=container, host_link=link.name, bridge=bridge, host_up=link.up, mtu=link.mtu
+        )
+    gateways = [
+        route.gateway
+        for route in facts.routes
+        if (route.index, route.destination) == (peer.index, _DEFAULT_ROUTE)
+    ]
+    return AttachmentFacts(
+        container=container,
+        host_link=link.name,
+        bridge=bridge,
+        host_up=link.up,
+        inside=peer.name,
+        inside_up=peer.up,
+        mac=peer.mac,
+        addresses=tuple(each.text for each in facts.addresses if each.index == peer.index),
+        gateway=gateways[0] if gateways else "",
+        mtu=peer.mtu,
+    )

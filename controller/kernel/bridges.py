@@ -1,0 +1,112 @@
+"""Bridges of networks by netlink: `KernelBridges(layout=)`."""
+
+import asyncio
+import errno
+from pathlib import Path
+
+from controller.errors import Conflict, Refused
+from controller.kernel import rtnetlink
+from controller.kernel.host_links import find_link, opened_netlink, parse_owner, read_addresses, read_links
+from controller.kernel.netlink import Netlink
+from controller.model.facts import BridgeFacts
+from controller.model.ids import Uid
+from controller.model.layout import Layout
+from controller.model.names import derive_link_alias
+from controller.model.wants import BridgeWant
+
+_GONE = frozenset({errno.ENODEV})
+_EXISTS = frozenset({errno.EEXIST})
+_NO_ADDRESS = frozenset({errno.EADDRNOTAVAIL})
+
+
+class KernelBridges:
+    """Bridges on Linux."""
+
+    def __init__(self, *, layout: Layout) -> None:
+        self._instance = layout.instance
+
+    async def list(self) -> tuple[BridgeFacts, ...]:
+        """Return every bridge of this instance."""
+        return await asyncio.to_thread(self._list)
+
+    async def ensure(self, want: BridgeWant) -> None:
+        """Make the bridge, or make it so again. Conflict when a link of others has the name."""
+        try:
+            await asyncio.to_thread(self._ensure, want)
+        except OSError as exc:
+            raise Refused(f"bridge {want.name}: {exc.strerror}") from exc
+
+    async def delete(self, network: Uid) -> None:
+        """Remove the bridge; ports lose their bridge and stay."""
+        try:
+            await asyncio.to_thread(self._delete, network)
+        except OSError as exc:
+            raise Refused(f"bridge of network {network}: {exc.strerror}") from exc
+
+    def _list(self) -> tuple[BridgeFacts, ...]:
+        with opened_netlink() as netlink:
+            links = read_links(netlink)
+            addresses = read_addresses(netlink)
+        return tuple(
+            BridgeFacts(
+                network=owner,
+                name=link.name,
+                up=link.up,
+                addresses=addresses.get(link.index, ()),
+                mtu=link.mtu,
+            )
+            for link in links
+            if link.kind == "bridge" and (owner := parse_owner(self._instance, link.alias)) is not None
+        )
+
+    def _ensure(self, want: BridgeWant) -> None:
+        with opened_netlink() as netlink:
+            link = self._ensure_link(netlink, want)
+            _configure_host(want.name)
+            self._delete_others(netlink, want)
+            present = read_addresses(netlink).get(link.index, ())
+            surplus = [rtnetlink.delete_address(link.index, text) for text in present if text != want.address]
+            if surplus:
+                netlink.run(*surplus, tolerate=_NO_ADDRESS)
+            netlink.run(rtnetlink.add_address(link.index, want.address), tolerate=_EXISTS)
+            if want.mtu is not None and link.mtu != want.mtu:
+                netlink.run(rtnetlink.set_mtu(want.name, want.mtu))
+            netlink.run(rtnetlink.set_link(want.name, up=True))
+
+    def _ensure_link(self, netlink: Netlink, want: BridgeWant) -> rtnetlink.Link:
+        alias = derive_link_alias(self._instance, want.network)
+        link = find_link(read_links(netlink), want.name)
+        if link is None:
+            create = rtnetlink.create_bridge(want.name)
+            netlink.run(create, rtnetlink.set_link(want.name, alias=alias))
+            link = find_link(read_links(netlink), want.name)
+        if link is None or link.alias != alias or link.kind != "bridge":
+            raise Conflict(f"a link named {want.name} exists and is not this network's: choose another name")
+        return link
+
+    def _delete_others(self, netlink: Netlink, want: BridgeWant) -> None:
+        """Remove bridges that the network had under earlier names: their subnet would take its packets."""
+        alias = derive_link_alias(self._instance, want.network)
+        for link in read_links(netlink):
+            if link.kind == "bridge" and link.alias == alias and link.name != want.name:
+                netlink.run(rtnetlink.delete_link(link.index), tolerate=_GONE)
+
+    def _delete(self, network: Uid) -> None:
+        alias = derive_link_alias(self._instance, network)
+        with opened_netlink() as netlink:
+            for link in read_links(netlink):
+                if link.kind == "bridge" and link.alias == alias:
+                    netlink.run(rtnetlink.delete_link(link.index), tolerate=_GONE)
+
+
+def _configure_host(bridge: str) -> None:
+    """Let the host route, and let its own 127.0.0.1 lead into the bridge (the firewall keeps others from using that)."""
+    settings = {
+        "/proc/sys/net/ipv4/ip_forward": "1",
+        f"/proc/sys/net/ipv4/conf/{bridge}/route_localnet": "1",
+        f"/proc/sys/net/ipv6/conf/{bridge}/disable_ipv6": "1",
+    }
+    for path, value in settings.items():
+        setting = Path(path)
+        if setting.exists() and setting.read_text().strip() != value:
+            setting.write_text(value)

@@ -1,0 +1,44 @@
+"""Links of the host's namespace and whose they are: what bridges, attachments and the host view share."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from controller.kernel import rtnetlink
+from controller.kernel.netlink import Netlink
+from controller.model.ids import Uid
+from controller.model.names import derive_link_alias
+
+
+@contextmanager
+def opened_netlink() -> Iterator[Netlink]:
+    """A request socket in the calling thread's namespace, closed at the end."""
+    netlink = Netlink()
+    try:
+        yield netlink
+    finally:
+        netlink.close()
+
+
+def read_links(netlink: Netlink) -> tuple[rtnetlink.Link, ...]:
+    """Return every link of the socket's namespace."""
+    return tuple(rtnetlink.parse_link(each) for each in netlink.dump(rtnetlink.dump_links()))
+
+
+def read_addresses(netlink: Netlink) -> dict[int, tuple[str, ...]]:
+    """Return IPv4 addresses with prefix by link index."""
+    found: dict[int, tuple[str, ...]] = {}
+    for message in netlink.dump(rtnetlink.dump_addresses()):
+        address = rtnetlink.parse_address(message)
+        found[address.index] = (*found.get(address.index, ()), address.text)
+    return found
+
+
+def find_link(links: tuple[rtnetlink.Link, ...], name: str) -> rtnetlink.Link | None:
+    """Return the link with a name, None when there is none."""
+    return next((link for link in links if link.name == name), None)
+
+
+def parse_owner(instance: str, alias: str) -> Uid | None:
+    """Return the uid in a link's alias, None when the alias is not this instance's mark."""
+    prefix = derive_link_alias(instance, Uid(""))
+    return Uid(alias.removeprefix(prefix)) if alias.startswith(prefix) else None

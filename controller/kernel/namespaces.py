@@ -1,0 +1,107 @@
+"""Network namespaces, each kept by a bind mount at a path of its own: `KernelNamespaces(layout=, insides=)`."""
+
+import asyncio
+import errno
+import threading
+from pathlib import Path
+
+from controller.errors import Exhausted, Refused
+from controller.kernel import rtnetlink, syscalls
+from controller.kernel.insides import Insides
+from controller.kernel.mountinfo import read_mounts
+from controller.kernel.netlink import Netlink
+from controller.kernel.threads import run_apart
+from controller.model.facts import NamespaceFacts
+from controller.model.ids import Uid
+from controller.model.layout import Layout
+
+_NOT_MOUNTED = {errno.EINVAL, errno.ENOENT}
+_FULL = {errno.ENOMEM, errno.ENOSPC, errno.EMFILE, errno.ENFILE}
+
+
+class KernelNamespaces:
+    """Namespaces on Linux."""
+
+    def __init__(self, *, layout: Layout, insides: Insides) -> None:
+        self._layout = layout
+        self._insides = insides
+        self._directory_lock = threading.Lock()
+
+    async def list(self) -> tuple[NamespaceFacts, ...]:
+        """Return every namespace of this instance."""
+        return await asyncio.to_thread(self._list)
+
+    async def read(self, container: Uid) -> NamespaceFacts | None:
+        """Return one container's namespace, None when there is none."""
+        return await asyncio.to_thread(self._read, container)
+
+    async def ensure(self, container: Uid) -> None:
+        """Make the namespace with loopback up and IPv6 off."""
+        try:
+            await asyncio.to_thread(self._ensure, container)
+        except OSError as exc:
+            error = Exhausted if exc.errno in _FULL else Refused
+            raise error(f"network namespace of {container}: {exc.strerror}") from exc
+
+    async def delete(self, container: Uid) -> None:
+        """Drop the namespace; the kernel removes the links in it in its own time."""
+        try:
+            await asyncio.to_thread(self._delete, container)
+        except OSError as exc:
+            raise Refused(f"network namespace of {container}: {exc.strerror}") from exc
+
+    def _list(self) -> tuple[NamespaceFacts, ...]:
+        found = (self._read(uid) for uid in self._insides.list())
+        return tuple(facts for facts in found if facts is not None)
+
+    def _read(self, container: Uid) -> NamespaceFacts | None:
+        inside = self._insides.find(container)
+        if inside is None:
+            return None
+        up = any(link.name == "lo" and link.up for link in inside.read().links)
+        return NamespaceFacts(container=container, loopback_up=up)
+
+    def _ensure(self, container: Uid) -> None:
+        inside = self._insides.find(container)
+        if inside is not None:
+            inside.run(rtnetlink.set_link("lo", up=True))
+            return
+        self._prepare_directory()
+        path = self._layout.netns_path(container)
+        Path(path).touch(mode=0o600)
+        run_apart(lambda: _make_namespace(path))
+
+    def _prepare_directory(self) -> None:
+        """Make the directory a private mount, so that namespaces kept in it don't spread to other mount namespaces."""
+        path = self._layout.netns_dir_path
+        with self._directory_lock:
+            if any(mount.target == path for mount in read_mounts()):
+                return
+            Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
+            syscalls.mount(path, path, flags=syscalls.MS_BIND)
+            syscalls.mount("", path, flags=syscalls.MS_PRIVATE)
+
+    def _delete(self, container: Uid) -> None:
+        self._insides.forget(container)
+        path = self._layout.netns_path(container)
+        try:
+            syscalls.umount2(path, syscalls.MNT_DETACH | syscalls.UMOUNT_NOFOLLOW)
+        except OSError as exc:
+            if exc.errno not in _NOT_MOUNTED:
+                raise
+        Path(path).unlink(missing_ok=True)
+
+
+def _make_namespace(path: str) -> None:
+    """Give the calling thread a new namespace, and keep that at `path` once it is whole."""
+    syscalls.unshare(syscalls.CLONE_NEWNET)
+    for scope in ("all", "default"):
+        setting = Path(f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6")
+        if setting.exists():
+            setting.write_text("1")
+    netlink = Netlink()
+    try:
+        netlink.run(rtnetlink.set_link("lo", up=True))
+    finally:
+        netlink.close()
+    syscalls.mount("/proc/thread-self/ns/net", path, flags=syscalls.MS_BIND)

@@ -1,0 +1,234 @@
+"""Links, IPv4 addresses and IPv4 routes as netlink messages, both ways (rtnetlink(7))."""
+
+import ipaddress
+import socket
+import struct
+from dataclasses import dataclass
+
+from controller.kernel.netlink import (
+    NLM_F_CREATE,
+    NLM_F_EXCL,
+    NLM_F_REPLACE,
+    Message,
+    attribute,
+    nested_attribute,
+    number_attribute,
+    parse_attributes,
+    parse_number,
+    parse_text,
+    text_attribute,
+)
+
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
+RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
+RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
+RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE = 1, 5, 7
+
+IFF_UP = 0x1
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10
+_IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_NET_NS_FD, _IFLA_EXT_MASK = 18, 20, 28, 29
+_IFLA_INFO_KIND, _IFLA_INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
+_RTEXT_FILTER_SKIP_STATS = 8
+_IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST = 1, 2, 4
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_TABLE = 1, 4, 5, 15
+_RT_TABLE_MAIN, _RTPROT_BOOT, _RT_SCOPE_UNIVERSE, _RTN_UNICAST = 254, 3, 0, 1
+
+_LINK = struct.Struct("=BxHiII")
+_ADDRESS = struct.Struct("=BBBBI")
+_ROUTE = struct.Struct("=BBBBBBBBI")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A link as the kernel tells it; `peer_index` is a veth's other end, in whatever namespace that lies."""
+
+    index: int
+    name: str
+    up: bool
+    kind: str
+    alias: str
+    master_index: int
+    peer_index: int
+    mac: str
+    mtu: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """An IPv4 address of a link; `text` has its prefix, such as 10.77.0.1/24."""
+
+    index: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A unicast route of the main table; `destination` is a CIDR text, 0.0.0.0/0 for the default."""
+
+    index: int
+    destination: str
+    gateway: str
+
+
+def parse_link(message: Message) -> Link:
+    """Return the link that an RTM_NEWLINK or RTM_DELLINK is about."""
+    _, _, index, flags, _ = _LINK.unpack_from(message.body)
+    found = parse_attributes(message.body, _LINK.size)
+    info = parse_attributes(found.get(_IFLA_LINKINFO, b""))
+    return Link(
+        index=index,
+        name=parse_text(found.get(_IFLA_IFNAME)),
+        up=bool(flags & IFF_UP),
+        kind=parse_text(info.get(_IFLA_INFO_KIND)),
+        alias=parse_text(found.get(_IFLA_IFALIAS)),
+        master_index=parse_number(found.get(_IFLA_MASTER)),
+        peer_index=parse_number(found.get(_IFLA_LINK)),
+        mac=found.get(_IFLA_ADDRESS, b"").hex(":"),
+        mtu=parse_number(found.get(_IFLA_MTU)),
+    )
+
+
+def parse_address(message: Message) -> Address:
+    """Return the address that an RTM_NEWADDR or RTM_DELADDR is about."""
+    _, prefix, _, _, index = _ADDRESS.unpack_from(message.body)
+    found = parse_attributes(message.body, _ADDRESS.size)
+    local = found.get(_IFA_LOCAL, found.get(_IFA_ADDRESS, bytes(4)))
+    return Address(index=index, text=f"{socket.inet_ntoa(local)}/{prefix}")
+
+
+def parse_route(message: Message) -> Route | None:
+    """Return the route that a message is about, None when it is not a unicast route of the main table."""
+    _, prefix, _, _, table, _, _, kind, _ = _ROUTE.unpack_from(message.body)
+    if (table, kind) != (_RT_TABLE_MAIN, _RTN_UNICAST):
+        return None
+    found = parse_attributes(message.body, _ROUTE.size)
+    gateway = found.get(_RTA_GATEWAY)
+    return Route(
+        index=parse_number(found.get(_RTA_OIF)),
+        destination=f"{socket.inet_ntoa(found.get(_RTA_DST, bytes(4)))}/{prefix}",
+        gateway=socket.inet_ntoa(gateway) if gateway is not None else "",
+    )
+
+
+def dump_links() -> Message:
+    """Return the request for every link, without counters."""
+    mask = number_attribute(_IFLA_EXT_MASK, _RTEXT_FILTER_SKIP_STATS)
+    return Message(kind=RTM_GETLINK, body=_LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + mask)
+
+
+def dump_addresses() -> Message:
+    """Return the request for every IPv4 address."""
+    return Message(kind=RTM_GETADDR, body=_ADDRESS.pack(socket.AF_INET, 0, 0, 0, 0))
+
+
+def dump_routes() -> Message:
+    """Return the request for the IPv4 routes of the main table."""
+    body = _ROUTE.pack(socket.AF_INET, 0, 0, 0, _RT_TABLE_MAIN, 0, 0, 0, 0)
+    return Message(kind=RTM_GETROUTE, body=body + number_attribute(_RTA_TABLE, _RT_TABLE_MAIN))
+
+
+def create_bridge(name: str) -> Message:
+    """Return what makes a bridge; EEXIST when a link has the name."""
+    info = nested_attribute(_IFLA_LINKINFO, text_attribute(_IFLA_INFO_KIND, "bridge"))
+    body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + text_attribute(_IFLA_IFNAME, name) + info
+    return Message(kind=RTM_NEWLINK, flags=NLM_F_CREATE | NLM_F_EXCL, body=body)
+
+
+def create_veth(name: str, *, inside: str, mac: str, netns_fd: int) -> Message:
+    """Return what makes a veth pair whose other end `inside` is born in another namespace; EEXIST as for bridges."""
+    peer = b"".join(
+        [
+            _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0),
+            text_attribute(_IFLA_IFNAME, inside),
+            attribute(_IFLA_ADDRESS, bytes.fromhex(mac.replace(":", ""))),
+            number_attribute(_IFLA_NET_NS_FD, netns_fd),
+        ]
+    )
+    info = nested_attribute(
+        _IFLA_LINKINFO,
+        text_attribute(_IFLA_INFO_KIND, "veth"),
+        nested_attribute(_IFLA_INFO_DATA, attribute(_VETH_INFO_PEER, peer)),
+    )
+    body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + text_attribute(_IFLA_IFNAME, name) + info
+    return Message(kind=RTM_NEWLINK, flags=NLM_F_CREATE | NLM_F_EXCL, body=body)
+
+
+def set_link(name: str, *, alias: str = "", master_index: int | None = None, up: bool = False) -> Message:
+    """Return what marks a link, makes it a port of a bridge, or brings it up; what is not given stays."""
+    flags = IFF_UP if up else 0
+    parts = [_LINK.pack(socket.AF_UNSPEC, 0, 0, flags, flags), text_attribute(_IFLA_IFNAME, name)]
+    if alias:
+        parts.append(attribute(_IFLA_IFALIAS, alias.encode()))
+    if master_index is not None:
+        parts.append(number_attribute(_IFLA_MASTER, master_index))
+    return Message(kind=RTM_NEWLINK, body=b"".join(parts))
+
+
+def set_mtu(name: str, mtu: int) -> Message:
+    """Return what sets a link's MTU in bytes."""
+    body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + text_attribute(_IFLA_IFNAME, name)
+    return Message(kind=RTM_NEWLINK, body=body + number_attribute(_IFLA_MTU, mtu))
+
+
+def set_mac(name: str, mac: str) -> Message:
+    """Return what sets a link's hardware address."""
+    body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + text_attribute(_IFLA_IFNAME, name)
+    return Message(
+        kind=RTM_NEWLINK, body=body + attribute(_IFLA_ADDRESS, bytes.fromhex(mac.replace(":", "")))
+    )
+
+
+def rename_link(index: int, name: str) -> Message:
+    """Return what gives a link another name."""
+    body = _LINK.pack(socket.AF_UNSPEC, 0, index, 0, 0) + text_attribute(_IFLA_IFNAME, name)
+    return Message(kind=RTM_NEWLINK, body=body)
+
+
+def set_down(index: int) -> Message:
+    """Return what takes a link down, as changing its name needs."""
+    return Message(kind=RTM_NEWLINK, body=_LINK.pack(socket.AF_UNSPEC, 0, index, 0, IFF_UP))
+
+
+def delete_link(index: int) -> Message:
+    """Return what removes a link; ENODEV when it is gone."""
+    return Message(kind=RTM_DELLINK, body=_LINK.pack(socket.AF_UNSPEC, 0, index, 0, 0))
+
+
+def add_address(index: int, text: str) -> Message:
+    """Return what adds an address with prefix; EEXIST when it is there."""
+    return Message(kind=RTM_NEWADDR, flags=NLM_F_CREATE | NLM_F_EXCL, body=_address_body(index, text))
+
+
+def delete_address(index: int, text: str) -> Message:
+    """Return what removes an address with prefix; EADDRNOTAVAIL when it is gone."""
+    return Message(kind=RTM_DELADDR, body=_address_body(index, text))
+
+
+def set_default_route(index: int, gateway: str) -> Message:
+    """Return what makes the default route go by `gateway`, in place of another."""
+    return Message(kind=RTM_NEWROUTE, flags=NLM_F_CREATE | NLM_F_REPLACE, body=_default_route(index, gateway))
+
+
+def delete_default_route(index: int, gateway: str) -> Message:
+    """Return what removes the default route by `gateway`; ESRCH when it is gone."""
+    return Message(kind=RTM_DELROUTE, body=_default_route(index, gateway))
+
+
+def _address_body(index: int, text: str) -> bytes:
+    interface = ipaddress.IPv4Interface(text)
+    packed = interface.ip.packed
+    parts = [
+        _ADDRESS.pack(socket.AF_INET, interface.network.prefixlen, 0, 0, index),
+        attribute(_IFA_LOCAL, packed),
+        attribute(_IFA_ADDRESS, packed),
+        attribute(_IFA_BROADCAST, interface.network.broadcast_address.packed),
+    ]
+    return b"".join(parts)
+
+
+def _default_route(index: int, gateway: str) -> bytes:
+    header = _ROUTE.pack(
+        socket.AF_INET, 0, 0, 0, _RT_TABLE_MAIN, _RTPROT_BOOT, _RT_SCOPE_UNIVERSE, _RTN_UNICAST, 0
+    )
+    next_hop = attribute(_RTA_GATEWAY, socket.inet_aton(gateway))
+    return header + next_hop + number_attribute(_RTA_OIF, index)
