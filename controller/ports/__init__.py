@@ -22,7 +22,7 @@ from controller.ports.network import Attachments, Bridges, Firewall, NameServer,
 from controller.ports.processes import Freezer, Limits, Processes, Roots
 from controller.ports.sessions import ExecWant, Gate, LogLine, Session, Sessions, Stream
 from controller.ports.state import Committed, DesiredState, EventFeed, StateStore
-from controller.ports.storage import Images, VolumeDirectories
+from controller.ports.storage import Images, Unpacked, Unpacker, VolumeDirectories
 
 __all__ = [
     "Attachments",
@@ -55,5 +55,7 @@ __all__ = [
     "Sources",
     "StateStore",
     "Stream",
+    "Unpacked",
+    "Unpacker",
     "VolumeDirectories",
 ]

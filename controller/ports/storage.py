@@ -1,5 +1,6 @@
 """Volumes and images."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from controller.model.facts import (
@@ -53,4 +54,30 @@ class Images(Protocol):
 
     async def delete(self, image_id: str, *, keep: frozenset[str]) -> None:
         """Remove the image with this configuration digest and those of its layers that no image needs nor `keep` names."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unpacked:
+    """What an archive turned out to be: digest of the uncompressed tar, bytes of all files, number of entries."""
+
+    diff_id: str
+    size_bytes: int
+    entries: int
+
+
+class Unpacker(Protocol):
+    """Takes archives apart, confined to the directory that they go to."""
+
+    async def unpack(self, archive_path: str, target_path: str) -> Unpacked:
+        """Unpack a tar archive (plain, gzip, bzip2 or xz) into an empty directory, whole and durable.
+
+        Owners, modes, times, links, extended attributes, fifos and devices are kept. NotFound when there is no such
+        archive, Invalid when it is none or is hostile, Exhausted when the disk is full; the directory is then to be
+        thrown away.
+        """
+        ...
+
+    async def pack(self, directory_path: str, archive_path: str) -> None:
+        """Write a directory's content to a new tar archive. NotFound, Refused, Exhausted."""
         ...
