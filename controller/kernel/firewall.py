@@ -1,0 +1,116 @@
+"""iptables and ip6tables, whichever back end they have: `KernelFirewall(layout=, runner=)`.
+
+What was installed last lies in the run directory beside its digest: comparing it with what the tools print tells,
+after a restart of the daemon too, whether anything of ours was changed.
+"""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.errors import Refused, Unsupported
+from controller.kernel.conntrack import Translation, forget_connections
+from controller.kernel.firewall_text import (
+    Ownership,
+    Table,
+    are_equal,
+    parse_tables,
+    render_replacement,
+)
+from controller.kernel.subprocesses import Runner
+from controller.model.facts import FirewallFacts
+from controller.model.layout import Layout
+from controller.model.wants import FirewallWant
+from controller.plan.firewall import IPV6_MARK
+
+Ruleset = dict[str, dict[str, Table]]
+"""Tables by the prefix of the programs that they are for (iptables, ip6tables)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Installed:
+    """A want that was installed, with its rules as the tool prints them."""
+
+    digest: str
+    text: str
+
+
+class KernelFirewall:
+    """The firewall on Linux; one call at a time."""
+
+    def __init__(self, *, layout: Layout, runner: Runner) -> None:
+        self._path = Path(f"{layout.run_path}/firewall.json")
+        self._owner = Ownership(instance=layout.instance)
+        self._runner = runner
+        self._lock = asyncio.Lock()
+
+    async def read(self) -> FirewallFacts:
+        """Return what is installed."""
+        async with self._lock:
+            installed = self._load()
+            if installed is None:
+                return FirewallFacts(digest="")
+            whole = self._is_installed(_parse_want(installed.text), await self._read_rules())
+            return FirewallFacts(digest=installed.digest if whole else "")
+
+    async def replace(self, want: FirewallWant) -> None:
+        """Install all rules of `want` atomically per table, in place of ours, and the jumps to them first in line."""
+        async with self._lock:
+            present = await self._read_rules()
+            wanted = _parse_want(want.text)
+            await self._install(wanted, present)
+            self._save(_Installed(digest=want.digest, text=want.text))
+            await asyncio.to_thread(
+                forget_connections, _parse_translations(present) ^ _parse_translations(wanted)
+            )
+
+    async def delete(self) -> None:
+        """Remove every chain and jump of this instance; the administrator's chain stays."""
+        async with self._lock:
+            await self._install({}, await self._read_rules())
+            self._path.unlink(missing_ok=True)
+
+    async def _install(self, wanted: Ruleset, present: Ruleset) -> None:
+        for program, tables in present.items():
+            text = render_replacement(wanted.get(program, {}), tables, self._owner)
+            if text:
+                await self._runner.run(f"{program}-restore", "--noflush", "-w", stdin=text)
+
+    async def _read_rules(self) -> Ruleset:
+        rules = {"iptables": parse_tables(await self._runner.run("iptables-save"))}
+        try:
+            rules["ip6tables"] = parse_tables(await self._runner.run("ip6tables-save"))
+        except (Refused, Unsupported):
+            return rules  # a host without IPv6 has nothing of it to forward
+        return rules
+
+    def _is_installed(self, wanted: Ruleset, present: Ruleset) -> bool:
+        return all(
+            are_equal(wanted.get(program, {}), tables, self._owner) for program, tables in present.items()
+        )
+
+    def _load(self) -> _Installed | None:
+        try:
+            return _Installed(**json.loads(self._path.read_text()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+    def _save(self, installed: _Installed) -> None:
+        draft = self._path.with_suffix(".new")
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(json.dumps({"digest": installed.digest, "text": installed.text}))
+        draft.replace(self._path)
+
+
+def _parse_want(text: str) -> Ruleset:
+    ipv4, _, ipv6 = text.partition(f"{IPV6_MARK}\n")
+    return {"iptables": parse_tables(ipv4), "ip6tables": parse_tables(ipv6)}
+
+
+def _parse_translations(rules: Ruleset) -> frozenset[Translation]:
+    nat = rules["iptables"].get("nat")
+    if nat is None:
+        return frozenset()
+    found = (Translation.parse(rule) for chain in nat.chains.values() for rule in chain)
+    return frozenset(each for each in found if each is not None)

@@ -1,0 +1,127 @@
+"""What iptables-save prints and iptables-restore reads, as far as it is ours.
+
+Ours are the chains of an instance, all rules in them, and the rules elsewhere that bear its comment (jumps).
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from controller.model.names import ADMIN_CHAIN, derive_chain
+
+_RULE = re.compile(r"-A (\S+) (.*)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """One table: its chains in order, each with its rules in order (what follows `-A CHAIN `)."""
+
+    chains: Mapping[str, tuple[str, ...]]
+
+
+def parse_tables(text: str) -> dict[str, Table]:
+    """Return tables by name."""
+    tables: dict[str, dict[str, list[str]]] = {}
+    chains: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        if line.startswith("*"):
+            chains = tables.setdefault(line[1:], {})
+        elif line.startswith(":"):
+            chains.setdefault(line[1:].split(" ", 1)[0], [])
+        elif rule := _RULE.fullmatch(line):
+            chains.setdefault(rule[1], []).append(rule[2].rstrip())
+    return {
+        name: Table(chains={chain: tuple(rules) for chain, rules in found.items()})
+        for name, found in tables.items()
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ownership:
+    """Tells the chains and jumps of an instance."""
+
+    instance: str
+
+    def is_chain(self, name: str) -> bool:
+        """Tell whether a chain is this instance's."""
+        prefix = derive_chain(self.instance, "")
+        role = name.removeprefix(prefix)
+        return name.startswith(prefix) and name != ADMIN_CHAIN and role.isalpha()
+
+    def is_jump(self, rule: str) -> bool:
+        """Tell whether a rule in a chain of others is this instance's."""
+        return f'--comment "hold:{self.instance}"' in rule or f"--comment hold:{self.instance} " in rule
+
+
+def are_equal(wanted: Mapping[str, Table], present: Mapping[str, Table], owner: Ownership) -> bool:
+    """Tell whether `present` has exactly the chains, rules and jumps of `wanted`, jumps first in line."""
+    for name in {*wanted, *present}:
+        asked = wanted[name].chains if name in wanted else {}
+        found = present[name].chains if name in present else {}
+        ours = {chain for chain in found if owner.is_chain(chain)}
+        if ours != {chain for chain in asked if owner.is_chain(chain)}:
+            return False
+        if any(found[chain] != asked[chain] for chain in ours):
+            return False
+        if not all(_is_jumped(asked.get(chain, ()), rules, owner) for chain, rules in found.items()):
+            return False
+        if not asked.keys() <= found.keys():
+            return False
+    return True
+
+
+def _is_jumped(jumps: Sequence[str], rules: Sequence[str], owner: Ownership) -> bool:
+    """Tell whether our jumps in a chain are those asked for, in order, before all rules but other instances' jumps."""
+    others = (rule for rule in rules if not _is_any_jump(rule) or owner.is_jump(rule))
+    own = [rule for rule in rules if owner.is_jump(rule)]
+    if any(map(owner.is_jump, jumps)) or own:
+        first = [rule for _, rule in zip(jumps, others, strict=False)]
+        return first == list(jumps) and own == list(jumps)
+    return True
+
+
+def _is_any_jump(rule: str) -> bool:
+    return '--comment "hold:' in rule
+
+
+def render_replacement(wanted: Mapping[str, Table], present: Mapping[str, Table], owner: Ownership) -> str:
+    """Return what iptables-restore --noflush needs to come from `present` to `wanted`; all of each table at once."""
+    lines: list[str] = []
+    for name in sorted({*wanted, *present}):
+        asked = wanted[name].chains if name in wanted else {}
+        found = present[name].chains if name in present else {}
+        body = list(_render_table(asked, found, owner))
+        if body:
+            lines += [f"*{name}", *body, "COMMIT"]
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def _render_table(
+    asked: Mapping[str, Sequence[str]], found: Mapping[str, Sequence[str]], owner: Ownership
+) -> Iterator[str]:
+    stale = [chain for chain in found if owner.is_chain(chain) and chain not in asked]
+    ours = [chain for chain in asked if owner.is_chain(chain)]
+    changed = [chain for chain in ours if found.get(chain) != asked[chain]]
+    for chain in [*changed, *stale]:
+        yield f":{chain} - [0:0]"
+    needs_admin = any(rule.endswith(f"-j {ADMIN_CHAIN}") for rules in asked.values() for rule in rules)
+    if needs_admin and ADMIN_CHAIN not in found:
+        yield f":{ADMIN_CHAIN} - [0:0]"
+    for chain in changed:
+        yield from (f"-A {chain} {rule}" for rule in asked[chain])
+    for chain in dict.fromkeys([*found, *asked]):
+        if not owner.is_chain(chain):
+            yield from _render_jumps(chain, asked.get(chain, ()), found.get(chain, ()), owner)
+    for chain in stale:
+        yield f"-X {chain}"
+
+
+def _render_jumps(chain: str, jumps: Sequence[str], rules: Sequence[str], owner: Ownership) -> Iterator[str]:
+    """Leave jumps that are right alone: deleting waits for the kernel."""
+    if _is_jumped(jumps, rules, owner):
+        return
+    for rule in rules:
+        if owner.is_jump(rule):
+            yield f"-D {chain} {rule}"
+    for position, rule in enumerate(jumps, start=1):
+        yield f"-I {chain} {position} {rule}"
