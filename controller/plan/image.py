@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from controller.model.changes import Snapshot
 from controller.model.facts import ImageFacts
 from controller.model.ids import Uid
 from controller.model.image import Image, ImageConfig, ImageStatus
@@ -77,6 +78,22 @@ class ImageObserved:
 
     content: ImageFacts | None = None
     previous: ImageFacts | None = None
+
+
+def gather_image(snapshot: Snapshot, image: Image, users: tuple[str, ...]) -> ImageDesired:
+    """Return the image with what other images of the snapshot have in common with it."""
+    others = [
+        other
+        for other in snapshot.values()
+        if isinstance(other, Image) and other.metadata.uid != image.metadata.uid
+    ]
+    content = image.status.id
+    return ImageDesired(
+        image=image,
+        users=users,
+        shared=bool(content) and any(other.status.id == content for other in others),
+        keep=frozenset(layer for other in others for layer in other.status.layers),
+    )
 
 
 def plan_image(

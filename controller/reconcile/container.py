@@ -19,10 +19,13 @@ from controller.plan.container.actions import (
     DeleteRoot,
     Detach,
     EnsureNamespace,
+    LinkAction,
     MountRoot,
     PauseProcess,
     PrefillVolume,
+    ProcessAction,
     ResumeProcess,
+    RootAction,
     SignalProcess,
     StartProcess,
     UnmountRoot,
@@ -97,47 +100,43 @@ class ContainerReconciler:
 async def carry_out(kernel: KernelPorts, layout: Layout, action: ContainerAction) -> None:
     """Carry out one step of a container's plan; also for containers that no object speaks of any more."""
     match action:
+        case EnsureNamespace() | DeleteNamespace() | Attach() | Detach():
+            await _carry_out_on_links(kernel, action)
+        case PrefillVolume() | MountRoot() | UnmountRoot() | DeleteRoot():
+            await _carry_out_on_root(kernel, action)
+        case _:
+            await _carry_out_on_process(kernel, layout, action)
+
+
+async def _carry_out_on_links(kernel: KernelPorts, action: LinkAction) -> None:
+    match action:
         case EnsureNamespace(uid=uid):
             await kernel.namespaces.ensure(uid)
         case DeleteNamespace(uid=uid):
             await kernel.namespaces.delete(uid)
-        case Attach(want=attachment):
-            await kernel.attachments.ensure(attachment)
+        case Attach(want=want):
+            await kernel.attachments.ensure(want)
         case Detach(uid=uid, host_link=host_link):
             await kernel.attachments.delete(uid, host_link)
-        case PrefillVolume(volume=volume, source=source, path=path):
-            await kernel.volumes.prefill(volume, source, path)
-        case MountRoot(want=root):
-            await kernel.roots.mount(root)
-        case UnmountRoot(uid=uid):
-            await kernel.roots.unmount(uid)
-        case DeleteRoot(uid=uid):
-            await kernel.roots.delete(uid)
-        case (
-            CreateProcess()
-            | StartProcess()
-            | SignalProcess()
-            | PauseProcess()
-            | ResumeProcess()
-            | DeleteProcess()
-            | ApplyLimits()
-        ):
-            await _carry_out_on_process(kernel, layout, action)
         case _:
             assert_never(action)
 
 
-async def _carry_out_on_process(
-    kernel: KernelPorts,
-    layout: Layout,
-    action: CreateProcess
-    | StartProcess
-    | SignalProcess
-    | PauseProcess
-    | ResumeProcess
-    | DeleteProcess
-    | ApplyLimits,
-) -> None:
+async def _carry_out_on_root(kernel: KernelPorts, action: RootAction) -> None:
+    match action:
+        case PrefillVolume(volume=volume, source=source, path=path):
+            await kernel.volumes.prefill(volume, source, path)
+        case MountRoot(want=want):
+            await kernel.roots.mount(want)
+        case UnmountRoot(uid=uid):
+            await kernel.roots.unmount(uid)
+        case DeleteRoot(uid=uid):
+            await kernel.roots.delete(uid)
+        case _:
+            assert_never(action)
+
+
+async def _carry_out_on_process(kernel: KernelPorts, layout: Layout, action: ProcessAction) -> None:
     match action:
         case CreateProcess():
             await _create(kernel, layout, action)

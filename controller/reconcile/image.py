@@ -18,6 +18,7 @@ from controller.plan.image import (
     ImageObserved,
     ImportArchive,
     ImportDirectory,
+    gather_image,
     plan_image,
 )
 from controller.ports import KernelPorts
@@ -39,18 +40,7 @@ class ImageReconciler:
 
     def gather(self, snapshot: Snapshot, resource: Image) -> ImageDesired:
         """Return what is wanted, by whom it is used, and what else has the same content."""
-        others = [
-            other
-            for other in snapshot.values()
-            if isinstance(other, Image) and other.metadata.uid != resource.metadata.uid
-        ]
-        content = resource.status.id
-        return ImageDesired(
-            image=resource,
-            users=self._references.list_users(snapshot, key_of(resource)),
-            shared=bool(content) and any(other.status.id == content for other in others),
-            keep=frozenset(layer for other in others for layer in other.status.layers),
-        )
+        return gather_image(snapshot, resource, self._references.list_users(snapshot, key_of(resource)))
 
     def plan(
         self, desired: ImageDesired, observed: ImageObserved, now: datetime

@@ -176,20 +176,9 @@ class ApplyLimits:
         return f"set limits: {', '.join(texts)}"
 
 
-ContainerAction = (
-    EnsureNamespace
-    | DeleteNamespace
-    | Attach
-    | Detach
-    | PrefillVolume
-    | MountRoot
-    | UnmountRoot
-    | DeleteRoot
-    | CreateProcess
-    | StartProcess
-    | SignalProcess
-    | PauseProcess
-    | ResumeProcess
-    | DeleteProcess
-    | ApplyLimits
+LinkAction = EnsureNamespace | DeleteNamespace | Attach | Detach
+RootAction = PrefillVolume | MountRoot | UnmountRoot | DeleteRoot
+ProcessAction = (
+    CreateProcess | StartProcess | SignalProcess | PauseProcess | ResumeProcess | DeleteProcess | ApplyLimits
 )
+ContainerAction = LinkAction | RootAction | ProcessAction
