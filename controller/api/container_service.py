@@ -13,9 +13,12 @@ from controller.api.status import reported
 from controller.api.streams import converse, read_signal
 from controller.api.v1 import container_pb2, container_pb2_grpc
 from controller.errors import Conflict, Invalid, Refused, Violation
+from controller.model.changes import Decision, Snapshot
 from controller.model.container import Container, DesiredState
+from controller.model.ids import Key
+from controller.model.image import Image, complete_image_name
 from controller.model.signals import find_number
-from controller.plan.admission import ApplyBatch
+from controller.plan.admission import ApplyBatch, decide_apply
 from controller.ports import ExecWant, Processes, Session, Sessions
 
 _SIGKILL = 9
@@ -149,16 +152,33 @@ class ContainerService(container_pb2_grpc.ContainerServiceServicer):
             number = read_signal(request.signal or "SIGKILL")
             if not is_running(container):
                 raise Conflict(f"container {container.metadata.name} does not run")
-            stop_number = find_number(container.spec.stop_signal or _DEFAULT_STOP_SIGNAL)
-            if number in (_SIGKILL, stop_number) and container.spec.desired is not DesiredState.STOPPED:
+            if (
+                number in (_SIGKILL, self._find_stop_number(container))
+                and container.spec.desired is not DesiredState.STOPPED
+            ):
                 await self._want_stopped(container)
             await self._processes.signal(uid_of(container), number)
             return container_pb2.SignalResponse()
 
     async def _want_stopped(self, container: Container) -> None:
-        spec = container.spec.model_copy(update={"desired": DesiredState.STOPPED})
-        draft = draft_of(container.model_copy(update={"spec": spec}))
-        await self._gate.apply(ApplyBatch(drafts=(draft,), manager=container.metadata.manager))
+        admission = await self._gate.read_context()
+
+        def decide(snapshot: Snapshot) -> Decision:
+            present = find_container(snapshot, uid_of(container))
+            spec = present.spec.model_copy(update={"desired": DesiredState.STOPPED})
+            draft = draft_of(present.model_copy(update={"spec": spec}))
+            batch = ApplyBatch(drafts=(draft,), manager=present.metadata.manager)
+            return decide_apply(snapshot, batch, admission)
+
+        await self._store.commit(decide)
+
+    def _find_stop_number(self, container: Container) -> int:
+        """Return the number of the container's own stop signal, or its image's, or SIGTERM's."""
+        image = self._store.snapshot().get(Key("Image", complete_image_name(container.spec.image or "")))
+        config = image.status.config if isinstance(image, Image) else None
+        return find_number(
+            container.spec.stop_signal or (config and config.stop_signal) or _DEFAULT_STOP_SIGNAL
+        )
 
     async def Wait(self, request: container_pb2.WaitRequest, context: Any) -> Any:
         """See the proto."""

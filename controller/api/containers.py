@@ -11,6 +11,7 @@ from controller.ports import StateStore
 
 _UID_PREFIX = re.compile(r"^[0-9a-f]{4,32}$")
 ENDED = (Phase.EXITED, Phase.FAILED)
+_ALIVE = (Phase.RUNNING, Phase.PAUSED, Phase.STOPPING)
 
 
 def find_container(snapshot: Snapshot, name: str) -> Container:
@@ -38,8 +39,8 @@ def uid_of(container: Container) -> Uid:
 
 
 def is_running(container: Container) -> bool:
-    """Tell whether the container's process is there and not on its way out."""
-    return container.status.phase in (Phase.RUNNING, Phase.PAUSED) and container.status.pid != 0
+    """Tell whether the container's process is there, be it on its way out."""
+    return container.status.phase in _ALIVE and container.status.pid != 0
 
 
 async def follow(store: StateStore, container: Container) -> AsyncIterator[tuple[Container, bool]]:

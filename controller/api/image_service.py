@@ -3,15 +3,18 @@
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
+from pydantic import ValidationError
+
 from controller.api.admission import Gate
 from controller.api.convert import to_fields, to_proto
 from controller.api.status import reported
-from controller.api.v1 import image_pb2, image_pb2_grpc
+from controller.api.v1 import image_pb2, image_pb2_grpc, resource_pb2
 from controller.errors import Invalid, Violation
 from controller.model.changes import Draft
 from controller.model.facts import ImageFacts
 from controller.model.ids import Key
 from controller.model.image import ImageConfig, ImageSource, ImageSpec, complete_image_name
+from controller.model.validation import list_violations
 from controller.plan.admission import ApplyBatch
 
 
@@ -40,7 +43,7 @@ class ImageService(image_pb2_grpc.ImageServiceServicer):
             start = first.start
             if not start.name:
                 raise Invalid.of([Violation(field="name", message="name the image")])
-            config = ImageConfig.model_validate(to_fields(start.config))
+            config = _read_config(start.config)
             facts = await self._importer.receive(_list_chunks(requests), config)
             draft = Draft(
                 key=Key("Image", complete_image_name(start.name)),
@@ -50,6 +53,14 @@ class ImageService(image_pb2_grpc.ImageServiceServicer):
             )
             committed = await self._gate.apply(ApplyBatch(drafts=(draft,)))
             return image_pb2.ImportResponse(resource=to_proto(committed.resources[0]))
+
+
+def _read_config(message: resource_pb2.ImageConfig) -> ImageConfig:
+    try:
+        return ImageConfig.model_validate(to_fields(message))
+    except ValidationError as error:
+        violations = list_violations(error, ImageConfig, "config")
+        raise Invalid.of([violation for _, violation in violations]) from error
 
 
 async def _list_chunks(requests: AsyncIterator[image_pb2.ImportRequest]) -> AsyncIterator[bytes]:

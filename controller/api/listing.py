@@ -11,6 +11,7 @@ from controller.model.kinds import Resource
 from controller.model.selectors import Requirement, is_selected, parse_selector
 
 DEFAULT_PAGE_SIZE = 500
+MOST_PAGE_SIZE = 5000
 _KEPT_LISTS = 16
 
 
@@ -39,6 +40,13 @@ def check_kind(kind: str) -> None:
         )
 
 
+def choose_page_size(asked: int) -> int:
+    """Return how many objects a page has: as asked, at most MOST_PAGE_SIZE; 0 leaves it to the server."""
+    if asked < 0:
+        raise Invalid.of([Violation(field="pageSize", message="can't be negative; 0 lets the server choose")])
+    return min(asked, MOST_PAGE_SIZE) or DEFAULT_PAGE_SIZE
+
+
 def select(snapshot: Snapshot, kind: str, selector: tuple[Requirement, ...]) -> list[Resource]:
     """Return the objects that match, by kind and name, kinds in the order in which they can be made."""
     check_kind(kind)
@@ -61,7 +69,7 @@ class Lists:
         """Return the first page of a new list."""
         self._made += 1
         token = f"{revision}-{self._made}"
-        size = page_size or DEFAULT_PAGE_SIZE
+        size = choose_page_size(page_size)
         if len(resources) > size:
             self._kept[token] = (revision, resources)
             while len(self._kept) > _KEPT_LISTS:
@@ -78,7 +86,7 @@ class Lists:
         if token not in self._kept:
             raise Expired("the list of this page token is no longer kept: list again from the first page")
         revision, resources = self._kept[token]
-        return _cut(resources, revision, token, int(start), page_size or DEFAULT_PAGE_SIZE)
+        return _cut(resources, revision, token, int(start), choose_page_size(page_size))
 
 
 def _cut(resources: list[Resource], revision: Revision, token: str, start: int, size: int) -> Page:

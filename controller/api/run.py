@@ -13,6 +13,7 @@ from controller.api.v1 import container_pb2
 from controller.errors import AlreadyExists, Invalid, Violation
 from controller.model.changes import Decision, Snapshot
 from controller.model.container import Container, Phase
+from controller.model.kinds import key_of
 from controller.plan.admission import ApplyBatch
 from controller.ports import Gate as StartGate
 from controller.ports import Processes, Sessions
@@ -65,7 +66,9 @@ class Run:
             return decide(snapshot)
 
         committed = await self.gate.store.commit(decide_new, request_id=start.request_id)
-        return find_container({draft.key: committed.resources[0]}, draft.key.name)
+        return find_container(
+            dict(zip(map(key_of, committed.resources), committed.resources, strict=True)), draft.key.name
+        )
 
     async def _await_start(self, container: Container, write: Write) -> None:
         async for state, gone in follow(self.gate.store, container):

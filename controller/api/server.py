@@ -1,11 +1,13 @@
 """The gRPC server: services, health, reflection, on a unix socket."""
 
 import asyncio
+import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -30,6 +32,7 @@ from controller.errors import Conflict, Refused
 from controller.model.layout import Layout
 from controller.ports import Diagnostics, Processes, Sessions
 
+LOG = logging.getLogger(__name__)
 MOST_MESSAGE_BYTES = 64 << 20
 _OPTIONS = (
     ("grpc.max_receive_message_length", MOST_MESSAGE_BYTES),
@@ -58,6 +61,18 @@ class Services:
     layout: Layout
 
 
+class _CallLog(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs alone
+    """Tells the log which calls come in."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:  # noqa: ANN401  as in the base
+        LOG.debug("call received", extra={"method": handler_call_details.method})
+        return await continuation(handler_call_details)
+
+
 @asynccontextmanager
 async def serving(services: Services, *, socket_path: str) -> AsyncIterator[None]:
     """Serve for the length of the block.
@@ -66,7 +81,7 @@ async def serving(services: Services, *, socket_path: str) -> AsyncIterator[None
     path already; a socket that nothing answers at is replaced. Refused when the path can't be used.
     """
     await asyncio.to_thread(_clear_the_way, Path(socket_path))
-    server = grpc.aio.server(options=_OPTIONS)
+    server = grpc.aio.server(options=_OPTIONS, interceptors=[_CallLog()])
     vitality = health.aio.HealthServicer()  # type: ignore[attr-defined]  # missing from the stubs
     _add_services(server, services, vitality)
     try:

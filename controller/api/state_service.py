@@ -10,7 +10,7 @@ from controller.api.listing import Lists, check_kind, read_selector, select
 from controller.api.status import reported
 from controller.api.v1 import state_pb2, state_pb2_grpc
 from controller.api.watching import convert_event, watch_events, watch_resources
-from controller.errors import NotFound
+from controller.errors import Invalid, NotFound, Violation
 from controller.model.changes import Decision, Outcome, Snapshot
 from controller.model.ids import KINDS, Key
 from controller.model.image import complete_image_name
@@ -183,6 +183,8 @@ class StateService(state_pb2_grpc.StateServiceServicer):
             key = read_key(request.key) if request.HasField("key") else None
             kept = await self._gate.store.events(request.after_sequence, _MOST_EVENTS * 100)
             found = [event for event in kept if key in (None, event.key)]
+            if request.limit < 0:
+                raise Invalid.of([Violation(field="limit", message="can't be negative")])
             latest = found[-(request.limit or _MOST_EVENTS) :]
             return state_pb2.ListEventsResponse(events=map(convert_event, latest))
 

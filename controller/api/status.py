@@ -1,8 +1,9 @@
 """Errors of hold as gRPC statuses: one table of codes, with google.rpc details for programs."""
 
+import logging
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import TracebackType
 from typing import Any, NoReturn
 
 import grpc
@@ -12,7 +13,9 @@ from google.rpc import error_details_pb2, status_pb2
 
 from controller import errors
 
+LOG = logging.getLogger(__name__)
 DOMAIN = "hold"
+UNEXPECTED = "hold met an error that it has no name for: its log has the details"
 
 CODES: dict[type[errors.HoldError], grpc.StatusCode] = {
     errors.Invalid: grpc.StatusCode.INVALID_ARGUMENT,
@@ -76,10 +79,36 @@ async def abort(context: "grpc.aio.ServicerContext[Any, Any]", error: errors.Hol
     await context.abort(CODES[type(error)], error.message, details)
 
 
-@asynccontextmanager
-async def reported(context: "grpc.aio.ServicerContext[Any, Any]") -> AsyncIterator[None]:
-    """End the call with the status of any HoldError that the block raises."""
-    try:
-        yield
-    except errors.HoldError as error:
-        await abort(context, error)
+def find_error(error: BaseException) -> errors.HoldError | None:
+    """Return the HoldError that `error` is, or the first of a group that has nothing else in it."""
+    if isinstance(error, BaseExceptionGroup):
+        found = [find_error(each) for each in error.exceptions]
+        return None if None in found else found[0]
+    return error if isinstance(error, errors.HoldError) else None
+
+
+def reported(context: "grpc.aio.ServicerContext[Any, Any]") -> "_Reported":
+    """End the call with the status of any HoldError that the block raises, alone or in a task group.
+
+    An error of another class is a bug: it is logged with its traceback, and the client gets INTERNAL without details.
+    """
+    return _Reported(context)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reported:
+    context: "grpc.aio.ServicerContext[Any, Any]"
+
+    async def __aenter__(self) -> None:
+        """Nothing to set up."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not isinstance(error, Exception) or isinstance(error, grpc.aio.AbortError):
+            return
+        known = find_error(error)
+        if known is not None:
+            await abort(self.context, known)
+        LOG.error("call failed unexpectedly", exc_info=error)
+        await self.context.abort(grpc.StatusCode.INTERNAL, UNEXPECTED)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
 from controller.api.v1 import container_pb2
-from controller.errors import HoldError, Invalid
+from controller.errors import Invalid
 from controller.model.signals import find_number, parse_signal
 from controller.ports import Session
 
@@ -68,18 +68,8 @@ async def converse(
             await asyncio.wait([outgoing], timeout=_DRAIN_S)
             incoming.cancel()
             outgoing.cancel()
-    except* HoldError as group:
-        raise first_error(group) from group
     finally:
         await session.close()
-
-
-def first_error(group: BaseExceptionGroup[HoldError]) -> HoldError:
-    """Return one of the errors in a group, for a caller that reports one."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error if isinstance(error, HoldError) else Invalid(str(error))
 
 
 def read_signal(text: str) -> int:

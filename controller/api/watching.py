@@ -7,6 +7,8 @@ from controller.api.listing import check_kind, read_selector, select
 from controller.api.v1 import state_pb2
 from controller.model.changes import Change, ChangeType, Event
 from controller.model.ids import Key, Revision
+from controller.model.image import complete_image_name
+from controller.model.kinds import key_of
 from controller.model.selectors import Requirement, is_selected
 from controller.ports import EventFeed, StateStore
 
@@ -18,46 +20,49 @@ async def watch_resources(
 ) -> AsyncIterator[state_pb2.WatchResponse]:
     """Yield changes after the revision asked for; without one, the present state, SYNCED, then changes.
 
-    An object that begins or ceases to match the selector shows up as ADDED or DELETED, as kubectl's watch does.
+    An object that begins or ceases to match the selector shows up as ADDED or DELETED, as kubectl's watch does. A watch
+    that goes on from a revision does not know what matched then: it may tell of a DELETED that the client never saw.
     """
     selector = read_selector(request.label_selector)
     check_kind(request.kind)
-    seen: set[Key] = set()
+    name = complete_image_name(request.name) if request.kind == "Image" and request.name else request.name
+    matched: dict[Key, bool] = {}
     if request.HasField("after_revision"):
         after = Revision(request.after_revision)
     else:
         after = store.revision()
         for resource in select(store.snapshot(), request.kind, selector):
-            if request.name in ("", resource.metadata.name):
-                seen.add(Key(resource.kind, resource.metadata.name))
+            if name in ("", resource.metadata.name):
+                matched[key_of(resource)] = True
                 yield state_pb2.WatchResponse(
                     type=ChangeType.ADDED, revision=resource.metadata.revision, resource=to_proto(resource)
                 )
         yield state_pb2.WatchResponse(type=SYNCED, revision=after)
     async for change in store.watch(after):
-        answer = _filter(change, request, selector, seen)
+        key = key_of(change.resource)
+        if request.kind not in ("", key.kind) or name not in ("", key.name):
+            continue
+        before = matched.get(key, request.HasField("after_revision"))
+        matched[key] = is_selected(change.resource.metadata.labels, selector)
+        if change.type is ChangeType.DELETED:
+            del matched[key]
+        answer = _filter(change, selector, before=before)
         if answer is not None:
             yield answer
 
 
 def _filter(
-    change: Change, request: state_pb2.WatchRequest, selector: tuple[Requirement, ...], seen: set[Key]
+    change: Change, selector: tuple[Requirement, ...], *, before: bool
 ) -> state_pb2.WatchResponse | None:
-    resource = change.resource
-    key = Key(resource.kind, resource.metadata.name)
-    if request.kind not in ("", key.kind) or request.name not in ("", key.name):
-        return None
+    """Return what a watcher with the selector is told; `before` tells whether the object matched until now."""
     kind = change.type
-    if selector:
-        matches = is_selected(resource.metadata.labels, selector)
-        if not matches and key not in seen:
+    if not is_selected(change.resource.metadata.labels, selector):
+        if not before or kind is ChangeType.ADDED:
             return None
-        if not matches:
-            kind = ChangeType.DELETED
-        elif kind is ChangeType.MODIFIED and key not in seen and not request.HasField("after_revision"):
-            kind = ChangeType.ADDED
-        (seen.discard if kind is ChangeType.DELETED else seen.add)(key)
-    return state_pb2.WatchResponse(type=kind, revision=change.revision, resource=to_proto(resource))
+        kind = ChangeType.DELETED
+    elif kind is ChangeType.MODIFIED and not before:
+        kind = ChangeType.ADDED
+    return state_pb2.WatchResponse(type=kind, revision=change.revision, resource=to_proto(change.resource))
 
 
 def convert_event(event: Event) -> state_pb2.Event:

@@ -22,12 +22,6 @@ class StillClock:
     def now(self) -> datetime:
         return NOW
 
-    def monotonic(self) -> float:
-        return 0.0
-
-    async def sleep(self, seconds_s: float) -> None:
-        await asyncio.sleep(0 * seconds_s)
-
 
 class PlayedSession:
     """A process' streams: tests put output in and look at what came as input."""
