@@ -83,6 +83,10 @@ class Reconciler:
         """Let an object have a turn soon."""
         self._queue.wake(key)
 
+    def resync(self) -> None:
+        """Compare everything with the kernel soon."""
+        self._queue.wake(Whole.EVERYTHING)
+
     @property
     def is_idle(self) -> bool:
         """Whether no turn is due or going on; times to come don't count."""

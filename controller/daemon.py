@@ -1,0 +1,241 @@
+"""The composition root: `hold daemon`.
+
+Order of start: directories and lock, store, kernel adapters, loops, API, watched directory; then the service manager is
+told. Ending is the reverse and touches no container. Being killed at any moment is as good: the next start finds its way.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import importlib.metadata
+import logging
+import os
+import random
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from controller.api.admission import Gate
+from controller.api.convert import draft_of
+from controller.api.server import Services, serving
+from controller.api.state_service import StateParts
+from controller.errors import HoldError
+from controller.images.store import ImageStore
+from controller.kernel.assembly import KernelOptions, open_linux
+from controller.kernel.clock import SystemClock
+from controller.kernel.conmon import LogRotation
+from controller.kernel.diagnostics import HostDiagnostics
+from controller.kernel.lock import exclusive
+from controller.kernel.log_format import configure_logging
+from controller.kernel.notify import ServiceManager, find_service_manager
+from controller.kernel.sandbox.host import find_reason_against, run_in_host
+from controller.kernel.subprocesses import Runner
+from controller.kernel.unpacker import ChrootUnpacker
+from controller.manifests.load import LoadedResource
+from controller.manifests.watch import MANAGER_PREFIX, ManifestDirectory, NoSources
+from controller.model.changes import Draft, EventType
+from controller.model.ids import Key
+from controller.model.network import NetworkSpec
+from controller.plan.addresses import AddressPool
+from controller.plan.admission import DEFAULT_NETWORK, ApplyBatch
+from controller.reconcile.engine import ReconcileOptions, Reconciler
+from controller.reconcile.forecaster import LoopForecaster
+from controller.settings import Settings, list_flags, load_settings
+from controller.store.database import derive_url
+from controller.store.store import SqlStore, open_store
+
+LOG = logging.getLogger("hold")
+
+OWN_MANAGER = "hold"
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+
+def run_daemon(arguments: Sequence[str]) -> int:
+    """Run the daemon until it is told to end; returns the exit code."""
+    options = vars(_make_parser().parse_args(arguments))
+    sandboxed = options.pop("sandbox")
+    flags = {name: text for name, text in options.items() if text is not None}
+    try:
+        settings = load_settings(flags, os.environ)
+        if sandboxed:
+            return _run_sandboxed(settings)
+        return _run(settings)
+    except HoldError as error:
+        print(f"hold daemon: {error.message}", file=sys.stderr)
+        return EXIT_FAILED
+
+
+def _make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hold daemon",
+        description="Keep the kernel as declared.",
+        epilog="Every flag can also be set as HOLD_NAME in the environment, or as nameInCamelCase in the file.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--config", metavar="FILE", help="Configuration file; /etc/hold/daemon.yaml if there is one."
+    )
+    for flag, name, description in list_flags():
+        parser.add_argument(flag, dest=name, metavar="VALUE", help=description)
+    parser.add_argument(
+        "--sandbox",
+        action="store_true",
+        help="Run in a throw-away host of namespaces: nothing of this host is touched.",
+    )
+    return parser
+
+
+def _run_sandboxed(settings: Settings) -> int:
+    reason = find_reason_against()
+    if reason is not None:
+        print(f"hold daemon: a sandbox can't be made: it {reason}", file=sys.stderr)
+        return EXIT_FAILED
+    if settings.socket_path.startswith("/run/"):
+        print(
+            "hold daemon: the sandbox has a /run of its own, where nobody outside finds the socket: "
+            "name another place by --run or --listen",
+            file=sys.stderr,
+        )
+        return EXIT_USAGE
+    return run_in_host(lambda: _run(settings), hostname="hold-sandbox")
+
+
+def _run(settings: Settings) -> int:
+    configure_logging(settings.log_level)
+    os.umask(0o022)
+    with exclusive(Path(settings.root)), exclusive(Path(settings.run)):
+        Path(settings.run).chmod(0o755)
+        return asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> int:
+    """Build every part, serve until a signal asks for the end."""
+    clock, runner, layout = SystemClock(), Runner(), settings.layout
+    started_at = clock.now()
+    manager = find_service_manager()
+    images = ImageStore(layout=layout, unpacker=ChrootUnpacker(runner=runner))
+    kernel_options = KernelOptions(
+        default_runtime=settings.runtime,
+        resolv_conf_path=settings.resolv_conf,
+        rotation=LogRotation(max_bytes=settings.log_max_size_bytes),
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        await images.open()
+        store = await stack.enter_async_context(open_store(derive_url(layout.database_path), clock))
+        linux = await stack.enter_async_context(
+            open_linux(layout, kernel_options, runner=runner, images=images)
+        )
+        pool = AddressPool(network=settings.address_pool, prefix=settings.address_pool_prefix)
+        gate = Gate(store=store, host=linux.host, clock=clock, pool=pool)
+        await _declare_default_network(gate)
+        reconcile_options = ReconcileOptions(
+            draw=random.SystemRandom().random, resync_interval_s=settings.resync_interval_s
+        )
+        reconciler = Reconciler(linux.ports, store, clock, layout, reconcile_options)
+        sources = _make_sources(settings, gate, store)
+        services = Services(
+            gate=gate,
+            state=StateParts(
+                events=store,
+                forecaster=LoopForecaster(linux.ports, store, clock, layout),
+                sources=sources,
+            ),
+            sessions=linux.sessions,
+            processes=linux.ports.processes,
+            importer=images,
+            diagnostics=HostDiagnostics(
+                layout=layout,
+                runner=runner,
+                default_runtime=settings.runtime,
+                resolv_conf_path=settings.resolv_conf,
+                started_at=started_at,
+            ),
+            layout=layout,
+        )
+        await stack.enter_async_context(serving(services, socket_path=settings.socket_path))
+        await _run_until_told(reconciler, sources, manager)
+    return 0
+
+
+def _make_sources(settings: Settings, gate: Gate, store: SqlStore) -> ManifestDirectory | NoSources:
+    if settings.manifests is None:
+        return NoSources()
+    return ManifestDirectory(
+        directory_path=Path(settings.manifests),
+        applier=StoreApplier(gate=gate, store=store),
+        clock=gate.clock,
+    )
+
+
+async def _run_until_told(
+    reconciler: Reconciler, sources: ManifestDirectory | NoSources, manager: ServiceManager
+) -> None:
+    """Run the loops until SIGTERM or SIGINT; SIGUSR1 asks for a resync."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    loop.add_signal_handler(signal.SIGUSR1, reconciler.resync)
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(reconciler.run())]
+        if isinstance(sources, ManifestDirectory):
+            running.append(tasks.create_task(sources.run()))
+        running.append(tasks.create_task(_feed_watchdog(manager)))
+        manager.ready()
+        LOG.info("daemon serves", extra={"version": importlib.metadata.version("hold"), "pid": os.getpid()})
+        await told.wait()
+        manager.stopping()
+        LOG.info("daemon ends; containers go on")
+        for task in running:
+            task.cancel()
+
+
+async def _feed_watchdog(manager: ServiceManager) -> None:
+    """Tell the service manager that the event loop turns."""
+    interval_s = manager.watchdog_interval_s
+    while interval_s is not None:
+        manager.alive()
+        await asyncio.sleep(interval_s)
+
+
+async def _declare_default_network(gate: Gate) -> None:
+    """Make sure of the network that containers join which name none."""
+    key = Key("Network", DEFAULT_NETWORK)
+    if key in gate.store.snapshot():
+        return
+    draft = Draft(key=key, spec=NetworkSpec(), labels={}, annotations={})
+    await gate.apply(ApplyBatch(drafts=(draft,), manager=OWN_MANAGER))
+
+
+class StoreApplier:
+    """Joins the watched directory with the store: implements `controller.manifests.watch.SourceApplier`."""
+
+    def __init__(self, *, gate: Gate, store: SqlStore) -> None:
+        self._gate = gate
+        self._store = store
+
+    def list_managers(self) -> frozenset[str]:
+        """Return the managers of all objects that stay."""
+        return frozenset(
+            each.metadata.manager
+            for each in self._store.snapshot().values()
+            if each.metadata.deleted_at is None
+        )
+
+    async def apply(self, manager: str, loaded: Sequence[LoadedResource]) -> None:
+        """Make the manager's objects exactly those."""
+        drafts = tuple(draft_of(each.resource) for each in loaded)
+        await self._gate.apply(ApplyBatch(drafts=drafts, manager=manager, prune=True))
+
+    async def report(self, source: str, message: str) -> None:
+        """Record an event, and a line in the log."""
+        name = MANAGER_PREFIX + source
+        if message:
+            LOG.warning("source can't be applied", extra={"source": name, "error": message})
+            await self._store.record(None, None, EventType.WARNING, "SourceFailed", f"{name}: {message}")
+        else:
+            await self._store.record(
+                None, None, EventType.NORMAL, "SourceRecovered", f"{name} is applied again"
+            )

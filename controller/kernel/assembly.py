@@ -1,0 +1,99 @@
+"""All adapters to Linux, put together once for a daemon."""
+
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.kernel.attachments import KernelAttachments
+from controller.kernel.bridges import KernelBridges
+from controller.kernel.cgroups import Cgroups
+from controller.kernel.conmon import LogRotation
+from controller.kernel.firewall import KernelFirewall
+from controller.kernel.freezer import CgroupFreezer
+from controller.kernel.gates import Gates
+from controller.kernel.host_view import KernelHostView
+from controller.kernel.insides import Insides
+from controller.kernel.limits import CgroupLimits
+from controller.kernel.merged_events import MergedEvents
+from controller.kernel.name_server import KernelNameServer
+from controller.kernel.namespaces import KernelNamespaces
+from controller.kernel.network_events import NetworkEvents
+from controller.kernel.process_events import ProcessEvents
+from controller.kernel.processes import OciProcesses
+from controller.kernel.roots import OverlayRoots
+from controller.kernel.sessions import ContainerSessions
+from controller.kernel.subprocesses import Runner
+from controller.kernel.volumes import LocalVolumes
+from controller.model.layout import Layout
+from controller.plan.oci.surroundings import HostTexts
+from controller.ports import HostView, Images, KernelPorts, Sessions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelOptions:
+    """What can be set about the adapters; an empty runtime is chosen by the host's cgroup layout."""
+
+    default_runtime: str
+    resolv_conf_path: str
+    rotation: LogRotation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linux:
+    """The adapters, for the loops (`ports`) and for the API."""
+
+    ports: KernelPorts
+    sessions: Sessions
+    host: HostView
+
+
+@contextlib.asynccontextmanager
+async def open_linux(
+    layout: Layout, options: KernelOptions, *, runner: Runner, images: Images
+) -> AsyncIterator[Linux]:
+    """Build every adapter for the length of the block; containers go on after it."""
+    cgroups, gates, insides = Cgroups.find(layout.instance), Gates(), Insides(layout=layout)
+    names = KernelNameServer(layout=layout, runner=runner, resolv_conf_path=options.resolv_conf_path)
+    network_events = NetworkEvents(layout=layout, insides=insides, names=names)
+    ports = KernelPorts(
+        processes=OciProcesses(
+            layout=layout,
+            runner=runner,
+            cgroups=cgroups,
+            gates=gates,
+            default_runtime=options.default_runtime,
+            rotation=options.rotation,
+        ),
+        freezer=CgroupFreezer(cgroups=cgroups),
+        limits=CgroupLimits(cgroups=cgroups),
+        roots=OverlayRoots(layout=layout),
+        namespaces=KernelNamespaces(layout=layout, insides=insides),
+        bridges=KernelBridges(layout=layout),
+        attachments=KernelAttachments(layout=layout, insides=insides),
+        firewall=KernelFirewall(layout=layout, runner=runner),
+        names=names,
+        volumes=LocalVolumes(layout=layout, runner=runner),
+        images=images,
+        events=MergedEvents(sources=(ProcessEvents(layout=layout, cgroups=cgroups), network_events)),
+        read_host_texts=lambda: read_host_texts(options.resolv_conf_path),
+    )
+    async with ContainerSessions(layout=layout, runner=runner, cgroups=cgroups, gates=gates) as sessions:
+        yield Linux(ports=ports, sessions=sessions, host=KernelHostView(layout=layout))
+
+
+def read_host_texts(resolv_conf_path: str) -> HostTexts:
+    """Return the host's own texts, as containers on its network see them."""
+    return HostTexts(
+        resolv_conf=_read_text(resolv_conf_path),
+        hosts=_read_text("/etc/hosts"),
+        hostname=socket.gethostname(),
+    )
+
+
+def _read_text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
