@@ -1,0 +1,155 @@
+"""Wake-ups about links, addresses, routes, rules and the name server: `NetworkEvents(layout=, insides=, names=)`.
+
+Everything is heard by netlink multicast: on the host, in each container's namespace by the socket kept inside, and
+from nf_tables. A lost message (ENOBUFS) becomes a hint that everything may have changed.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+
+from controller.kernel import rtnetlink
+from controller.kernel.host_links import opened_netlink, parse_owner, read_links
+from controller.kernel.insides import Inside, Insides
+from controller.kernel.name_server import KernelNameServer
+from controller.kernel.netlink import NETLINK_NETFILTER, Message, Monitor
+from controller.model.ids import Uid
+from controller.model.layout import Layout
+from controller.ports.host import Hint, HintType
+
+_NFNLGRP_NFTABLES = 7
+_NFT_MSG_NEWGEN = 10 << 8 | 15
+_GROUPS = (rtnetlink.RTNLGRP_LINK, rtnetlink.RTNLGRP_IPV4_IFADDR)
+_LINK_KINDS = (rtnetlink.RTM_NEWLINK, rtnetlink.RTM_DELLINK)
+_SETTLE_S = 0.002
+"""How long hints are gathered: one change of the kernel's makes several messages."""
+
+
+class NetworkEvents:
+    """Events of the network on Linux; `watch` is called once."""
+
+    def __init__(self, *, layout: Layout, insides: Insides, names: KernelNameServer) -> None:
+        self._instance = layout.instance
+        self._insides = insides
+        self._names = names
+        self._owners: dict[int, Hint] = {}
+        self._expected: set[Uid] = set()
+        self._heard: dict[Uid, tuple[Inside, int]] = {}
+        self._hints: dict[Hint, None] = {}
+        self._woken = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._server_fd: int | None = None
+
+    async def watch(self) -> AsyncIterator[Hint]:
+        """Yield hints for ever."""
+        loop = self._loop = asyncio.get_running_loop()
+        links, rules = Monitor(_GROUPS), Monitor((_NFNLGRP_NFTABLES,), NETLINK_NETFILTER)
+        try:
+            loop.add_reader(links, self._hear, links, self._hear_link)
+            loop.add_reader(rules, self._hear, rules, self._hear_rules)
+            self._owners = await asyncio.to_thread(self._read_owners)
+            for uid in tuple(self._expected):
+                self.expect(uid)
+            while True:
+                self._listen_to_server()
+                await self._woken.wait()
+                await asyncio.sleep(_SETTLE_S)
+                self._woken.clear()
+                hints, self._hints = self._hints, {}
+                for hint in hints:
+                    yield hint
+        finally:
+            for monitor in (links, rules):
+                loop.remove_reader(monitor)
+                monitor.close()
+            self._forget_server()
+            for uid in tuple(self._heard):
+                self._stop_hearing(uid)
+            self._loop = None
+
+    def expect(self, uid: Uid) -> None:
+        """Hear a container's namespace from now on; again after each creation."""
+        self._expected.add(uid)
+        if self._loop is None:
+            return
+        inside = self._insides.find(uid)
+        heard = self._heard.get(uid)
+        if inside is None or (heard is not None and heard[0] is inside):
+            return
+        self._stop_hearing(uid)
+        fd = os.dup(inside.monitor.fileno())
+        self._heard[uid] = (inside, fd)
+        self._loop.add_reader(fd, self._hear_inside, uid, inside)
+
+    def disregard(self, uid: Uid) -> None:
+        """Stop hearing a container's namespace."""
+        self._expected.discard(uid)
+        self._stop_hearing(uid)
+
+    def _stop_hearing(self, uid: Uid) -> None:
+        heard = self._heard.pop(uid, None)
+        if heard is not None and self._loop is not None:
+            self._loop.remove_reader(heard[1])
+            os.close(heard[1])
+
+    def _hear(self, monitor: Monitor, tell: Callable[[Message], None]) -> None:
+        messages, lost = monitor.read()
+        for message in messages:
+            tell(message)
+        if lost:
+            self._add(Hint(type=HintType.EVERYTHING))
+
+    def _hear_link(self, message: Message) -> None:
+        if message.kind not in _LINK_KINDS:
+            hint = self._owners.get(rtnetlink.parse_address(message).index)
+        else:
+            link = rtnetlink.parse_link(message)
+            hint = self._describe(link) or self._owners.get(link.index)
+            if hint is not None:
+                self._owners[link.index] = hint
+            if message.kind == rtnetlink.RTM_DELLINK:
+                self._owners.pop(link.index, None)
+        if hint is not None:
+            self._add(hint)
+
+    def _hear_rules(self, message: Message) -> None:
+        if message.kind == _NFT_MSG_NEWGEN:
+            self._add(Hint(type=HintType.FIREWALL))
+
+    def _hear_inside(self, uid: Uid, inside: Inside) -> None:
+        if inside.has_news():
+            self._add(Hint(type=HintType.ATTACHMENT, subject=uid))
+
+    def _add(self, hint: Hint) -> None:
+        self._hints[hint] = None
+        self._woken.set()
+
+    def _describe(self, link: rtnetlink.Link) -> Hint | None:
+        owner = parse_owner(self._instance, link.alias)
+        if owner is None:
+            return None
+        kind = HintType.BRIDGE if link.kind == "bridge" else HintType.ATTACHMENT
+        return Hint(type=kind, subject=owner)
+
+    def _read_owners(self) -> dict[int, Hint]:
+        with opened_netlink() as netlink:
+            described = {link.index: self._describe(link) for link in read_links(netlink)}
+        return {index: hint for index, hint in described.items() if hint is not None}
+
+    def _listen_to_server(self) -> None:
+        """Wake up when the name server's process ends; the next turn of `watch` listens to its successor."""
+        if self._server_fd is not None or self._loop is None:
+            return
+        self._server_fd = self._names.open_pidfd()
+        if self._server_fd is not None:
+            self._loop.add_reader(self._server_fd, self._lose_server)
+
+    def _lose_server(self) -> None:
+        self._forget_server()
+        self._add(Hint(type=HintType.NAMES))
+
+    def _forget_server(self) -> None:
+        if self._server_fd is not None and self._loop is not None:
+            self._loop.remove_reader(self._server_fd)
+            os.close(self._server_fd)
+        self._server_fd = None
