@@ -202,16 +202,17 @@ class StateService(state_pb2_grpc.StateServiceServicer):
 
     async def ListSources(self, request: state_pb2.ListSourcesRequest, context: Any) -> Any:
         """See the proto."""
-        return state_pb2.ListSourcesResponse(
-            sources=[
-                state_pb2.Source(
-                    name=source.name,
-                    path=source.path,
-                    state="Error" if source.error else "Synced",
-                    message=source.error,
-                    objects=source.objects,
-                    applied_at=to_timestamp(source.applied_at),
-                )
-                for source in self._parts.sources.sources()
-            ]
-        )
+        async with reported(context):
+            return state_pb2.ListSourcesResponse(
+                sources=[
+                    state_pb2.Source(
+                        name=source.name,
+                        path=source.path,
+                        state="Error" if source.error else "Synced",
+                        message=source.error,
+                        objects=source.objects,
+                        applied_at=to_timestamp(source.applied_at),
+                    )
+                    for source in self._parts.sources.sources()
+                ]
+            )

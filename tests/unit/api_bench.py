@@ -1,9 +1,10 @@
 """A server on a socket, the real store behind it, and a client."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
@@ -43,8 +44,9 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.state = state_pb2_grpc.StateServiceStub(self.channel)
-        self.containers = container_pb2_grpc.ContainerServiceStub(self.channel)
-        self.images = image_pb2_grpc.ImageServiceStub(self.channel)
+        # The type stubs do not know that a call without a request iterator is written to and read from.
+        self.containers: Any = container_pb2_grpc.ContainerServiceStub(self.channel)
+        self.images: Any = image_pb2_grpc.ImageServiceStub(self.channel)
         self.system = system_pb2_grpc.SystemServiceStub(self.channel)
 
     async def apply(self, *resources: resource_pb2.Resource, **options: object) -> state_pb2.ApplyResponse:
@@ -113,7 +115,7 @@ def container(name: str, **spec: object) -> resource_pb2.Resource:
 
 def read_details(error: grpc.aio.AioRpcError) -> dict[str, object]:
     """Return the messages in a status' details, by name."""
-    metadata = {each[0]: each[1] for each in error.trailing_metadata() or ()}
+    metadata = dict(cast("Iterable[tuple[str, str | bytes]]", error.trailing_metadata() or ()))
     raw = metadata["grpc-status-details-bin"]
     assert isinstance(raw, bytes)
     found: dict[str, object] = {}
