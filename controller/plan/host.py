@@ -1,15 +1,15 @@
 """What to do for the host as a whole: one set of firewall rules, one set of served names."""
 
-import hashlib
 from dataclasses import dataclass
 
 from controller.model.changes import Snapshot
 from controller.model.container import Container, DesiredState, Phase
 from controller.model.facts import FirewallFacts, NamesFacts
-from controller.model.ids import Uid
 from controller.model.network import Network
-from controller.model.wants import FirewallWant, NamesWant, Zone
+from controller.model.wants import FirewallWant, NamesWant
 from controller.plan.base import Plan
+from controller.plan.exposure import list_firewall_networks, list_firewall_ports, render_names
+from controller.plan.firewall import render_firewall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,27 +53,15 @@ class HostObserved:
 
 def derive_host(snapshot: Snapshot, instance: str) -> HostDesired:
     """Return the rules and names that all networks and containers together come to."""
-    networks = [each for each in snapshot.values() if isinstance(each, Network)]
+    networks = {each.metadata.name: each for each in snapshot.values() if isinstance(each, Network)}
     containers = [each for each in snapshot.values() if isinstance(each, Container) and is_reachable(each)]
-    text = "\n".join(
-        [
-            *(f"network {each.assigned}" for each in networks),
-            *(f"ports {each.metadata.uid} {each.assigned}" for each in containers),
-        ]
-    )
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    zones = tuple(
-        Zone(
-            network=Uid(n.metadata.uid or ""),
-            network_name=n.metadata.name,
-            bridge=n.assigned.bridge if n.assigned else "",
-            gateway=n.assigned.gateway if n.assigned else "",
-        )
-        for n in networks
-    )
     return HostDesired(
-        firewall=FirewallWant(digest=digest, text=f"# {instance}\n{text}"),
-        names=NamesWant(digest=digest, zones=zones),
+        firewall=render_firewall(
+            tuple(list_firewall_networks(networks.values())),
+            tuple(list_firewall_ports(networks, containers)),
+            instance=instance,
+        ),
+        names=render_names(networks.values(), containers),
     )
 
 

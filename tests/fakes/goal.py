@@ -15,7 +15,7 @@ from controller.model.layout import Layout
 from controller.model.network import Network
 from controller.model.resource import is_ready
 from controller.model.volume import Volume
-from tests.fakes.world import FakeWorld
+from tests.fakes.world import FakeWorld, Program
 
 
 def list_faults(snapshot: Snapshot, world: FakeWorld, layout: Layout) -> list[str]:
@@ -76,29 +76,46 @@ def _check_container(
 ) -> Iterator[str]:
     name, uid = container.metadata.name, Uid(container.metadata.uid or "")
     yield from _check_root(container, snapshot, world, layout)
-    process = world.processes.get(uid)
+    program = world.programs.get(name, Program())
     if container.spec.desired is DesiredState.STOPPED:
-        if process is not None or uid in world.namespaces or any(key[0] == uid for key in world.links):
-            yield f"{name} should be stopped and has {process}"
-        if container.status.pid or container.status.phase not in (Phase.EXITED, Phase.PENDING):
-            yield f"{name} is stopped, its status says {container.status.phase}"
-        return
+        yield from _check_stopped(container, world)
+    elif program.runs_s is not None and container.spec.restart.name == "no":
+        ended = (container.status.phase, container.status.exit_code, world.processes.get(uid))
+        if ended != (Phase.EXITED, program.exit_code, None):
+            yield f"{name} should have ended, is {ended}"
+    elif uid not in world.processes:
+        yield f"{name} has no process, its status says {container.status.phase}"
+    else:
+        yield from _check_process(container, world)
+        yield from _check_limits(container, world)
+        yield from _check_links(container, snapshot, world)
+
+
+def _check_stopped(container: Container, world: FakeWorld) -> Iterator[str]:
+    name, uid = container.metadata.name, Uid(container.metadata.uid or "")
+    linked = any(owner == uid for owner, _ in world.links)
+    if uid in world.processes or uid in world.namespaces or linked:
+        yield f"{name} should be stopped and has a process, a namespace or links"
+    if container.status.pid or container.status.phase not in (Phase.EXITED, Phase.PENDING):
+        yield f"{name} is stopped, its status says {container.status.phase}"
+
+
+def _check_process(container: Container, world: FakeWorld) -> Iterator[str]:
+    name, status = container.metadata.name, container.status
+    process = world.processes[Uid(container.metadata.uid or "")]
     paused = container.spec.desired is DesiredState.PAUSED
     wanted = ProcessState.PAUSED if paused else ProcessState.RUNNING
-    if process is None or process.facts.state is not wanted:
-        yield f"{name} should be {wanted}, is {process and process.facts.state}"
-        return
-    if container.status.phase != (Phase.PAUSED if paused else Phase.RUNNING):
-        yield f"{name} runs, its status says {container.status.phase}"
-    if (container.status.pid, container.status.run) != (process.facts.pid, process.want.run):
+    if process.facts.state is not wanted:
+        yield f"{name} should be {wanted}, is {process.facts.state}"
+    if status.phase != (Phase.PAUSED if paused else Phase.RUNNING):
+        yield f"{name} is {wanted}, its status says {status.phase}"
+    if (status.pid, status.run) != (process.facts.pid, process.want.run):
         yield f"{name} has another process than its status says"
     if process.want.run != container.spec.run:
         yield f"{name} is at run {process.want.run}"
-    if not paused and not is_ready(container.status):
-        yield f"{name} is not ready: {container.status.conditions}"
+    if not paused and not is_ready(status):
+        yield f"{name} is not ready: {status.conditions}"
     yield from _check_config(container, process.want.config_json)
-    yield from _check_limits(container, world)
-    yield from _check_links(container, snapshot, world)
 
 
 def _check_root(container: Container, snapshot: Snapshot, world: FakeWorld, layout: Layout) -> Iterator[str]:

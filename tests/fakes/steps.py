@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from controller.errors import HoldError
 
 CALL_S = 0.001
+_LOOKS = (".list", ".read", ".find", ".read_accounts")
+"""Calls without an effect: dying at one is the same as dying after the last one with an effect."""
 
 
 class DeadDaemon(Exception):
@@ -15,7 +17,7 @@ class DeadDaemon(Exception):
 
 @dataclass(slots=True)
 class Steps:
-    """Counts calls. `die_at` is the call at which the daemon dies, just before its effect or just after.
+    """Counts calls that have an effect. `die_at` is the one at which the daemon dies, just after its effect.
 
     `find_error` returns an error for a call (port and method, its number) that is to fail without an effect.
     `find_delay_s` returns how long a call takes.
@@ -23,19 +25,19 @@ class Steps:
 
     calls: list[str] = field(default_factory=list)
     die_at: int | None = None
-    die_before_effect: bool = False
     died: asyncio.Event = field(default_factory=asyncio.Event)
     find_error: Callable[[str, int], HoldError | None] = lambda _name, _number: None
     find_delay_s: Callable[[str, int], float] = lambda _name, _number: CALL_S
 
     async def begin(self, name: str) -> int:
-        """Come before a call's effect; returns the call's number, from 1."""
+        """Come before a call's effect; returns its number, from 1, or a negative one for a mere look."""
         if self.died.is_set():
             raise DeadDaemon(name)
-        self.calls.append(name)
+        if not name.endswith(_LOOKS):
+            self.calls.append(name)
         number = len(self.calls)
-        if number == self.die_at and self.die_before_effect:
-            await self._die()
+        if name.endswith(_LOOKS):
+            number = -number
         error = self.find_error(name, number)
         if error is not None:
             raise error

@@ -173,10 +173,11 @@ class FakeWorld:
         for key in [key for key in self.links if key[0] == uid]:
             lost = replace(self.links[key], inside="", inside_up=False, addresses=(), gateway="")
             self.links[key] = lost
-            asyncio.get_running_loop().call_later(LINKS_LINGER_S, self._remove_link, key, lost)
+            asyncio.get_running_loop().call_later(LINKS_LINGER_S, self._remove_link, key)
 
-    def _remove_link(self, key: tuple[Uid, str], lost: AttachmentFacts) -> None:
-        if self.links.get(key) is lost:
+    def _remove_link(self, key: tuple[Uid, str]) -> None:
+        link = self.links.get(key)
+        if link is not None and not link.inside:
             del self.links[key]
 
     def lose_mount(self, uid: Uid) -> None:

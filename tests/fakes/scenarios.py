@@ -1,0 +1,130 @@
+"""Stories of users: each ends in a state that must come about, whatever happens on the way."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from controller.model.facts import LimitFacts
+from controller.model.ids import Key
+from controller.model.image import ImageSource, ImageSpec
+from controller.model.network import NetworkSpec
+from tests.fakes.simulation import Simulation, draft_container, draft_shop, make_draft
+from tests.fakes.world import Program
+
+Step = Callable[[Simulation], Awaitable[object] | None]
+Story = tuple[Step, ...]
+"""Steps in order; between two of them the loops have time to settle, or not, as the test wants."""
+
+WEB = Key("Container", "web")
+FULL = {
+    "ports": ["8080:80"],
+    "mounts": ["data:/data"],
+    "restart": "always",
+    "resources": {"memory": "64MiB", "cpus": 0.5, "pids": 64},
+}
+
+
+def _apply(**fields: object) -> Step:
+    return lambda sim: sim.apply(*draft_shop(), draft_container("web", **{**FULL, **fields}))
+
+
+def _delete(*keys: Key, grace_period_s: float | None = None, cascade: bool = False) -> Step:
+    return lambda sim: sim.delete(*keys, grace_period_s=grace_period_s, cascade=cascade)
+
+
+def _break(breakage: Callable[[Simulation], None]) -> Step:
+    """Break something, once it is there."""
+
+    def step(sim: Simulation) -> None:
+        if sim.world.processes:
+            breakage(sim)
+
+    return step
+
+
+def _program(name: str, program: Program) -> Step:
+    def step(sim: Simulation) -> None:
+        sim.world.programs[name] = program
+
+    return step
+
+
+def _two_networks(*names: str) -> Step:
+    nets = (make_draft(Key("Network", "back"), NetworkSpec(internal=True)),)
+    return lambda sim: sim.apply(
+        *draft_shop(), *nets, draft_container("web", **{**FULL, "networks": list(names)})
+    )
+
+
+def _dependants(sim: Simulation) -> Awaitable[object]:
+    sim.world.programs["job"] = Program(runs_s=2.0)
+    return sim.apply(
+        *draft_shop(),
+        draft_container("web", dependsOn={"db": {}, "job": {"condition": "completed"}}),
+        draft_container("db"),
+        draft_container("job"),
+    )
+
+
+def _host_mode(sim: Simulation) -> Awaitable[object]:
+    return sim.apply(*draft_shop(), draft_container("web", networkMode="host"))
+
+
+def _new_image(sim: Simulation) -> Awaitable[object]:
+    sim.world.archives["/images/two.tar"] = "two"
+    image = ImageSpec(source=ImageSource(archive="/images/two.tar"))
+    return sim.apply(
+        *draft_shop(), make_draft(Key("Image", "two:1"), image), draft_container("web", **FULL, image="two:1")
+    )
+
+
+STORIES: Mapping[str, Story] = {
+    "create and delete": (
+        _apply(),
+        _delete(WEB),
+        _delete(Key("Network", "shop"), Key("Volume", "data"), Key("Image", "web:1")),
+    ),
+    "delete all by force": (_apply(), _delete(Key("Network", "shop"), grace_period_s=0.0, cascade=True)),
+    "update in place": (
+        _apply(),
+        _apply(resources={"memory": "32MiB"}, ports=["8081:80"], restart="no"),
+        _two_networks("shop", "back"),
+        _two_networks("back"),
+        _two_networks("back", "shop"),
+    ),
+    "recreate": (_apply(), _apply(command=["other"], environment={"A": "1"}), _new_image),
+    "stop, start, restart": (
+        _apply(),
+        _apply(desired="stopped"),
+        _apply(),
+        _apply(run=3),
+        _apply(desired="paused"),
+        _apply(desired="stopped", run=3),
+        _apply(desired="running", run=4),
+    ),
+    "a program that ignores its signal": (
+        _program("web", Program(ignores_term=True)),
+        _apply(stopGracePeriod="3s"),
+        _apply(stopGracePeriod="3s", desired="stopped"),
+        _apply(stopGracePeriod="3s"),
+        _delete(WEB),
+    ),
+    "drift of a container": (
+        _apply(),
+        _break(lambda sim: sim.world.kill("web")),
+        _break(lambda sim: sim.world.lose_links(sim.uid(WEB))),
+        _break(lambda sim: sim.world.lose_addresses(sim.uid(WEB))),
+        _break(lambda sim: sim.world.edit_limits(sim.uid(WEB), LimitFacts(pids=3))),
+    ),
+    "drift of the host": (
+        _apply(),
+        _break(lambda sim: sim.world.lose_bridge(sim.uid(Key("Network", "shop")))),
+        _break(lambda sim: sim.world.flush_firewall()),
+        _break(lambda sim: sim.world.kill_name_server()),
+    ),
+    "a mount lost": (
+        _apply(),
+        _apply(desired="stopped"),
+        lambda sim: sim.world.lose_mount(sim.uid(WEB)) if sim.world.roots else None,
+    ),
+    "dependencies": (_dependants, _delete(WEB, Key("Container", "db"), Key("Container", "job"))),
+    "host's network": (_apply(), _host_mode, _apply()),
+}
