@@ -12,7 +12,7 @@ from controller.api.run import Run
 from controller.api.status import reported
 from controller.api.streams import converse, read_signal
 from controller.api.v1 import container_pb2, container_pb2_grpc
-from controller.errors import Conflict, Invalid, Refused, Violation
+from controller.errors import Conflict, Invalid, Refused, Unsupported, Violation
 from controller.model.changes import Decision, Snapshot
 from controller.model.container import Container, DesiredState
 from controller.model.ids import Key
@@ -111,26 +111,8 @@ class ContainerService(container_pb2_grpc.ContainerServiceServicer):
                 return
             if start.HasField("size"):
                 await session.resize(rows=start.size.rows, columns=start.size.columns)
-            code = await self._converse_exec(container, session, requests, context)
+            code = await _converse_exec(session, requests, context)
             await context.write(container_pb2.ExecResponse(exit=container_pb2.Exit(code=code)))
-
-    async def _converse_exec(
-        self, container: Container, session: Session, requests: Any, context: Any
-    ) -> int:
-        code = 0
-
-        async def ended() -> None:
-            nonlocal code
-            code = await session.exit_code() or 0
-
-        await converse(
-            requests,
-            session,
-            lambda output: context.write(container_pb2.ExecResponse(output=output)),
-            send_signal=lambda number: self._processes.signal(uid_of(container), number),
-            ended=ended,
-        )
-        return code
 
     async def Logs(self, request: container_pb2.LogsRequest, context: Any) -> AsyncIterator[Any]:
         """See the proto."""
@@ -195,6 +177,28 @@ class ContainerService(container_pb2_grpc.ContainerServiceServicer):
                 raise Invalid.of([Violation(field="condition", message=f"is not one of {known}")])
             state, _ = await wait_for(self._store, container, conditions[request.condition])
             return container_pb2.WaitResponse(exit=convert_exit(state))
+
+
+async def _converse_exec(session: Session, requests: Any, context: Any) -> int:
+    code = 0
+
+    async def ended() -> None:
+        nonlocal code
+        code = await session.exit_code() or 0
+
+    await converse(
+        requests,
+        session,
+        lambda output: context.write(container_pb2.ExecResponse(output=output)),
+        send_signal=_refuse_signal,
+        ended=ended,
+    )
+    return code
+
+
+async def _refuse_signal(number: int) -> None:
+    """Keep a signal meant for an exec's process away from the container's own."""
+    raise Unsupported(f"signal {number} can't be sent to the process of an exec: use a terminal's keys")
 
 
 def _read_want(start: container_pb2.ExecStart) -> ExecWant:

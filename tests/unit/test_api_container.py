@@ -157,6 +157,22 @@ async def test_exec_of_what_is_not_there_is_127(bench: Bench) -> None:
     assert (await call.read()).exit.code == 127
 
 
+async def test_a_signal_to_an_exec_spares_the_container(bench: Bench) -> None:
+    await bench.apply(container("web"))
+    await bench.report("web", phase=Phase.RUNNING, pid=5)
+    bench.sessions.session = session = PlayedSession()
+    call = bench.containers.Exec()
+    start = container_pb2.ExecStart(container="web", arguments=["sleep"])
+    await call.write(container_pb2.ExecRequest(start=start))
+    await call.read()
+    await call.write(container_pb2.ExecRequest(input=container_pb2.Input(signal="INT")))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call.read()
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert session.closed.is_set()
+    assert bench.processes.signals.empty()
+
+
 async def test_a_container_at_rest_can_be_neither_entered_nor_signalled(bench: Bench) -> None:
     await bench.apply(container("web"))
     execution, attachment = bench.containers.Exec(), bench.containers.Attach()
