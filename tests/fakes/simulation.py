@@ -86,6 +86,7 @@ class Simulation:
         self.loop = loop
         self.store = store
         self.state = SimulatedState(store, loop, self.steps)
+        self.before_commit: Callable[[Decision], Awaitable[None]] | None = None
         self._seed = 0
         self._daemon: asyncio.Task[None] | None = None
 
@@ -152,6 +153,8 @@ class Simulation:
 
     async def _commit(self, decide: Callable[[Snapshot], Decision]) -> Decision:
         decisions: list[Decision] = []
+        if self.before_commit is not None:
+            await self.before_commit(decide(self.store.snapshot()))
 
         def remember(snapshot: Snapshot) -> Decision:
             decisions.append(decide(snapshot))

@@ -25,14 +25,15 @@ def list_upkeep_actions(
 ) -> tuple[ContainerAction, ...]:
     """Return what differs from the spec in the surroundings of a live process."""
     actions: list[ContainerAction] = []
-    if desired.is_isolated:
-        if observed.namespace is not None and not observed.namespace.loopback_up:
-            actions.append(EnsureNamespace(uid=desired.uid))
-        actions += list_link_actions(wants, observed.attachments, desired.networks)
     want = derive_limits(desired)
     if observed.limits is not None and not are_limits_met(want, observed.limits):
         actions.append(ApplyLimits(uid=desired.uid, want=want))
     actions += _list_freezer_actions(desired, observed)
+    # Links come last: they may have to wait for a network, and nothing else should wait with them.
+    if desired.is_isolated:
+        if observed.namespace is not None and not observed.namespace.loopback_up:
+            actions.append(EnsureNamespace(uid=desired.uid))
+        actions += list_link_actions(wants, observed.attachments, desired.networks)
     return tuple(actions)
 
 
