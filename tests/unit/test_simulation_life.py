@@ -1,0 +1,176 @@
+"""A container's life: restarts and their waits, refusals, reboots, self-removal."""
+
+from pathlib import Path
+
+from controller.model.container import Phase
+from controller.model.ids import Key
+from controller.model.resource import find_condition
+from tests.fakes.scenarios import WEB
+from tests.fakes.simulation import Simulation, draft_container, draft_shop, simulate
+from tests.fakes.virtual_time import VirtualLoop, run_virtually
+from tests.fakes.world import Program
+
+
+async def begin(sim: Simulation, program: Program, **fields: object) -> None:
+    """Boot, and apply a container with this program."""
+    sim.world.programs["web"] = program
+    sim.boot()
+    await sim.apply(*draft_shop(), draft_container("web", **fields))
+
+
+def count_starts(sim: Simulation) -> int:
+    return sim.steps.calls.count("processes.start")
+
+
+def test_a_killed_process_is_back_at_once(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        async with simulate(loop, tmp_path) as sim:
+            await begin(sim, Program(), restart="always")
+            await sim.settle()
+            sim.world.kill("web")
+            await sim.settle(0.03)
+            status = sim.container("web").status
+            assert (status.phase, status.restarts, status.exit_code) == (Phase.RUNNING, 1, 137)
+
+    run_virtually(main)
+
+
+def test_a_program_that_keeps_dying_is_started_less_often(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        async with simulate(loop, tmp_path) as sim:
+            await begin(sim, Program(runs_s=0.0, exit_code=1), restart="always")
+            await sim.settle(30)
+            # At once, then after 0.1, 0.2, 0.4, ... 12.8 seconds.
+            assert sim.container("web").status.restarts == 9
+            assert count_starts(sim) == 10
+
+    run_virtually(main)
+
+
+def test_a_daemon_that_restarts_keeps_count(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        async with simulate(loop, tmp_path) as sim:
+            await begin(sim, Program(runs_s=0.0, exit_code=1), restart="on-failure:5")
+            for _ in range(20):
+                await sim.settle(1)
+                await sim.kill_daemon()
+                sim.boot()
+            status = sim.container("web").status
+            assert (status.phase, status.restarts, status.exit_code) == (Phase.EXITED, 5, 1)
+            assert count_starts(sim) == 6
+
+    run_virtually(main)
+
+
+def test_a_program_that_ends_well_is_not_a_failure(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        async with simulate(loop, tmp_path) as sim:
+            await begin(sim, Program(runs_s=1.0), restart="on-failure")
+            await sim.settle()
+            assert sim.container("web").status.phase is Phase.EXITED
+            assert count_starts(sim) == 1
+            assert sim.world.processes == {}
+
+    run_virtually(main)
+
+
+def test_a_program_that_can_not_be_run_gives_one_clear_condition(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        async with simulate(loop, tmp_path) as sim:
+            await begin(sim, Program(refusal="executable serve not found"))
+            await sim.settle(120)
+            status = sim.container("web").status
+            assert (status.phase, status.error) == (Phase.FAILED, "executable serve not found")
+            ready = find_condition(status, "Ready")
+            assert ready is not None
+            assert (ready.reason, ready.message) == ("StartFailed", "executable serve not found")
+            assert sim.steps.calls.count("processes.create") == 1
+            assert sim.world.processes == {}
+            assert sim.world.namespaces == {}
+            # A new spec is a new try.
+            sim.world.programs["web"] = Program()
+            await sim.apply(draft_container("web", command=["right"]))
+            await sim.settle()
+            assert sim.faults() == []
+
+    run_virtually(main)
+
+
+def test_a_refused_start_is_tried_again_by_the_policy_alone(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        async with simulate(loop, tmp_path) as sim:
+            await begin(sim, Program(refusal="create"), restart="always")
+            await sim.settle(60)
+            assert 5 < sim.steps.calls.count("processes.create") < 14
+            sim.world.programs["web"] = Program()
+            await sim.settle(60)
+            assert sim.faults() == []
+
+    run_virtually(main)
+
+
+def test_a_reboot_brings_back_what_should_run(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        async with simulate(loop, tmp_path) as sim:
+            await begin(sim, Program(), restart="unless-stopped")
+            await sim.apply(draft_container("db", restart="always"), draft_container("once"))
+            await sim.settle()
+            await sim.apply(draft_container("db", restart="always", desired="stopped"))
+            await sim.settle()
+            await sim.kill_daemon()
+            sim.world.reboot()
+            sim.boot()
+            await sim.settle()
+            phases = {name: sim.container(name).status.phase for name in ("web", "db", "once")}
+            assert phases == {"web": Phase.RUNNING, "db": Phase.EXITED, "once": Phase.EXITED}
+            assert sim.container("once").status.exit_code == 255
+
+    run_virtually(main)
+
+
+def test_a_container_can_remove_itself(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        async with simulate(loop, tmp_path) as sim:
+            await begin(sim, Program(runs_s=1.0, exit_code=3), autoRemove=True)
+            await sim.settle()
+            assert WEB not in sim.store.snapshot()
+            assert sim.faults() == []
+            messages = [event.message for event in await sim.events() if event.key == WEB]
+            assert "the process ended with exit code 3" in messages
+
+    run_virtually(main)
+
+
+def test_a_running_container_is_not_touched_by_a_new_daemon(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        async with simulate(loop, tmp_path) as sim:
+            await begin(sim, Program(), ports=["8080:80"])
+            await sim.settle()
+            before = dict(sim.world.processes)
+            revision = sim.store.revision()
+            effects = len(sim.steps.calls)
+            for _ in range(3):
+                await sim.kill_daemon()
+                sim.boot()
+                await sim.settle()
+            assert sim.world.processes == before
+            assert (sim.store.revision(), len(sim.steps.calls)) == (revision, effects)
+
+    run_virtually(main)
+
+
+def test_data_of_volumes_outlives_everything_but_the_volume(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        async with simulate(loop, tmp_path) as sim:
+            await begin(sim, Program(), mounts=["data:/data"])
+            await sim.settle()
+            volume = sim.uid(Key("Volume", "data"))
+            assert sim.world.volumes[volume] == ["/data"]
+            await sim.delete(WEB, grace_period_s=0.0)
+            await sim.settle()
+            assert sim.world.volumes == {volume: ["/data"]}
+            await sim.delete(Key("Volume", "data"))
+            await sim.settle()
+            assert sim.world.volumes == {}
+
+    run_virtually(main)
