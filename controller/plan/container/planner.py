@@ -16,7 +16,13 @@ from controller.plan.container.links import list_wants
 from controller.plan.container.starting import list_root_actions, list_start_actions
 from controller.plan.container.status import amend, clear_history, derive_ended, derive_running
 from controller.plan.container.upkeep import list_upkeep_actions
-from controller.plan.container.verdict import decide_start, find_stop_reason, is_alive, is_recorded
+from controller.plan.container.verdict import (
+    decide_start,
+    find_stop_reason,
+    is_alive,
+    is_believed_alive,
+    is_recorded,
+)
 from controller.plan.container.waiting import list_waiting
 
 ContainerPlan = Plan[ContainerAction, ContainerStatus]
@@ -37,25 +43,21 @@ def plan_container(desired: ContainerDesired, observed: ContainerObserved, now: 
         return plan_removal(desired, observed, now)
     ended = process is not None and process.state is ProcessState.STOPPED
     if ended and process is not None and not is_recorded(desired.status, process):
-        return _plan_record(desired, observed, process, now)
-    if process is None and desired.status.pid:
-        return _plan_record(desired, observed, None, now)
+        return _plan_record(desired, process, now)
+    if process is None and is_believed_alive(desired.status):
+        return _plan_record(desired, None, now)
     return _plan_absent(desired, observed, now)
 
 
-def _plan_record(
-    desired: ContainerDesired, observed: ContainerObserved, process: ProcessFacts | None, now: datetime
-) -> ContainerPlan:
+def _plan_record(desired: ContainerDesired, process: ProcessFacts | None, now: datetime) -> ContainerPlan:
     """Record an end before its traces are removed, so that no crash loses it."""
     status = derive_ended(desired, process, now)
-    known = _with_status(desired, status)
-    following = _plan_absent(known, observed, now)
-    go_on = following.actions or following.retire
+    phase = _choose_ended_phase(_with_status(desired, status))
     return Plan(
         actions=(),
-        status=status.model_copy(update={"phase": _choose_ended_phase(known)}),
+        status=status.model_copy(update={"phase": phase}),
         notes=(_note_end(status),),
-        requeue_after_s=0.0 if go_on else following.requeue_after_s,
+        requeue_after_s=0.0,
     )
 
 
@@ -128,10 +130,10 @@ def _plan_rest(desired: ContainerDesired, observed: ContainerObserved, now: date
     status, spec = desired.status, desired.container.spec
     ended = status.finished_at is not None or bool(status.error)
     before = find_condition(status, "Ready")
-    if spec.desired is DesiredState.STOPPED or before is None:
+    if spec.desired is DesiredState.STOPPED:
         ready = make_condition("Ready", Reason.STOPPED, holds=False)
     else:
-        ready = before
+        ready = before or make_condition("Ready", Reason.ERROR, holds=False)
     phase = _choose_ended_phase(desired) if ended else Phase.PENDING
     rested = amend(desired, now, [ready], phase=phase, pid=0, networks=(), ports=())
     if spec.auto_remove and ended:

@@ -87,6 +87,11 @@ def is_alive(process: ProcessFacts | None) -> bool:
     return process is not None and process.state in (ProcessState.RUNNING, ProcessState.PAUSED)
 
 
+def is_believed_alive(status: ContainerStatus) -> bool:
+    """Tell whether the status speaks of a process whose end it does not know."""
+    return status.pid != 0 or (status.started_at is not None and status.finished_at is None)
+
+
 def is_recorded(status: ContainerStatus, process: ProcessFacts) -> bool:
     """Tell whether the status speaks of the end of this very process."""
     if process.started_at is None:
