@@ -1,0 +1,163 @@
+"""Namespaces, links, rules and names of a fake machine."""
+
+from controller.errors import Conflict, NotFound
+from controller.model.facts import (
+    AttachmentFacts,
+    BridgeFacts,
+    FirewallFacts,
+    NamesFacts,
+    NamespaceFacts,
+)
+from controller.model.ids import Uid
+from controller.model.wants import (
+    AttachmentWant,
+    BridgeWant,
+    FirewallWant,
+    NamesWant,
+)
+from controller.ports import HintType
+from tests.fakes.port import FakePort
+
+
+class FakeNamespaces(FakePort):
+    """See Namespaces."""
+
+    async def list(self) -> tuple[NamespaceFacts, ...]:
+        call = await self._steps.begin("namespaces.list")
+        await self._steps.end(call)
+        return tuple(
+            NamespaceFacts(container=uid, loopback_up=up) for uid, up in self._world.namespaces.items()
+        )
+
+    async def read(self, container: Uid) -> NamespaceFacts | None:
+        call = await self._steps.begin("namespaces.read")
+        await self._steps.end(call)
+        up = self._world.namespaces.get(container)
+        return NamespaceFacts(container=container, loopback_up=up) if up is not None else None
+
+    async def ensure(self, container: Uid) -> None:
+        call = await self._steps.begin("namespaces.ensure")
+        self._world.namespaces[container] = True
+        await self._steps.end(call)
+
+    async def delete(self, container: Uid) -> None:
+        call = await self._steps.begin("namespaces.delete")
+        if self._world.is_alive(container):
+            self._world.violate(f"dropped the namespace of a live process {container}")
+        self._world.namespaces.pop(container, None)
+        self._world.drop_links(container)
+        await self._steps.end(call)
+
+
+class FakeBridges(FakePort):
+    """See Bridges."""
+
+    async def list(self) -> tuple[BridgeFacts, ...]:
+        call = await self._steps.begin("bridges.list")
+        await self._steps.end(call)
+        return tuple(self._world.bridges.values())
+
+    async def ensure(self, want: BridgeWant) -> None:
+        call = await self._steps.begin("bridges.ensure")
+        if want.name in self._world.foreign:
+            raise Conflict(f"link {want.name} is not hold's")
+        before = self._world.bridges.get(want.network)
+        self._world.bridges[want.network] = BridgeFacts(
+            network=want.network,
+            name=want.name,
+            up=True,
+            addresses=(want.address,),
+            mtu=want.mtu or (before.mtu if before is not None else 1500),
+        )
+        self._world.hint(HintType.BRIDGE, want.network)
+        await self._steps.end(call)
+
+    async def delete(self, network: Uid) -> None:
+        call = await self._steps.begin("bridges.delete")
+        bridge = self._world.bridges.pop(network, None)
+        if bridge is not None:
+            self._world.unplug(bridge.name)
+            self._world.hint(HintType.BRIDGE, network)
+        await self._steps.end(call)
+
+
+class FakeAttachments(FakePort):
+    """See Attachments."""
+
+    async def list(self) -> tuple[AttachmentFacts, ...]:
+        call = await self._steps.begin("attachments.list")
+        await self._steps.end(call)
+        return tuple(self._world.links.values())
+
+    async def read(self, container: Uid) -> tuple[AttachmentFacts, ...]:
+        call = await self._steps.begin("attachments.read")
+        await self._steps.end(call)
+        return tuple(link for (uid, _), link in self._world.links.items() if uid == container)
+
+    async def ensure(self, want: AttachmentWant) -> None:
+        call = await self._steps.begin("attachments.ensure")
+        world = self._world
+        if want.container not in world.namespaces:
+            raise NotFound(f"{want.container} has no network namespace")
+        if want.bridge not in {bridge.name for bridge in world.bridges.values()}:
+            raise NotFound(f"there is no bridge {want.bridge}")
+        for (uid, _), link in world.links.items():
+            if uid != want.container and link.bridge == want.bridge and want.address in link.addresses:
+                world.violate(f"address {want.address} twice")
+        before = world.links.get((want.container, want.host_link))
+        world.links[want.container, want.host_link] = AttachmentFacts(
+            container=want.container,
+            host_link=want.host_link,
+            bridge=want.bridge,
+            host_up=True,
+            inside=want.inside,
+            inside_up=True,
+            mac=want.mac,
+            addresses=(want.address,),
+            gateway=want.gateway,
+            mtu=want.mtu or (before.mtu if before is not None else 1500),
+        )
+        world.hint(HintType.ATTACHMENT, want.container)
+        await self._steps.end(call)
+
+    async def delete(self, container: Uid, host_link: str) -> None:
+        call = await self._steps.begin("attachments.delete")
+        self._world.links.pop((container, host_link), None)
+        self._world.hint(HintType.ATTACHMENT, container)
+        await self._steps.end(call)
+
+
+class FakeFirewall(FakePort):
+    """See Firewall."""
+
+    async def read(self) -> FirewallFacts:
+        call = await self._steps.begin("firewall.read")
+        await self._steps.end(call)
+        return FirewallFacts(digest=self._world.firewall.digest if self._world.firewall else "")
+
+    async def replace(self, want: FirewallWant) -> None:
+        call = await self._steps.begin("firewall.replace")
+        self._world.firewall = want
+        self._world.hint(HintType.FIREWALL)
+        await self._steps.end(call)
+
+    async def delete(self) -> None:
+        call = await self._steps.begin("firewall.delete")
+        self._world.firewall = None
+        await self._steps.end(call)
+
+
+class FakeNameServer(FakePort):
+    """See NameServer."""
+
+    async def read(self) -> NamesFacts:
+        call = await self._steps.begin("names.read")
+        await self._steps.end(call)
+        names = self._world.names
+        return NamesFacts(digest=names.digest if names else "", serving=self._world.name_server_lives)
+
+    async def publish(self, want: NamesWant) -> None:
+        call = await self._steps.begin("names.publish")
+        self._world.names = want
+        self._world.name_server_lives = bool(want.zones)
+        await self._steps.end(call)
