@@ -1,0 +1,144 @@
+"""What commands ask of a daemon, in messages; imports no more than one service's stubs at first."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+from controller.api.v1 import resource_pb2, state_pb2
+from controller.cli.transport import CallFailed, Channel
+
+ABORTED, NOT_FOUND = 10, 5
+_ATTEMPTS = 5
+
+KINDS = {
+    "Container": ("container", "containers", "co", "c"),
+    "Network": ("network", "networks", "net"),
+    "Volume": ("volume", "volumes", "vol"),
+    "Image": ("image", "images", "img"),
+}
+"""Each kind with the words people use for it."""
+
+
+class Failure(Exception):
+    """A command can't do what it was asked for; `code` 0 leaves the exit code to the command's custom."""
+
+    def __init__(self, message: str, *, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def parse_kind(word: str) -> str:
+    """Return the kind that a word means; Failure lists the words."""
+    for kind, words in KINDS.items():
+        if word.lower() in words:
+            return kind
+    known = ", ".join(words[0] for words in KINDS.values())
+    raise Failure(f"{word!r} is not a kind of object; known are {known}")
+
+
+def parse_references(words: list[str]) -> list[state_pb2.Key]:
+    """Return the keys for `TYPE NAME...` or `TYPE/NAME...`."""
+    if words and all("/" in word for word in words):
+        keys = []
+        for word in words:
+            kind, _, name = word.partition("/")
+            keys.append(state_pb2.Key(kind=parse_kind(kind), name=name))
+        return keys
+    if not words:
+        return []
+    kind = parse_kind(words[0])
+    return [state_pb2.Key(kind=kind, name=name) for name in words[1:]]
+
+
+Resources: TypeAlias = list[resource_pb2.Resource]
+
+
+class Client:
+    """Calls of one command."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+
+    def get(self, kind: str, name: str) -> resource_pb2.Resource:
+        """Return an object; CallFailed with NOT_FOUND when there is none."""
+        request = state_pb2.GetRequest(key=state_pb2.Key(kind=kind, name=name))
+        return self.channel.unary("StateService/Get", request, state_pb2.GetResponse).resource
+
+    def find(self, kind: str, name: str) -> resource_pb2.Resource | None:
+        """Return an object, None when there is none."""
+        try:
+            return self.get(kind, name)
+        except CallFailed as error:
+            if error.code == NOT_FOUND:
+                return None
+            raise
+
+    def find_container(self, name: str) -> resource_pb2.Resource:
+        """Return a container by its name or by the beginning of its uid."""
+        found = self.find("Container", name)
+        if found is not None:
+            return found
+        if re.fullmatch(r"[0-9a-f]{4,32}", name):
+            matches = [each for each in self.list_all("Container") if each.metadata.uid.startswith(name)]
+            if len(matches) == 1:
+                return matches[0]
+            if matches:
+                raise Failure(
+                    f"{name} is the beginning of the ids of {len(matches)} containers: give more of it"
+                )
+        raise Failure(f"container {name} does not exist: `hold ps -a` lists those that do")
+
+    def list_all(self, kind: str = "", selector: str = "") -> Resources:
+        """Return all objects of a kind (or of all kinds) that match a label selector."""
+        return self.list_at_revision(kind, selector)[0]
+
+    def list_at_revision(self, kind: str, selector: str) -> tuple[Resources, int]:
+        """Return the objects, and the revision that they were listed at."""
+        found: Resources = []
+        token = ""
+        while True:
+            request = state_pb2.ListRequest(kind=kind, label_selector=selector, page_token=token)
+            page = self.channel.unary("StateService/List", request, state_pb2.ListResponse)
+            found.extend(page.resources)
+            token = page.next_page_token
+            if not token:
+                return found, page.revision
+
+    def apply(self, request: state_pb2.ApplyRequest) -> state_pb2.ApplyResponse:
+        """Write a batch."""
+        return self.channel.unary("StateService/Apply", request, state_pb2.ApplyResponse)
+
+    def create(self, resources: Iterable[resource_pb2.Resource]) -> state_pb2.ApplyResponse:
+        """Write objects that must not be there yet."""
+        batch = list(resources)
+        for resource in batch:
+            if self.find(resource.kind, resource.metadata.name) is not None:
+                raise Failure(f"{resource.kind.lower()} {resource.metadata.name} exists already")
+        return self.apply(state_pb2.ApplyRequest(resources=batch))
+
+    def change(
+        self, kind: str, name: str, edit: Callable[[resource_pb2.Resource], None]
+    ) -> resource_pb2.Resource:
+        """Edit an object in place, on behalf of its manager; tries again when somebody else wrote in between."""
+        for attempt in range(_ATTEMPTS):
+            resource = self.find_container(name) if kind == "Container" else self.get(kind, name)
+            edit(resource)
+            resource.ClearField("status")
+            request = state_pb2.ApplyRequest(resources=[resource], manager=resource.metadata.manager)
+            try:
+                return self.apply(request).resources[0]
+            except CallFailed as error:
+                if error.code != ABORTED or attempt == _ATTEMPTS - 1:
+                    raise
+        raise Failure(f"{kind.lower()} {name} is written by others all the time: try again")
+
+    def delete(self, request: state_pb2.DeleteRequest) -> state_pb2.DeleteResponse:
+        """Ask for deletion."""
+        return self.channel.unary("StateService/Delete", request, state_pb2.DeleteResponse)
+
+    def watch(
+        self, kind: str = "", name: str = "", after: int | None = None
+    ) -> Iterable[state_pb2.WatchResponse]:
+        """Yield the present state and then changes; or, after a revision, changes."""
+        request = state_pb2.WatchRequest(kind=kind, name=name, after_revision=after)
+        return self.channel.stream("StateService/Watch", request, state_pb2.WatchResponse)

@@ -1,0 +1,155 @@
+"""`hold COMMAND`: finds the command's module, and imports nothing else.
+
+Each module has, for a command `x`, `add_x(parser)` for its flags and `run_x(client, options)` for its work, which
+returns the exit code. The table below is all that is known before a command is chosen.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from controller.cli.client import Client, Failure
+from controller.cli.transport import CallFailed, Channel, Unreachable
+
+DEFAULT_HOST = "unix:///run/hold/hold.sock"
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_DAEMON = 125
+"""What Docker exits with when it is not the program in the container that failed."""
+
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "apply": ("declare", "Objects", "Make objects as manifests declare them"),
+    "plan": ("declare", "Objects", "Show what apply would do, down to the kernel"),
+    "diff": ("declare", "Objects", "Show what differs between manifests and the present state"),
+    "delete": ("declare", "Objects", "Delete objects"),
+    "get": ("look", "Objects", "Show objects"),
+    "describe": ("describe", "Objects", "Show an object with its conditions and events"),
+    "explain": ("explain", "Objects", "Show the fields of a kind"),
+    "wait": ("wait", "Objects", "Wait until objects are as asked"),
+    "edit": ("edit", "Objects", "Edit an object in an editor"),
+    "history": ("history", "Objects", "Show the earlier specs of an object"),
+    "rollback": ("history", "Objects", "Return to an earlier spec of an object"),
+    "label": ("mark", "Objects", "Set or remove labels"),
+    "annotate": ("mark", "Objects", "Set or remove annotations"),
+    "events": ("events", "Objects", "Show what happened"),
+    "run": ("run", "Containers", "Run a new container"),
+    "create": ("run", "Containers", "Make a container without starting it"),
+    "exec": ("execute", "Containers", "Run a program in a running container"),
+    "attach": ("execute", "Containers", "Connect to a running container"),
+    "ps": ("ps", "Containers", "List containers"),
+    "logs": ("logs", "Containers", "Show what a container wrote"),
+    "start": ("lifecycle", "Containers", "Start stopped containers"),
+    "stop": ("lifecycle", "Containers", "Stop running containers"),
+    "restart": ("lifecycle", "Containers", "Restart containers"),
+    "kill": ("lifecycle", "Containers", "Send a signal to containers"),
+    "pause": ("lifecycle", "Containers", "Freeze the processes of containers"),
+    "unpause": ("lifecycle", "Containers", "Let frozen containers go on"),
+    "rm": ("lifecycle", "Containers", "Remove containers"),
+    "update": ("lifecycle", "Containers", "Change limits and the restart policy of containers"),
+    "inspect": ("inspect", "Containers", "Show objects as JSON, or by a template"),
+    "import": ("images", "Images", "Make an image out of a tar archive"),
+    "images": ("images", "Images", "List images"),
+    "rmi": ("images", "Images", "Remove images"),
+    "network": ("networks", "Networks and volumes", "Manage networks"),
+    "volume": ("volumes", "Networks and volumes", "Manage volumes"),
+    "info": ("system", "Daemon", "Show facts about the daemon and its host"),
+    "version": ("system", "Daemon", "Show versions of client and daemon"),
+    "doctor": ("system", "Daemon", "Check what the host lacks"),
+    "completion": ("completion", "Daemon", "Print a completion script for a shell"),
+    "daemon": ("", "Daemon", "Run the daemon"),
+}
+"""Name of a command to its module, its group in the help, and what it does."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says in one line what is wrong, and knows no abbreviated flags."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """End with the exit code for wrong usage."""
+        code = EXIT_DAEMON if self.prog in ("hold run", "hold create", "hold exec") else EXIT_USAGE
+        self.exit(code, f"{self.prog}: {message}: see `{self.prog} --help`\n")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; returns the exit code."""
+    options, rest = _split_global(list(arguments))
+    if not rest or rest[0] in ("-h", "--help", "help"):
+        print(render_help())
+        return 0 if rest else EXIT_USAGE
+    name, *words = rest
+    if name not in COMMANDS or name == "daemon":
+        print(f"hold: {name!r} is not a command{_suggest(name)}: see `hold --help`", file=sys.stderr)
+        return EXIT_USAGE
+    module = importlib.import_module(f"controller.cli.{COMMANDS[name][0]}")
+    parser = Parser(prog=f"hold {name}", description=COMMANDS[name][2] + ".")
+    parser.add_argument("--host", default=argparse.SUPPRESS, help="Address of the daemon, unix:///PATH.")
+    getattr(module, f"add_{name}")(parser)
+    parsed = parser.parse_args(words)
+    host = getattr(parsed, "host", None) or options.get("host") or os.environ.get("HOLD_HOST") or DEFAULT_HOST
+    client = Client(Channel(host))
+    return _attempt(name, lambda: int(getattr(module, f"run_{name}")(client, parsed)))
+
+
+def _attempt(name: str, body: Any) -> int:  # noqa: ANN401
+    failed = EXIT_DAEMON if name in ("run", "create", "exec") else EXIT_FAILED
+    failed = EXIT_USAGE if name == "diff" else failed
+    try:
+        return int(body())
+    except CallFailed as error:
+        from controller.cli.wording import describe_failure
+
+        print(describe_failure(error), file=sys.stderr)
+    except (Unreachable, Failure) as error:
+        print(f"hold: {error}", file=sys.stderr)
+        return error.code if isinstance(error, Failure) and error.code else failed
+    except BrokenPipeError:
+        _silence_output()
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return 130
+    return failed
+
+
+def _silence_output() -> None:
+    """Whoever read our output has gone; let the interpreter end without complaining."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _split_global(words: list[str]) -> tuple[dict[str, str], list[str]]:
+    """Take `--host ADDRESS` and `-H ADDRESS` off the front."""
+    options: dict[str, str] = {}
+    while words and words[0].startswith("-"):
+        flag, equals, value = words[0].partition("=")
+        if flag not in ("--host", "-H"):
+            break
+        words = words[1:]
+        if not equals:
+            value, words = (words[0] if words else ""), words[1:]
+        options["host"] = value
+    return options, words
+
+
+def _suggest(name: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, COMMANDS, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def render_help() -> str:
+    """Return the overview of all commands."""
+    lines = ["Usage: hold [--host ADDRESS] COMMAND ...", "", "A declarative container engine."]
+    group = ""
+    for name, (_, its_group, what) in COMMANDS.items():
+        if its_group != group:
+            group = its_group
+            lines += ["", f"{group}:"]
+        lines.append(f"  {name:<12} {what}")
+    lines += ["", "`hold COMMAND --help` tells more. HOLD_HOST names the daemon as --host does."]
+    return "\n".join(lines)
