@@ -8,13 +8,13 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from controller.model.base import Model
 from controller.model.ids import ObjectName
-from controller.model.mounts import Mount, parse_mount
+from controller.model.mounts import Mount
 from controller.model.network import Ipv4
-from controller.model.ports import PortMapping, expand_ports
+from controller.model.ports import PortMapping
 from controller.model.resource import API_VERSION, Metadata, Status
-from controller.model.restart import RestartPolicy, parse_restart
-from controller.model.signals import SignalName
-from controller.model.units import DurationS, Number, SizeBytes, Text
+from controller.model.restart import RestartPolicy
+from controller.model.short_forms import expand_ports, parse_mount, parse_restart
+from controller.model.units import DurationS, Number, SignalName, SizeBytes, Text
 
 
 class NetworkAttachment(Model):

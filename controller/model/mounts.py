@@ -1,4 +1,4 @@
-"""Mounts of a container: the long form, and Docker's SOURCE:TARGET[:OPTIONS]."""
+"""Mounts of a container: the long form."""
 
 from enum import StrEnum
 from typing import Self
@@ -51,25 +51,3 @@ class Mount(Model):
         if self.type is not MountType.TMPFS and self.size_bytes is not None:
             raise ValueError("size is for tmpfs only")
         return self
-
-
-def parse_mount(value: object) -> object:
-    """Return the long form of `SOURCE:TARGET[:ro|rw]`; ValueError says what is wrong."""
-    if not isinstance(value, str):
-        return value
-    parts = value.split(":")
-    if len(parts) not in (2, 3) or not parts[0] or not parts[1]:
-        raise ValueError(f"{value!r} is not a mount: write SOURCE:TARGET or SOURCE:TARGET:ro")
-    source, target = parts[0], parts[1]
-    options = parts[2].split(",") if len(parts) == 3 else []
-    for option in options:
-        if option not in ("ro", "rw"):
-            raise ValueError(f"{value!r}: {option!r} is not a mount option: use ro or rw")
-    bind = source.startswith("/")
-    return {
-        "type": "bind" if bind else "volume",
-        "source": source,
-        "target": target,
-        "readOnly": "ro" in options,
-        "createHostPath": bind,
-    }

@@ -1,9 +1,6 @@
 """Names of the signals of Linux (signal(7)); numbers are those of x86 and ARM."""
 
 import difflib
-from typing import Annotated
-
-from pydantic import BeforeValidator
 
 _NAMES = (
     "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
@@ -37,6 +34,3 @@ def parse_signal(text: object) -> object:
 def find_number(name: str) -> int:
     """Return the number of a signal as `parse_signal` returns it."""
     return int(name) if name.isdigit() else NUMBERS[name]
-
-
-SignalName = Annotated[str, BeforeValidator(parse_signal)]

@@ -1,0 +1,92 @@
+"""Docker's short forms of ports, mounts and restart policies, read into the long ones.
+
+Needs no pydantic, so that the command line can read its flags quickly.
+"""
+
+import re
+
+_SHORT = re.compile(
+    r"^(?:(?:(?P<ip>\d+\.\d+\.\d+\.\d+):)?(?P<host>\d+(?:-\d+)?)?:)?(?P<container>\d+(?:-\d+)?)(?:/(?P<protocol>[a-z]+))?$"
+)
+
+
+def _parse_range(text: str, short: str) -> range:
+    first, _, last = text.partition("-")
+    low, high = int(first), int(last or first)
+    if high > 65535 or low < 1:
+        raise ValueError(f"{short!r}: port {high if high > 65535 else low} is not between 1 and 65535")
+    if low > high:
+        raise ValueError(f"{short!r}: the range {text} runs backwards")
+    return range(low, high + 1)
+
+
+def parse_port(short: str) -> list[dict[str, object]]:
+    """Return the long forms of `[IP:][HOST:]CONTAINER[/PROTOCOL]`; ranges give one for each port.
+
+    ValueError says what is wrong with the text.
+    """
+    match = _SHORT.match(short)
+    if match is None:
+        raise ValueError(
+            f"{short!r} is not a port: write [IP:][HOST:]CONTAINER[/tcp|udp], such as 8080:80/tcp"
+        )
+    inside = _parse_range(match["container"], short)
+    outside = _parse_range(match["host"], short) if match["host"] else None
+    if outside is not None and len(outside) != len(inside):
+        raise ValueError(f"{short!r}: {len(outside)} host ports can't lead to {len(inside)} container ports")
+    common: dict[str, object] = {"hostIP": match["ip"] or "", "protocol": match["protocol"] or "tcp"}
+    return [
+        common | {"containerPort": port, "hostPort": outside[index] if outside is not None else 0}
+        for index, port in enumerate(inside)
+    ]
+
+
+def expand_ports(value: object) -> object:
+    """Return a list of long forms for a list that may have short ones (texts, bare numbers) in it."""
+    if not isinstance(value, list | tuple):
+        return value
+    long: list[object] = []
+    for item in value:
+        if isinstance(item, str) or (isinstance(item, int) and not isinstance(item, bool)):
+            long.extend(parse_port(str(item)))
+        else:
+            long.append(item)
+    return tuple(long)
+
+
+def parse_mount(value: object) -> object:
+    """Return the long form of `SOURCE:TARGET[:ro|rw]`; ValueError says what is wrong."""
+    if not isinstance(value, str):
+        return value
+    parts = value.split(":")
+    if len(parts) not in (2, 3) or not parts[0] or not parts[1]:
+        raise ValueError(f"{value!r} is not a mount: write SOURCE:TARGET or SOURCE:TARGET:ro")
+    source, target = parts[0], parts[1]
+    options = parts[2].split(",") if len(parts) == 3 else []
+    for option in options:
+        if option not in ("ro", "rw"):
+            raise ValueError(f"{value!r}: {option!r} is not a mount option: use ro or rw")
+    bind = source.startswith("/")
+    return {
+        "type": "bind" if bind else "volume",
+        "source": source,
+        "target": target,
+        "readOnly": "ro" in options,
+        "createHostPath": bind,
+    }
+
+
+def parse_restart(value: object) -> object:
+    """Return the long form of `always` or `on-failure:3`; ValueError says what is wrong."""
+    if value is False:  # YAML 1.1 reads a bare `no` as false
+        return {"name": "no"}
+    if not isinstance(value, str):
+        return value
+    name, colon, count = value.partition(":")
+    if not colon:
+        return {"name": name}
+    if name != "on-failure":
+        raise ValueError(f"{value!r}: only on-failure takes a number of retries")
+    if not count.isdigit():
+        raise ValueError(f"{value!r}: {count!r} is not a number of retries")
+    return {"name": name, "max_retries": int(count)}
