@@ -101,9 +101,12 @@ def _render_filter(networks: Sequence[FirewallNetwork], instance: str) -> Iterat
 
 
 def _render_input(network: FirewallNetwork, chain: str) -> Iterator[str]:
-    """Guard the host's loopback, which route_localnet opens to the bridge, and let only neighbours ask for names."""
+    """Guard the host's loopback, which route_localnet opens to the bridge, and let only neighbours ask for names.
+
+    Answers to what the host asked from its loopback have that address again when they come here.
+    """
     bridge = network.bridge
-    yield f"-A {chain} -d {_LOOPBACK} -i {bridge} -j DROP"
+    yield f"-A {chain} -d {_LOOPBACK} -i {bridge} -m conntrack ! --ctstate RELATED,ESTABLISHED -j DROP"
     for protocol in ("udp", "tcp") if network.dns else ():
         port = f"-p {protocol} -m {protocol} --dport {NAME_SERVER_PORT}"
         yield f"-A {chain} -d {network.gateway}/32 -i {bridge} {port} -j ACCEPT"
