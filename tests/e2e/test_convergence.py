@@ -103,20 +103,20 @@ def test_the_port_is_reached_from_the_host(host: str) -> None:
 @pytest.mark.usefixtures("site")
 def test_the_port_is_reached_from_another_machine_whose_address_is_seen(peer: Peer) -> None:
     url = f"http://{peer.host_address}:8081/cgi-bin/who"
-    assert peer.run("busybox", "wget", "-T", "10", "-qO-", url).stdout.strip() == peer.address
+    assert peer.run("busybox", "timeout", "10", "busybox", "wget", "-qO-", url).stdout.strip() == peer.address
 
 
 def test_the_port_is_reached_from_the_same_bridge_by_the_host(site: Machine) -> None:
-    page = site.succeed("exec", "client", "wget", "-T", "10", "-qO-", "http://10.77.0.1:8081/")
+    page = site.succeed("exec", "client", "timeout", "10", "wget", "-qO-", "http://10.77.0.1:8081/")
     assert page == "hello from a container\n"
-    page = site.succeed("exec", "web", "wget", "-T", "10", "-qO-", "http://10.77.0.1:8081/")
+    page = site.succeed("exec", "web", "timeout", "10", "wget", "-qO-", "http://10.77.0.1:8081/")
     assert page == "hello from a container\n"
 
 
 @pytest.mark.parametrize("name", ["web", "www"])
 def test_names_and_aliases_resolve(site: Machine, name: str) -> None:
     assert (
-        site.succeed("exec", "client", "wget", "-T", "10", "-qO-", f"http://{name}/")
+        site.succeed("exec", "client", "timeout", "10", "wget", "-qO-", f"http://{name}/")
         == "hello from a container\n"
     )
 
@@ -126,13 +126,13 @@ def test_names_of_other_networks_do_not_resolve(site: Machine) -> None:
 
 
 def test_networks_are_apart(site: Machine) -> None:
-    answer = site.hold("exec", "stranger", "wget", "-T", "2", "-qO-", "http://10.77.0.9/")
+    answer = site.hold("exec", "stranger", "timeout", "2", "wget", "-qO-", "http://10.77.0.9/")
     assert answer.returncode != 0
-    assert site.succeed("exec", "client", "wget", "-T", "10", "-qO-", "http://10.77.0.9/") != ""
+    assert site.succeed("exec", "client", "timeout", "10", "wget", "-qO-", "http://10.77.0.9/") != ""
 
 
 def test_a_published_port_is_reached_from_another_network(site: Machine) -> None:
-    page = site.succeed("exec", "stranger", "wget", "-T", "10", "-qO-", "http://10.78.0.1:8081/")
+    page = site.succeed("exec", "stranger", "timeout", "10", "wget", "-qO-", "http://10.78.0.1:8081/")
     assert page == "hello from a container\n"
 
 
