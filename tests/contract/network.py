@@ -1,0 +1,120 @@
+"""The network ports that the suites are run on: those of the fake machine, and Linux's."""
+
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.kernel import syscalls
+from controller.kernel.attachments import KernelAttachments
+from controller.kernel.bridges import KernelBridges
+from controller.kernel.firewall import KernelFirewall
+from controller.kernel.insides import Insides
+from controller.kernel.name_server import KernelNameServer
+from controller.kernel.namespaces import KernelNamespaces
+from controller.kernel.subprocesses import Runner
+from controller.model.ids import Uid
+from controller.model.layout import Layout
+from controller.model.names import derive_host_link, derive_mac
+from controller.model.wants import AttachmentWant, BridgeWant, NamesWant
+from controller.ports import Attachments, Bridges, Firewall, NameServer, Namespaces
+from tests.fakes.kernel import make_ports
+from tests.fakes.steps import Steps
+from tests.fakes.world import FakeWorld
+
+INSTANCE = "contract"
+WEB, DB, SHOP, BACK = (Uid(digit * 32) for digit in "1234")
+"""Two containers, two networks."""
+SHOP_BRIDGE = BridgeWant(network=SHOP, name="hold-shop", address="10.77.0.1/24")
+BACK_BRIDGE = BridgeWant(network=BACK, name="hold-back", address="10.78.0.1/24")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkPorts:
+    """The ports, and what people do to a host behind their back."""
+
+    namespaces: Namespaces
+    bridges: Bridges
+    attachments: Attachments
+    firewall: Firewall
+    names: NameServer
+    add_foreign_link: Callable[[str], None]
+
+
+def derive_want(container: Uid, bridge: BridgeWant, address: str, *, inside: str = "eth0") -> AttachmentWant:
+    """Return an attachment as the planner asks for it, with the default route by the bridge."""
+    return AttachmentWant(
+        container=container,
+        network=bridge.network,
+        host_link=derive_host_link(container, bridge.network),
+        bridge=bridge.name,
+        inside=inside,
+        mac=derive_mac(container, bridge.network),
+        address=address,
+        gateway=bridge.address.partition("/")[0],
+    )
+
+
+@asynccontextmanager
+async def fake_network(directory: Path) -> AsyncIterator[NetworkPorts]:
+    """Ports of a machine in memory."""
+    del directory
+    world = FakeWorld()
+    ports = make_ports(world, Steps())
+
+    def add_foreign_link(name: str) -> None:
+        world.foreign[name] = "someone"
+
+    yield NetworkPorts(
+        namespaces=ports.namespaces,
+        bridges=ports.bridges,
+        attachments=ports.attachments,
+        firewall=ports.firewall,
+        names=ports.names,
+        add_foreign_link=add_foreign_link,
+    )
+
+
+@asynccontextmanager
+async def linux_network(directory: Path) -> AsyncIterator[NetworkPorts]:
+    """Ports of Linux, in a test host; nothing of theirs is left at the end."""
+    layout = Layout(root_path=str(directory / "root"), run_path=str(directory / "run"), instance=INSTANCE)
+    insides, runner = Insides(layout=layout), Runner()
+    foreign: list[str] = []
+
+    def add_foreign_link(name: str) -> None:
+        subprocess.run(["ip", "link", "add", name, "type", "bridge"], check=True)
+        foreign.append(name)
+
+    ports = NetworkPorts(
+        namespaces=KernelNamespaces(layout=layout, insides=insides),
+        bridges=KernelBridges(layout=layout),
+        attachments=KernelAttachments(layout=layout, insides=insides),
+        firewall=KernelFirewall(layout=layout, runner=runner),
+        names=KernelNameServer(layout=layout, runner=runner, resolv_conf_path=str(directory / "resolv.conf")),
+        add_foreign_link=add_foreign_link,
+    )
+    try:
+        yield ports
+    finally:
+        await ports.names.publish(NamesWant(digest=""))
+        await ports.firewall.delete()
+        await _delete_links(ports)
+        _clear_host(layout, foreign)
+
+
+def _clear_host(layout: Layout, foreign: list[str]) -> None:
+    for name in foreign:
+        subprocess.run(["ip", "link", "delete", name], check=True)
+    if Path(layout.netns_dir_path).is_mount():
+        syscalls.umount2(layout.netns_dir_path, syscalls.MNT_DETACH)
+
+
+async def _delete_links(ports: NetworkPorts) -> None:
+    for link in await ports.attachments.list():
+        await ports.attachments.delete(link.container, link.host_link)
+    for namespace in await ports.namespaces.list():
+        await ports.namespaces.delete(namespace.container)
+    for bridge in await ports.bridges.list():
+        await ports.bridges.delete(bridge.network)

@@ -1,0 +1,39 @@
+"""What every adapter of Firewall promises."""
+
+from controller.model.ports import PortMapping
+from controller.model.wants import FirewallNetwork, FirewallPort
+from controller.plan.firewall import render_firewall
+from tests.contract.network import INSTANCE, NetworkPorts
+
+NETWORK = FirewallNetwork(bridge="hold-shop", subnet="10.77.0.0/24", gateway="10.77.0.1")
+INTERNAL = FirewallNetwork(bridge="hold-back", subnet="10.78.0.0/24", gateway="10.78.0.1", internal=True)
+PORTS = (
+    FirewallPort(
+        mapping=PortMapping(host_port=8080, container_port=80), bridge="hold-shop", address="10.77.0.2"
+    ),
+    FirewallPort(
+        mapping=PortMapping(host_ip="127.0.0.1", host_port=5353, container_port=53, protocol="udp"),
+        bridge="hold-shop",
+        address="10.77.0.3",
+    ),
+)
+EMPTY = render_firewall((), (), instance=INSTANCE)
+ALL = render_firewall((NETWORK, INTERNAL), PORTS, instance=INSTANCE)
+
+
+async def test_a_host_without_rules_of_ours_has_no_digest(network: NetworkPorts) -> None:
+    assert (await network.firewall.read()).digest == ""
+
+
+async def test_what_was_installed_is_there(network: NetworkPorts) -> None:
+    for want in (ALL, EMPTY, ALL, ALL):
+        await network.firewall.replace(want)
+        assert (await network.firewall.read()).digest == want.digest
+
+
+async def test_deleting_leaves_nothing(network: NetworkPorts) -> None:
+    await network.firewall.delete()
+    await network.firewall.replace(ALL)
+    await network.firewall.delete()
+    assert (await network.firewall.read()).digest == ""
+    await network.firewall.delete()

@@ -1,0 +1,36 @@
+"""What every adapter of Namespaces promises."""
+
+from controller.model.facts import NamespaceFacts
+from tests.contract.network import DB, WEB, NetworkPorts
+
+
+async def test_one_that_was_made_is_there_with_loopback_up(network: NetworkPorts) -> None:
+    await network.namespaces.ensure(WEB)
+    assert await network.namespaces.read(WEB) == NamespaceFacts(container=WEB, loopback_up=True)
+    assert await network.namespaces.read(DB) is None
+
+
+async def test_all_are_listed(network: NetworkPorts) -> None:
+    assert await network.namespaces.list() == ()
+    await network.namespaces.ensure(WEB)
+    await network.namespaces.ensure(DB)
+    assert {facts.container for facts in await network.namespaces.list()} == {WEB, DB}
+
+
+async def test_making_one_again_changes_nothing(network: NetworkPorts) -> None:
+    await network.namespaces.ensure(WEB)
+    await network.namespaces.ensure(WEB)
+    assert await network.namespaces.list() == (NamespaceFacts(container=WEB, loopback_up=True),)
+
+
+async def test_one_that_was_dropped_is_gone(network: NetworkPorts) -> None:
+    await network.namespaces.ensure(WEB)
+    await network.namespaces.delete(WEB)
+    assert await network.namespaces.read(WEB) is None
+    assert await network.namespaces.list() == ()
+    await network.namespaces.ensure(WEB)
+    assert await network.namespaces.read(WEB) is not None
+
+
+async def test_dropping_what_is_missing_succeeds(network: NetworkPorts) -> None:
+    await network.namespaces.delete(WEB)
