@@ -140,15 +140,15 @@ def _ensure_inside(want: AttachmentWant, inside: Inside) -> None:
     if want.mtu is not None and peer.mtu != want.mtu:
         changes.append(rtnetlink.set_mtu(want.inside, want.mtu))
     present = {each.text for each in facts.addresses if each.index == peer.index}
-    if want.address not in present:
+    surplus = [rtnetlink.delete_address(peer.index, text) for text in sorted(present - {want.address})]
+    if surplus:  # before all else: what leaves takes with it what the kernel has filed under it
+        inside.run(*surplus, tolerate=_ABSENT)
+    if surplus or want.address not in present:
         changes.append(rtnetlink.add_address(peer.index, want.address))
     if not peer.up or changes:
         changes.append(rtnetlink.set_link(want.inside, up=True))
-    surplus = [rtnetlink.delete_address(peer.index, text) for text in sorted(present) if text != want.address]
     if changes:
         inside.run(*changes, tolerate=_EXISTS)
-    if surplus:
-        inside.run(*surplus, tolerate=_ABSENT)
     _ensure_route(want, inside, peer.index)
 
 

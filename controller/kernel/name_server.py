@@ -36,10 +36,11 @@ class KernelNameServer:
     async def read(self) -> NamesFacts:
         """Return what is served."""
         pidfd = self.open_pidfd()
-        if pidfd is None:
-            return NamesFacts(digest="", serving=False)
-        os.close(pidfd)
-        return NamesFacts(digest=self._read_serving(), serving=True)
+        if pidfd is not None:
+            os.close(pidfd)
+            return NamesFacts(digest=self._read_serving(), serving=True)
+        lost = (self._directory / "zones.json").exists()
+        return NamesFacts(digest="" if lost else self._read_serving(), serving=False)
 
     async def publish(self, want: NamesWant) -> None:
         """Serve exactly the zones of `want`, without a gap; no server runs when there are none."""
@@ -47,6 +48,7 @@ class KernelNameServer:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not want.zones:
                 self._stop()
+                (self._directory / "serving").write_text(want.digest)
                 return
             self._write_zones(want)
             pidfd = self.open_pidfd()
