@@ -98,21 +98,24 @@ class KernelAttachments:
         if link is not None and _find_peer(link, inside.read()) is None:
             netlink.run(rtnetlink.delete_link(link.index), tolerate=_GONE)
             link = None
-        finish = rtnetlink.set_link(want.host_link, alias=alias, master_index=bridge.index, up=True)
+        finish = (
+            rtnetlink.set_link(want.host_link, alias=alias, master_index=bridge.index, up=True),
+            rtnetlink.set_hairpin(want.host_link),
+        )
         if link is None:
             self._create(netlink, want, finish)
         elif not link.up or link.master_index != bridge.index:
-            netlink.run(finish)
+            netlink.run(*finish)
         if want.mtu is not None and (link is None or link.mtu != want.mtu):
             netlink.run(rtnetlink.set_mtu(want.host_link, want.mtu))
 
-    def _create(self, netlink: Netlink, want: AttachmentWant, finish: Message) -> None:
+    def _create(self, netlink: Netlink, want: AttachmentWant, finish: Sequence[Message]) -> None:
         netns_fd = os.open(self._layout.netns_path(want.container), os.O_RDONLY | os.O_CLOEXEC)
         try:
             create = rtnetlink.create_veth(
                 want.host_link, inside=want.inside, mac=want.mac, netns_fd=netns_fd
             )
-            netlink.run(create, finish)
+            netlink.run(create, *finish)
         finally:
             os.close(netns_fd)
 

@@ -28,6 +28,7 @@ IFF_UP = 0x1
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10
 _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_NET_NS_FD, _IFLA_EXT_MASK = 18, 20, 28, 29
 _IFLA_INFO_KIND, _IFLA_INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
+_IFLA_INFO_SLAVE_KIND, _IFLA_INFO_SLAVE_DATA, _IFLA_BRPORT_MODE = 4, 5, 4
 _RTEXT_FILTER_SKIP_STATS = 8
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST = 1, 2, 4
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_TABLE = 1, 4, 5, 15
@@ -162,6 +163,22 @@ def set_link(name: str, *, alias: str = "", master_index: int | None = None, up:
     if master_index is not None:
         parts.append(number_attribute(_IFLA_MASTER, master_index))
     return Message(kind=RTM_NEWLINK, body=b"".join(parts))
+
+
+def set_hairpin(name: str) -> Message:
+    """Return what lets a bridge send frames back out of the port that they came in by.
+
+    A container that reaches itself by a published port needs it (IFLA_BRPORT_MODE, linux/if_link.h). The link has to be
+    a port of a bridge already.
+    """
+    mode = attribute(_IFLA_BRPORT_MODE, b"\x01")
+    info = nested_attribute(
+        _IFLA_LINKINFO,
+        text_attribute(_IFLA_INFO_SLAVE_KIND, "bridge"),
+        nested_attribute(_IFLA_INFO_SLAVE_DATA, mode),
+    )
+    body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + text_attribute(_IFLA_IFNAME, name) + info
+    return Message(kind=RTM_NEWLINK, body=body)
 
 
 def set_mtu(name: str, mtu: int) -> Message:

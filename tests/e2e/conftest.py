@@ -1,6 +1,7 @@
 """A machine with a daemon, in a test host."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,11 @@ from tests.machine import Machine
 from tests.testhost.inventory import read_inventory
 
 IMAGE = "box:1"
+
+_STANDING = re.compile(
+    r"^firewall: .*(HOLD-|hold:hold)|^mounts: (/run/netns|.*/run/(netns|rootfs))$|^cgroups: /sys/fs/cgroup/(\w+/)?hold$"
+)
+"""What stays by design once hold has run on a host: empty chains, the administrator's among them, and empty parents."""
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +33,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         yield machine
     finally:
         machine.purge()
-    assert read_inventory().added_since(before) == ()
+    left = read_inventory().added_since(before)
+    assert [line for line in left if not _STANDING.search(line)] == []
 
 
 @pytest.fixture

@@ -103,7 +103,8 @@ def test_the_port_is_reached_from_the_host(host: str) -> None:
 @pytest.mark.usefixtures("site")
 def test_the_port_is_reached_from_another_machine_whose_address_is_seen(peer: Peer) -> None:
     url = f"http://{peer.host_address}:8081/cgi-bin/who"
-    assert peer.run("busybox", "timeout", "10", "busybox", "wget", "-qO-", url).stdout.strip() == peer.address
+    client = peer.run("busybox", "timeout", "10", "busybox", "wget", "-qO-", url).stdout.strip()
+    assert client.strip("[]").removeprefix("::ffff:") == peer.address
 
 
 def test_the_port_is_reached_from_the_same_bridge_by_the_host(site: Machine) -> None:
