@@ -75,11 +75,11 @@ class KernelBridges:
 
     def _ensure_link(self, netlink: Netlink, want: BridgeWant) -> rtnetlink.Link:
         alias = derive_link_alias(self._instance, want.network)
-        link = find_link(read_links(netlink), want.name)
+        link = find_link(netlink, name=want.name)
         if link is None:
             create = rtnetlink.create_bridge(want.name)
             netlink.run(create, rtnetlink.set_link(want.name, alias=alias))
-            link = find_link(read_links(netlink), want.name)
+            link = find_link(netlink, name=want.name)
         if link is None or link.alias != alias or link.kind != "bridge":
             raise Conflict(f"a link named {want.name} exists and is not this network's: choose another name")
         return link

@@ -33,9 +33,10 @@ def read_addresses(netlink: Netlink) -> dict[int, tuple[str, ...]]:
     return found
 
 
-def find_link(links: tuple[rtnetlink.Link, ...], name: str) -> rtnetlink.Link | None:
-    """Return the link with a name, None when there is none."""
-    return next((link for link in links if link.name == name), None)
+def find_link(netlink: Netlink, *, name: str = "", index: int = 0) -> rtnetlink.Link | None:
+    """Return the link with a name or an index, None when there is none."""
+    answer = netlink.get(rtnetlink.get_link(name=name, index=index))
+    return rtnetlink.parse_link(answer) if answer is not None else None
 
 
 def parse_owner(instance: str, alias: str) -> Uid | None:

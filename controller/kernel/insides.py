@@ -5,6 +5,7 @@ system call. A kept socket keeps its namespace alive: whoever drops a namespace 
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,8 @@ class Inside:
         self._lock = threading.Lock()
         self._facts: InsideFacts | None = None
         self._closed = False
+        self.on_close: Callable[[], object] | None = None
+        """Called once by the thread that closes this; whoever hears the monitor must stop then."""
 
     def read(self) -> InsideFacts:
         """Return what is in the namespace."""
@@ -53,15 +56,19 @@ class Inside:
     def has_news(self) -> bool:
         """Tell whether anything changed since the last look."""
         with self._lock:
-            return self._drain()
+            return not self._closed and self._drain()
 
     def close(self) -> None:
         """Let go of the namespace."""
         with self._lock:
-            if not self._closed:
-                self._closed = True
-                self.monitor.close()
-                self._netlink.close()
+            if self._closed:
+                return
+            self._closed = True
+            self.monitor.close()
+            self._netlink.close()
+            on_close = self.on_close
+        if on_close is not None:
+            on_close()
 
     def _drain(self) -> bool:
         messages, lost = self.monitor.read()

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from controller.errors import Refused, Unavailable
@@ -32,6 +33,8 @@ class KernelNameServer:
         self._runner = runner
         self._resolv_conf_path = resolv_conf_path
         self._lock = asyncio.Lock()
+        self.on_start: Callable[[], None] | None = None
+        """Called whenever a server was started, for whoever waits for its end."""
 
     async def read(self) -> NamesFacts:
         """Return what is served."""
@@ -54,6 +57,8 @@ class KernelNameServer:
             pidfd = self.open_pidfd()
             if pidfd is None:
                 await self._runner.run(sys.executable, "-m", _MODULE, str(self._directory))
+                if self.on_start is not None:
+                    self.on_start()
                 return
             try:
                 await self._reload(pidfd, want.digest)

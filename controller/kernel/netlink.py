@@ -143,6 +143,23 @@ class Netlink:
             if number and number not in tolerate:
                 raise OSError(number, os.strerror(number))
 
+    def get(self, message: Message) -> Message | None:
+        """Return the answer to a request for one object, None when there is no such object (ENODEV, ENOENT)."""
+        self._sequence += 1
+        size = _HEADER.size + len(message.body)
+        flags = message.flags | NLM_F_REQUEST
+        self._socket.send(_HEADER.pack(size, message.kind, flags, self._sequence, 0) + message.body)
+        while True:
+            for sequence, _, answer in parse_messages(self._socket.recv(_RECEIVE_BYTES)):
+                if sequence != self._sequence:
+                    continue
+                if answer.kind != NLMSG_ERROR:
+                    return answer
+                number = -struct.unpack_from("=i", answer.body)[0]
+                if number in (errno.ENODEV, errno.ENOENT):
+                    return None
+                raise OSError(number, os.strerror(number))
+
     def dump(self, message: Message) -> list[Message]:
         """Return every answer to a dump request; begins again when the table changed meanwhile."""
         while True:

@@ -50,6 +50,7 @@ class NetworkEvents:
             self._owners = await asyncio.to_thread(self._read_owners)
             for uid in tuple(self._expected):
                 self.expect(uid)
+            self._names.on_start = self._woken.set
             while True:
                 self._listen_to_server()
                 await self._woken.wait()
@@ -59,6 +60,7 @@ class NetworkEvents:
                 for hint in hints:
                     yield hint
         finally:
+            self._names.on_start = None
             for monitor in (links, rules):
                 loop.remove_reader(monitor)
                 monitor.close()
@@ -79,12 +81,21 @@ class NetworkEvents:
         self._stop_hearing(uid)
         fd = os.dup(inside.monitor.fileno())
         self._heard[uid] = (inside, fd)
-        self._loop.add_reader(fd, self._hear_inside, uid, inside)
+        loop = self._loop
+        inside.on_close = lambda: loop.call_soon_threadsafe(self._lose_inside, uid, inside)
+        loop.add_reader(fd, self._hear_inside, uid, inside)
 
     def disregard(self, uid: Uid) -> None:
         """Stop hearing a container's namespace."""
         self._expected.discard(uid)
         self._stop_hearing(uid)
+
+    def _lose_inside(self, uid: Uid, inside: Inside) -> None:
+        """Let go of a namespace that was dropped, lest it live on."""
+        heard = self._heard.get(uid)
+        if heard is not None and heard[0] is inside:
+            self._stop_hearing(uid)
+            self._add(Hint(type=HintType.ATTACHMENT, subject=uid))
 
     def _stop_hearing(self, uid: Uid) -> None:
         heard = self._heard.pop(uid, None)

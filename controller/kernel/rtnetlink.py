@@ -117,6 +117,15 @@ def dump_links() -> Message:
     return Message(kind=RTM_GETLINK, body=_LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + mask)
 
 
+def get_link(*, name: str = "", index: int = 0) -> Message:
+    """Return the request for one link, by its name or its index."""
+    parts = [_LINK.pack(socket.AF_UNSPEC, 0, index, 0, 0)]
+    if name:
+        parts.append(text_attribute(_IFLA_IFNAME, name))
+    parts.append(number_attribute(_IFLA_EXT_MASK, _RTEXT_FILTER_SKIP_STATS))
+    return Message(kind=RTM_GETLINK, body=b"".join(parts))
+
+
 def dump_addresses() -> Message:
     """Return the request for every IPv4 address."""
     return Message(kind=RTM_GETADDR, body=_ADDRESS.pack(socket.AF_INET, 0, 0, 0, 0))
