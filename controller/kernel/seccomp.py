@@ -5,13 +5,14 @@ crun takes a compiled filter from an annotation, which spares it the compilation
 """
 
 import base64
+import contextlib
 import ctypes
 import hashlib
 import json
 import logging
 import os
 import platform
-from typing import Any
+from typing import Any, Self
 
 logger = logging.getLogger(__name__)
 
@@ -70,45 +71,55 @@ def select_architectures(profile: dict[str, Any]) -> dict[str, Any]:
 def _compile(profile: dict[str, Any]) -> str | None:
     try:
         library = ctypes.CDLL(_LIBRARY)
-        return base64.b64encode(_Filter(library, profile).export()).decode()
+        with _Filter(library, profile) as compiled:
+            return base64.b64encode(compiled.export()).decode()
     except (OSError, KeyError) as error:
         logger.info("seccomp profile left to the runtime", extra={"reason": str(error)})
         return None
 
 
 class _Filter:
-    """One libseccomp context. KeyError names an action or operator that this module does not know."""
+    """One libseccomp context, entered to have it filled. KeyError names an action or operator not known here."""
 
     def __init__(self, library: ctypes.CDLL, profile: dict[str, Any]) -> None:
         self._library = library
+        self._profile = profile
+        self._context = ctypes.c_void_p()
         library.seccomp_init.restype = ctypes.c_void_p
         self._default = _find_action(profile["defaultAction"], profile.get("defaultErrnoRet"))
-        context = library.seccomp_init(ctypes.c_uint32(self._default))
+
+    def __enter__(self) -> Self:
+        context = self._library.seccomp_init(ctypes.c_uint32(self._default))
         if not context:
             raise OSError("seccomp_init failed")
         self._context = ctypes.c_void_p(context)
-        try:
-            self._fill(profile)
-        except BaseException:
-            library.seccomp_release(self._context)
-            raise
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._release)
+            self._fill()
+            undo.pop_all()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._release()
 
     def export(self) -> bytes:
-        """Return the program and release the context."""
+        """Return the program."""
         fd = os.memfd_create("seccomp")
         try:
             self._check(self._library.seccomp_export_bpf(self._context, fd))
             return os.pread(fd, os.fstat(fd).st_size, 0)
         finally:
-            self._library.seccomp_release(self._context)
             os.close(fd)
 
-    def _fill(self, profile: dict[str, Any]) -> None:
-        for name in profile.get("architectures", []):
+    def _release(self) -> None:
+        self._library.seccomp_release(self._context)
+
+    def _fill(self) -> None:
+        for name in self._profile.get("architectures", []):
             result = self._library.seccomp_arch_add(self._context, ctypes.c_uint32(_ARCHITECTURES[name]))
             if result != -_EEXIST:
                 self._check(result)
-        for rule in profile["syscalls"]:
+        for rule in self._profile["syscalls"]:
             action = _find_action(rule["action"], rule.get("errnoRet"))
             if action != self._default:
                 self._add(rule, action)

@@ -5,6 +5,7 @@ output of execs, which go on after their clients have left.
 """
 
 import asyncio
+import contextlib
 import json
 import shutil
 import tempfile
@@ -82,11 +83,11 @@ class ContainerSessions:
         options = ("--process", str(directory / "process.json"), "--pid-file", str(directory / "pid"))
         log = ("--log", str(directory / "log"))
         pipes = ExecPipes(tty=want.tty, stdin=want.stdin)
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(shutil.rmtree, directory)
+            undo.callback(pipes.close)
             child = self._runner.spawn(command[0], *log, *command[1:], *options, uid, stdio=pipes.stdio)
-        except BaseException:
-            pipes.close()
-            raise
+            undo.pop_all()
         pipes.close_child_ends()
         return await self._begin(child, pipes, want, directory)
 
