@@ -11,7 +11,7 @@ from controller.model.ids import ObjectName
 from controller.model.mounts import Mount
 from controller.model.network import Ipv4
 from controller.model.ports import PortMapping
-from controller.model.resource import API_VERSION, Metadata, Status
+from controller.model.resource import API_VERSION, ApiVersion, Metadata, Status
 from controller.model.restart import RestartPolicy
 from controller.model.short_forms import expand_ports, parse_mount, parse_restart
 from controller.model.units import DurationS, Number, SignalName, SizeBytes, Text
@@ -231,10 +231,10 @@ class Phase(StrEnum):
 class AttachmentStatus(Model):
     """One network of a container as observed."""
 
-    name: str
-    ipv4: str
-    mac: str
-    gateway: str = ""
+    name: str = Field(description="The network.")
+    ipv4: str = Field(description="The container's address there.")
+    mac: str = Field(description="Its MAC address.")
+    gateway: str = Field(default="", description="The network's gateway.")
 
 
 class ContainerStatus(Status):
@@ -264,8 +264,8 @@ class ContainerStatus(Status):
 class Container(Model):
     """A container, its desired and its observed state."""
 
-    api_version: Literal["hold/v1"] = API_VERSION
-    kind: Literal["Container"] = "Container"
+    api_version: ApiVersion = API_VERSION
+    kind: Literal["Container"] = Field(default="Container", description="The kind of the object.")
     metadata: Metadata
     spec: ContainerSpec
     assigned: ContainerAssigned | None = Field(default=None, exclude=True)

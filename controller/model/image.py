@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from controller.model.base import Model
-from controller.model.resource import API_VERSION, Metadata, Status
+from controller.model.resource import API_VERSION, ApiVersion, Metadata, Status
 from controller.model.units import Text
 
 DEFAULT_TAG = "latest"
@@ -42,15 +42,21 @@ class ImageSource(Model):
 class ImageConfig(Model):
     """Defaults for containers of an image (OCI image specification, config)."""
 
-    entrypoint: tuple[str, ...] | None = None
-    command: tuple[str, ...] | None = None
-    environment: dict[str, Text] = Field(default={})
-    working_dir: str | None = None
-    user: str | None = None
-    labels: dict[str, Text] = Field(default={})
-    exposed_ports: tuple[str, ...] = ()
-    volumes: tuple[str, ...] = ()
-    stop_signal: str | None = None
+    entrypoint: tuple[str, ...] | None = Field(default=None, description="Program to run.")
+    command: tuple[str, ...] | None = Field(
+        default=None, description="Arguments of the entrypoint, or the program when there is none."
+    )
+    environment: dict[str, Text] = Field(default={}, description="Variables of the process.")
+    working_dir: str | None = Field(default=None, description="Working directory of the process.")
+    user: str | None = Field(
+        default=None, description="User and group: NAME or UID, with an optional :GROUP."
+    )
+    labels: dict[str, Text] = Field(default={}, description="Labels of the image.")
+    exposed_ports: tuple[str, ...] = Field(
+        default=(), description="Ports that the process listens on, such as 80/tcp; for readers alone."
+    )
+    volumes: tuple[str, ...] = Field(default=(), description="Paths meant for volumes; for readers alone.")
+    stop_signal: str | None = Field(default=None, description="Signal that asks the process to end.")
 
 
 class ImageSpec(Model):
@@ -79,8 +85,8 @@ class ImageStatus(Status):
 class Image(Model):
     """An image, its desired and its observed state. Names carry a tag: `shop:1`."""
 
-    api_version: Literal["hold/v1"] = API_VERSION
-    kind: Literal["Image"] = "Image"
+    api_version: ApiVersion = API_VERSION
+    kind: Literal["Image"] = Field(default="Image", description="The kind of the object.")
     metadata: Metadata
     spec: ImageSpec
     assigned: ImageAssigned | None = Field(default=None, exclude=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from controller.model.base import Model
-from controller.model.resource import API_VERSION, Metadata, Status
+from controller.model.resource import API_VERSION, ApiVersion, Metadata, Status
 from controller.model.units import Number
 
 
@@ -98,8 +98,8 @@ class NetworkStatus(Status):
 class Network(Model):
     """A network, its desired and its observed state."""
 
-    api_version: Literal["hold/v1"] = API_VERSION
-    kind: Literal["Network"] = "Network"
+    api_version: ApiVersion = API_VERSION
+    kind: Literal["Network"] = Field(default="Network", description="The kind of the object.")
     metadata: Metadata
     spec: NetworkSpec = NetworkSpec()
     assigned: NetworkAssigned | None = Field(default=None, exclude=True)

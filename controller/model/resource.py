@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -10,15 +10,16 @@ from controller.model.base import Model
 from controller.model.ids import KindName, UidText
 from controller.model.units import Text
 
+ApiVersion = Annotated[Literal["hold/v1"], Field(description="Version of the format.")]
 API_VERSION: Literal["hold/v1"] = "hold/v1"
 
 
 class OwnerReference(Model):
     """The parent of an object that another object brought into being; garbage follows the owner."""
 
-    kind: KindName
-    name: str
-    uid: UidText
+    kind: KindName = Field(description="The owner's kind.")
+    name: str = Field(description="The owner's name.")
+    uid: UidText = Field(description="The owner's identity for life.")
 
 
 class Metadata(Model):
@@ -56,17 +57,15 @@ class ConditionStatus(StrEnum):
 
 
 class Condition(Model):
-    """One aspect of how far the kernel is what the spec says.
+    """One aspect of how far the kernel is what the spec says."""
 
-    `reason` is one CamelCase word for programs, `message` a sentence for people.
-    `last_transition_at` is when `status` last changed.
-    """
-
-    type: str
-    status: ConditionStatus
-    reason: str = ""
-    message: str = ""
-    last_transition_at: datetime | None = None
+    type: str = Field(description="The aspect, such as Ready.")
+    status: ConditionStatus = Field(description="Whether it holds.")
+    reason: str = Field(default="", description="Why, as one CamelCase word for programs.")
+    message: str = Field(default="", description="Why, as a sentence for people.")
+    last_transition_at: datetime | None = Field(
+        default=None, description="When the condition's status last changed."
+    )
 
 
 ConditionType = Literal[

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from controller.model.base import Model
-from controller.model.resource import API_VERSION, Metadata, Status
+from controller.model.resource import API_VERSION, ApiVersion, Metadata, Status
 
 
 class VolumeSpec(Model):
@@ -29,8 +29,8 @@ class VolumeStatus(Status):
 class Volume(Model):
     """A volume, its desired and its observed state."""
 
-    api_version: Literal["hold/v1"] = API_VERSION
-    kind: Literal["Volume"] = "Volume"
+    api_version: ApiVersion = API_VERSION
+    kind: Literal["Volume"] = Field(default="Volume", description="The kind of the object.")
     metadata: Metadata
     spec: VolumeSpec = VolumeSpec()
     assigned: VolumeAssigned | None = Field(default=None, exclude=True)
