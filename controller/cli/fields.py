@@ -36,7 +36,9 @@ def _convert_message(value: Any) -> Any:  # noqa: ANN401
 def to_document(resource: Any) -> dict[str, Any]:  # noqa: ANN401
     """Return a resource as manifests have it: apiVersion, kind, metadata, spec, status."""
     fields = to_public(resource)
-    document = {name: fields[name] for name in ("apiVersion", "kind", "metadata") if name in fields}
+    document: dict[str, Any] = {
+        name: fields[name] for name in ("apiVersion", "kind", "metadata") if name in fields
+    }
     spec = next((name for name in _SPECS if resource.HasField(name)), None)
     status = next((name for name in _STATUSES if resource.HasField(name)), None)
     if spec is not None:

@@ -1,0 +1,299 @@
+"""run, create: a container out of Docker's flags."""
+
+import argparse
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+
+from controller.api.v1 import container_pb2, resource_pb2, state_pb2
+from controller.cli.client import Client, Failure
+from controller.cli.lifecycle import add_limit_flags, set_limits, set_restart
+from controller.cli.terminal import Conversation, Detached
+from controller.model.short_forms import parse_mount, parse_port
+
+EXIT_DAEMON = 125
+_FIRST = "amber brisk calm clear deft eager fair firm fleet grand keen lively merry neat noble proud quick ready solid stout swift tidy true warm wise".split()  # noqa: SIM905
+_SECOND = "anchor barge beacon bollard bosun bow brig buoy cabin cargo clipper compass crane cutter deck dinghy dock ferry galley harbor hull jetty keel mast pier quay rudder sail schooner sloop tiller tug wharf".split()  # noqa: SIM905
+
+
+def add_create(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `hold create`."""
+    _add_flags(parser)
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `hold run`."""
+    _add_flags(parser)
+    parser.add_argument("-d", "--detach", action="store_true", help="Print the id and leave it running.")
+
+
+def _add_flags(parser: argparse.ArgumentParser) -> None:
+    def many(*flags: str, text: str, metavar: str = "VALUE") -> None:
+        parser.add_argument(*flags, action="append", default=[], metavar=metavar, help=text)
+
+    def switch(*flags: str, text: str) -> None:
+        parser.add_argument(*flags, action="store_true", help=text)
+
+    parser.add_argument("--name", default="", help="Name; made up by default.")
+    switch("-i", "--interactive", text="Keep standard input open.")
+    switch("-t", "--tty", text="Give the process a terminal.")
+    switch("--rm", text="Remove the container when its process has ended.")
+    switch("--read-only", text="Make the root file system read-only.")
+    switch("--rootfs", text="IMAGE is a directory of the host.")
+    many("-e", "--env", metavar="NAME=VALUE", text="Variable of the process.")
+    many("--env-file", metavar="FILE", text="File of variables, one a line.")
+    many("-l", "--label", metavar="NAME=VALUE", text="Label.")
+    many("-p", "--publish", metavar="[IP:][HOST:]PORT[/udp]", text="Publish a port.")
+    many("-v", "--volume", metavar="SOURCE:TARGET[:ro]", text="Volume or host directory.")
+    many("--mount", metavar="type=...,source=...,target=...", text="Mount in the long form.")
+    many("--tmpfs", metavar="TARGET[:size=...]", text="File system in memory.")
+    many("--network", "--net", metavar="NETWORK", text="Network to join; host or none.")
+    many("--network-alias", metavar="NAME", text="Further name on the first network.")
+    for flag, text in (
+        ("--ip", "Fixed address on the first network."),
+        ("--mac-address", "Fixed MAC address on the first network."),
+        ("--entrypoint", "Program that replaces the image's entrypoint."),
+        ("--restart", "Restart policy."),
+        ("--stop-signal", "Signal that asks the process to end."),
+        ("--runtime", "OCI runtime."),
+    ):
+        parser.add_argument(flag, default=None, help=text)
+    parser.add_argument("-w", "--workdir", default=None, help="Working directory.")
+    parser.add_argument("-u", "--user", default=None, help="User and group.")
+    parser.add_argument("-h", "--hostname", default=None, help="Host name.")
+    parser.add_argument(
+        "--stop-timeout", type=float, default=None, help="Seconds from the stop signal to SIGKILL."
+    )
+    add_limit_flags(parser)
+    parser.add_argument("image", metavar="IMAGE", help="Image, or with --rootfs a directory.")
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="Program and arguments.")
+
+
+def run_create(client: Client, options: argparse.Namespace) -> int:
+    """Make a container that does not run; print its id."""
+    resource = build_container(options)
+    resource.container.desired = "stopped"
+    if client.find("Container", resource.metadata.name) is not None:
+        raise Failure(
+            f"container name {resource.metadata.name!r} is in use: remove it, or use another name",
+            code=EXIT_DAEMON,
+        )
+    answer = client.apply(state_pb2.ApplyRequest(resources=[resource], create_volumes=True))
+    print(answer.resources[0].metadata.uid)
+    return 0
+
+
+def run_run(client: Client, options: argparse.Namespace) -> int:
+    """Run a container; the exit code is the process' own, or 125, 126, 127 as with Docker."""
+    start = container_pb2.RunStart(
+        resource=build_container(options), detach=options.detach, create_volumes=True
+    )
+    call = client.channel.open("ContainerService/Run", container_pb2.RunResponse)
+    call.send(container_pb2.RunRequest(start=start))
+    if options.detach:
+        call.end()
+        return _report_detached(call)
+    raw = options.tty and sys.stdin.isatty()
+    conversation = Conversation(
+        call=call,
+        wrap=lambda message: container_pb2.RunRequest(input=message),
+        stdin=options.interactive,
+        raw=raw,
+        proxy_signals=not raw,
+    )
+    try:
+        ended = conversation.run()
+    except Detached:
+        return 0
+    return report_exit(ended)
+
+
+def report_exit(ended: container_pb2.Exit) -> int:
+    """Print why a program could not run; return the exit code."""
+    if ended.error:
+        print(f"hold: {ended.error}", file=sys.stderr)
+    return ended.code
+
+
+def _report_detached(call: Any) -> int:  # noqa: ANN401
+    uid, code = "", 0
+    for answer in call:
+        if answer.HasField("created"):
+            uid = answer.created.metadata.uid
+        if answer.HasField("exit"):
+            code = report_exit(answer.exit)
+    if code == 0:
+        print(uid)
+    return code
+
+
+def build_container(options: argparse.Namespace) -> resource_pb2.Resource:
+    """Return the container that the flags ask for; Failure names the flag that is wrong."""
+    name = options.name or make_name()
+    resource = resource_pb2.Resource(api_version="hold/v1", kind="Container")
+    resource.metadata.name = name
+    resource.metadata.labels.update(_pairs("--label", options.label))
+    spec = resource.container
+    if options.rootfs:
+        spec.rootfs = str(Path(options.image).absolute())
+    else:
+        spec.image = options.image
+    _set_process(spec, options)
+    _set_mounts(spec, options)
+    _set_networks(spec, options)
+    set_limits(spec, options)
+    if options.restart:
+        set_restart(spec, options.restart)
+    spec.auto_remove = options.rm
+    spec.read_only = options.read_only
+    return resource
+
+
+def make_name() -> str:
+    """Return a name out of two words and a few digits."""
+    return f"{secrets.choice(_FIRST)}-{secrets.choice(_SECOND)}-{secrets.randbelow(10000):04d}"
+
+
+def _set_process(spec: resource_pb2.ContainerSpec, options: argparse.Namespace) -> None:
+    if options.command:
+        spec.command.extend(options.command)
+    if options.entrypoint is not None:
+        spec.entrypoint.extend([options.entrypoint] if options.entrypoint else [])
+        if not options.command:
+            spec.command.extend([])
+    for file in options.env_file:
+        spec.environment.update(_read_environment(file))
+    spec.environment.update(_pairs("--env", options.env, inherit=True))
+    for flag, attribute in (
+        ("workdir", "working_dir"),
+        ("user", "user"),
+        ("hostname", "hostname"),
+        ("stop_signal", "stop_signal"),
+        ("runtime", "runtime"),
+        ("stop_timeout", "stop_grace_period_s"),
+    ):
+        value = getattr(options, flag)
+        if value is not None:
+            setattr(spec, attribute, value)
+    spec.tty = options.tty
+    spec.stdin_open = options.interactive
+
+
+def _pairs(flag: str, texts: list[str], *, inherit: bool = False) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not name:
+            raise Failure(f"{flag}: {text!r} is not NAME=VALUE", code=EXIT_DAEMON)
+        if equals:
+            pairs[name] = value
+        elif not inherit:
+            pairs[name] = ""
+        elif name in os.environ:
+            pairs[name] = os.environ[name]
+    return pairs
+
+
+def _read_environment(path: str) -> dict[str, str]:
+    try:
+        lines = Path(path).read_text().splitlines()
+    except OSError as error:
+        raise Failure(
+            f"--env-file: {path} can't be read: {(error.strerror or '').lower()}", code=EXIT_DAEMON
+        ) from error
+    return _pairs(
+        "--env-file",
+        [line for line in map(str.strip, lines) if line and not line.startswith("#")],
+        inherit=True,
+    )
+
+
+def _set_mounts(spec: resource_pb2.ContainerSpec, options: argparse.Namespace) -> None:
+    try:
+        for text in options.volume:
+            _add_mount(spec, parse_mount(text))
+        for text in options.mount:
+            _add_mount(spec, _parse_long_mount(text))
+        for text in options.tmpfs:
+            target, _, rest = text.partition(":")
+            fields = dict(part.partition("=")[::2] for part in rest.split(",") if part)
+            _add_mount(spec, {"type": "tmpfs", "target": target, **fields})
+    except ValueError as error:
+        raise Failure(f"mount: {error}", code=EXIT_DAEMON) from error
+
+
+def _add_mount(spec: resource_pb2.ContainerSpec, fields: object) -> None:
+    from controller.model.quantities import parse_size_bytes
+
+    if not isinstance(fields, dict):
+        raise ValueError(f"{fields!r} is not a mount")
+    mount = spec.mounts.add(
+        type=fields["type"],
+        source=fields.get("source", ""),
+        target=fields["target"],
+        read_only=bool(fields.get("readOnly", False)),
+        create_host_path=bool(fields.get("createHostPath", False)),
+    )
+    if fields.get("size"):
+        mount.size_bytes = int(str(parse_size_bytes(fields["size"])))
+    if fields.get("mode"):
+        mount.mode = int(str(fields["mode"]), 8)
+
+
+_MOUNT_KEYS = {
+    "type": "type",
+    "source": "source",
+    "src": "source",
+    "target": "target",
+    "dst": "target",
+    "destination": "target",
+    "tmpfs-size": "size",
+    "tmpfs-mode": "mode",
+}
+
+
+def _parse_long_mount(text: str) -> dict[str, object]:
+    fields: dict[str, object] = {"type": "volume"}
+    for part in text.split(","):
+        key, equals, value = part.partition("=")
+        if key in ("readonly", "ro"):
+            fields["readOnly"] = not equals or value in ("true", "1")
+        elif key in _MOUNT_KEYS and equals:
+            fields[_MOUNT_KEYS[key]] = value
+        else:
+            raise ValueError(
+                f"{part!r} is not a key of a mount: known are {', '.join(_MOUNT_KEYS)}, readonly"
+            )
+    if "target" not in fields:
+        raise ValueError(f"{text!r} has no target")
+    return fields
+
+
+def _set_networks(spec: resource_pb2.ContainerSpec, options: argparse.Namespace) -> None:
+    try:
+        for text in options.publish:
+            for fields in parse_port(text):
+                spec.ports.add(
+                    host_ip=str(fields["hostIP"]),
+                    host_port=int(str(fields["hostPort"])),
+                    container_port=int(str(fields["containerPort"])),
+                    protocol=str(fields["protocol"]),
+                )
+    except ValueError as error:
+        raise Failure(f"--publish: {error}", code=EXIT_DAEMON) from error
+    for text in options.network:
+        if text in ("host", "none"):
+            spec.network_mode = text
+            continue
+        spec.networks.add(name=text.partition("=")[2] if text.startswith("name=") else text)
+    if (options.ip or options.mac_address or options.network_alias) and not spec.networks:
+        spec.networks.add(name="bridge")
+    if spec.networks:
+        first = spec.networks[0]
+        first.aliases.extend(options.network_alias)
+        if options.ip:
+            first.ipv4 = options.ip
+        if options.mac_address:
+            first.mac = options.mac_address.lower()

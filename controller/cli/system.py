@@ -1,0 +1,106 @@
+"""info, version, doctor."""
+
+import argparse
+import importlib.metadata
+import json
+
+from controller.api.v1 import system_pb2
+from controller.cli.client import Client, Failure
+from controller.cli.fields import to_public
+from controller.cli.tables import render_size, render_table
+from controller.cli.transport import Unreachable
+
+_FORMS = ("text", "json")
+
+
+def add_version(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `hold version`."""
+    parser.add_argument("-o", "--output", choices=_FORMS, default="text", help="How to print it.")
+    parser.add_argument("--client", action="store_true", help="Do not ask the daemon.")
+
+
+def run_version(client: Client, options: argparse.Namespace) -> int:
+    """Print the versions; exit code 1 when the daemon can't be asked."""
+    own = importlib.metadata.version("hold")
+    fields: dict[str, object] = {"client": {"version": own}}
+    failure: Unreachable | None = None
+    if not options.client:
+        try:
+            answer = client.channel.unary(
+                "SystemService/GetVersion", system_pb2.GetVersionRequest(), system_pb2.GetVersionResponse
+            )
+            fields["daemon"] = to_public(answer)
+        except Unreachable as error:
+            failure = error
+    if options.output == "json":
+        print(json.dumps(fields, indent=2))
+    else:
+        print(f"Client: {own}")
+        for name, value in (fields.get("daemon") or {}).items():  # type: ignore[attr-defined]
+            print(f"Daemon {name}: {value}" if name != "version" else f"Daemon: {value}")
+    if failure is not None:
+        raise failure
+    return 0
+
+
+def add_info(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `hold info`."""
+    parser.add_argument("-o", "--output", choices=_FORMS, default="text", help="How to print it.")
+
+
+def run_info(client: Client, options: argparse.Namespace) -> int:
+    """Print facts about the daemon and its host."""
+    answer = client.channel.unary(
+        "SystemService/GetInfo", system_pb2.GetInfoRequest(), system_pb2.GetInfoResponse
+    )
+    if options.output == "json":
+        print(json.dumps(to_public(answer), indent=2))
+        return 0
+    running, paused, stopped = answer.containers_running, answer.containers_paused, answer.containers_stopped
+    facts = [
+        ("Version", answer.version),
+        ("Instance", answer.instance),
+        (
+            "Containers",
+            f"{running + paused + stopped} ({running} running, {paused} paused, {stopped} stopped)",
+        ),
+        ("Objects", ", ".join(f"{count} {kind}" for kind, count in sorted(answer.objects.items()))),
+        ("Revision", str(answer.revision)),
+        ("Data directory", answer.root_path),
+        ("Run directory", answer.run_path),
+        ("Runtime", answer.default_runtime or "chosen by the host's cgroups"),
+        ("Cgroups", answer.cgroup_layout),
+        ("Firewall", answer.firewall_backend),
+        ("Kernel", answer.kernel_release),
+        ("System", answer.operating_system),
+        ("Processors", str(answer.processors)),
+        ("Memory", render_size(answer.memory_bytes)),
+        ("Daemon", f"pid {answer.pid}, since {answer.started_at.ToJsonString()}"),
+    ]
+    for name, value in facts:
+        print(f"{name + ':':<16} {value}")
+    return 0
+
+
+def add_doctor(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `hold doctor`."""
+    parser.add_argument("-o", "--output", choices=_FORMS, default="text", help="How to print it.")
+
+
+def run_doctor(client: Client, options: argparse.Namespace) -> int:
+    """Print what the host has and lacks; exit code 1 when something needed is missing."""
+    answer = client.channel.unary(
+        "SystemService/Diagnose", system_pb2.DiagnoseRequest(), system_pb2.DiagnoseResponse
+    )
+    if options.output == "json":
+        print(json.dumps([to_public(each) for each in answer.checks], indent=2))
+    else:
+        rows = [[each.result, each.name, each.message] for each in answer.checks]
+        print(render_table(["RESULT", "CHECK", "FOUND"], rows))
+        for check in answer.checks:
+            if check.remedy:
+                print(f"\n{check.name}: {check.remedy}")
+    errors = [check.name for check in answer.checks if check.result == "error"]
+    if errors:
+        raise Failure(f"the host lacks what hold needs: {', '.join(errors)}")
+    return 0

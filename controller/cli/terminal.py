@@ -1,0 +1,133 @@
+"""The client's end of an interactive call: keyboard, screen, signals."""
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import termios
+import tty
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+from controller.api.v1 import container_pb2
+from controller.cli.transport import Call
+
+_READ_BYTES = 1 << 16
+DETACH_KEYS = b"\x10\x11"
+"""Ctrl-P, Ctrl-Q."""
+_PROXIED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+
+
+class Detached(Exception):
+    """The user typed the detach keys."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Conversation:
+    """Carries an interactive call until its exit.
+
+    `wrap` makes a request of the call out of an Input. With `stdin` the client's standard input is sent; with `raw`
+    the terminal passes every key on and tells its size.
+    """
+
+    call: Call[Any]
+    wrap: Callable[[container_pb2.Input], Any]
+    stdin: bool
+    raw: bool
+    proxy_signals: bool = True
+    _typed: bytes = b""
+    _wake: tuple[int, int] = field(default_factory=os.pipe)
+
+    def run(self) -> container_pb2.Exit:
+        """Return how it ended; Detached when the user leaves."""
+        with self._signals(), self._raw_terminal():
+            if self.raw:
+                self._send_size()
+            inputs = [sys.stdin.fileno()] if self.stdin else []
+            while True:
+                ready, _, _ = select.select([self.call.fileno(), self._wake[0], *inputs], [], [])
+                if self._wake[0] in ready:
+                    self._pass_signals()
+                if inputs and inputs[0] in ready and not self._send_input():
+                    inputs = []
+                if self.call.fileno() in ready:
+                    ended = self._take_answers()
+                    if ended is not None:
+                        return ended
+
+    def _take_answers(self) -> container_pb2.Exit | None:
+        for answer in self.call.poll():
+            if answer.HasField("output"):
+                _write(answer.output)
+            elif answer.HasField("exit"):
+                found: container_pb2.Exit = answer.exit
+                return found
+        if self.call.ended:
+            self.call.check()
+            return container_pb2.Exit()
+        return None
+
+    def _send(self, message: container_pb2.Input) -> None:
+        self.call.send(self.wrap(message))
+
+    def _send_input(self) -> bool:
+        """Send what was typed; False at the end of the input."""
+        data = os.read(sys.stdin.fileno(), _READ_BYTES)
+        if not data:
+            self._send(container_pb2.Input(end=True))
+            return False
+        if self.raw:
+            self._typed = (self._typed + data)[-len(DETACH_KEYS) :]
+            if self._typed == DETACH_KEYS:
+                raise Detached
+        self._send(container_pb2.Input(data=data))
+        return True
+
+    def _send_size(self) -> None:
+        with contextlib.suppress(OSError):
+            size = os.get_terminal_size(sys.stdin.fileno())
+            self._send(
+                container_pb2.Input(resize=container_pb2.WindowSize(rows=size.lines, columns=size.columns))
+            )
+
+    def _pass_signals(self) -> None:
+        for number in os.read(self._wake[0], 64):
+            if number == signal.SIGWINCH:
+                self._send_size()
+            else:
+                self._send(container_pb2.Input(signal=signal.Signals(number).name))
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        def note(number: int, _: FrameType | None) -> None:
+            os.write(self._wake[1], bytes([number]))
+
+        numbers = [*(_PROXIED if self.proxy_signals else ()), *((signal.SIGWINCH,) if self.raw else ())]
+        before = {number: signal.signal(number, note) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def _raw_terminal(self) -> Iterator[None]:
+        if not self.raw:
+            yield
+            return
+        keyboard = sys.stdin.fileno()
+        before = termios.tcgetattr(keyboard)
+        tty.setraw(keyboard)
+        try:
+            yield
+        finally:
+            termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
+
+
+def _write(output: container_pb2.Output) -> None:
+    stream = sys.stderr if output.stream == "stderr" else sys.stdout
+    stream.buffer.write(output.data)
+    stream.buffer.flush()
