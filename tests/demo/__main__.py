@@ -89,7 +89,7 @@ def _show_repairs(machine: Machine, screen: Screen) -> None:
 def _show_end(machine: Machine, screen: Screen) -> None:
     screen.title("Take it away again")
     with screen.step("everything declared is gone"):
-        _hold(machine, screen, f"delete -f {_MANIFESTS}")
+        _hold(machine, screen, f"delete -f {_MANIFESTS} --grace-period 1")
     with screen.step("no link, mount or process is left"):
         wait_for(lambda: not _find_leftovers(), "the last traces to go")
 
