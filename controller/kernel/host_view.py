@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from controller.errors import Refused
-from controller.kernel import rtnetlink
 from controller.kernel.host_links import opened_netlink, parse_owner, read_addresses, read_links
+from controller.kernel.host_routes import read_routes
 from controller.model.facts import HostFacts
 from controller.model.layout import Layout
 from controller.plan.firewall import NAME_SERVER_PORT
@@ -15,7 +15,6 @@ from controller.plan.firewall import NAME_SERVER_PORT
 _FILES = {"tcp": ("tcp", "tcp6"), "udp": ("udp", "udp6")}
 _TCP_LISTEN, _UDP_UNCONNECTED = "0A", "07"
 _MAPPED_PREFIX = "0000000000000000FFFF0000"
-_DEFAULT_ROUTE = "0.0.0.0/0"
 
 
 class KernelHostView:
@@ -35,14 +34,11 @@ class KernelHostView:
         with opened_netlink() as netlink:
             links = read_links(netlink)
             addresses = read_addresses(netlink)
-            routes = [rtnetlink.parse_route(each) for each in netlink.dump(rtnetlink.dump_routes())]
         ours = {link.index for link in links if parse_owner(self._instance, link.alias) is not None}
         gateways = {text.split("/")[0] for index in ours for text in addresses.get(index, ())}
-        foreign = (each for each in routes if each is not None and each.index not in ours)
+        foreign = (each for each in read_routes() if each.index not in ours)
         return HostFacts(
-            routes=tuple(
-                dict.fromkeys(each.destination for each in foreign if each.destination != _DEFAULT_ROUTE)
-            ),
+            routes=tuple(dict.fromkeys(each.destination for each in foreign)),
             listeners=frozenset(
                 each for each in read_listeners() if not (each[1] in gateways and each[2] == NAME_SERVER_PORT)
             ),
