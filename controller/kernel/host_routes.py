@@ -1,0 +1,39 @@
+"""The routes of the host as pyroute2 reads them: `read_routes()`."""
+
+import socket
+from dataclasses import dataclass
+
+_MAIN_TABLE = 254
+_UNICAST = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostRoute:
+    """One route: its destination as CIDR, the link it leaves by (0 when it has several)."""
+
+    destination: str
+    index: int
+
+
+def read_routes() -> tuple[HostRoute, ...]:
+    """Return the IPv4 unicast routes of the main table, but not the default one, of the calling thread's namespace.
+
+    OSError has the kernel's errno. To be called in a thread: pyroute2 runs an event loop of its own.
+    """
+    # pyroute2 takes a seventh of a second to import, and only the first write to the state needs it.
+    from pyroute2 import IPRoute  # noqa: PLC0415
+    from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415
+
+    try:
+        with IPRoute() as netlink:
+            messages = tuple(netlink.get_routes(family=socket.AF_INET, table=_MAIN_TABLE))
+    except NetlinkError as error:
+        raise OSError(*error.args) from error
+    return tuple(
+        HostRoute(
+            destination=f"{message.get_attr('RTA_DST')}/{message['dst_len']}",
+            index=message.get_attr("RTA_OIF") or 0,
+        )
+        for message in messages
+        if message["type"] == _UNICAST and message["dst_len"] > 0
+    )
