@@ -7,16 +7,21 @@ import pkgutil
 import types
 import typing
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from google.protobuf.descriptor import Descriptor
 from pydantic import BaseModel
 
 import controller.plan
+from controller import errors
+from controller.api.status import CODES
 from controller.api.v1 import resource_pb2
+from controller.manifests.load import is_manifest, load_path
 from controller.model.base import Model
 from controller.model.kinds import RESOURCE_TYPES
 
+EXAMPLES_PATH = Path(__file__).parents[2] / "manifests"
 MESSAGES: dict[str, Descriptor] = dict(resource_pb2.DESCRIPTOR.message_types_by_name)
 
 
@@ -87,3 +92,24 @@ def test_an_action_is_a_frozen_value_that_describes_itself(action: type) -> None
     assert vars(action)["__dataclass_params__"].frozen
     assert "__slots__" in vars(action)
     assert inspect.isfunction(getattr(action, "describe", None))
+
+
+def test_each_class_of_errors_has_a_code() -> None:
+    classes = {
+        value
+        for value in vars(errors).values()
+        if inspect.isclass(value) and issubclass(value, errors.HoldError) and value is not errors.HoldError
+    }
+    assert CODES.keys() == classes
+
+
+@pytest.mark.parametrize(
+    "path", sorted(EXAMPLES_PATH.rglob("*.*")), ids=lambda path: str(path.relative_to(EXAMPLES_PATH))
+)
+def test_an_example_is_a_manifest_that_loads(path: Path) -> None:
+    assert is_manifest(path)
+    assert load_path(path) != []
+
+
+def test_no_two_examples_declare_the_same_object() -> None:
+    assert load_path(EXAMPLES_PATH) != []

@@ -1,0 +1,59 @@
+"""What admission hears of the host: what others have, and nothing of hold's own."""
+
+import socket
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from controller.kernel.host_view import KernelHostView
+from tests.kernel.network_host import SHOP, NetworkHost
+
+FOREIGN_LINK, FOREIGN_SUBNET, FOREIGN_ROUTE = "others0", "10.99.0.0/24", "10.98.0.0/16"
+
+
+def ip(arguments: str) -> None:
+    subprocess.run(["ip", *arguments.split()], check=True)
+
+
+@pytest.fixture
+def foreign_bridge() -> Iterator[None]:
+    """A bridge of another program, with its subnet and one further route behind it."""
+    ip(f"link add {FOREIGN_LINK} type bridge")
+    try:
+        ip(f"address add 10.99.0.1/24 dev {FOREIGN_LINK}")
+        ip(f"link set {FOREIGN_LINK} up")
+        ip(f"route add {FOREIGN_ROUTE} via 10.99.0.2")
+        ip("route add blackhole 10.97.0.0/16")
+        yield
+    finally:
+        ip("route del blackhole 10.97.0.0/16")
+        ip(f"link del {FOREIGN_LINK}")
+
+
+@pytest.mark.usefixtures("foreign_bridge")
+async def test_routes_and_links_of_others_are_seen_and_own_ones_are_not(network: NetworkHost) -> None:
+    facts = await KernelHostView(layout=network.layout).read()
+    assert set(facts.routes) == {FOREIGN_SUBNET, FOREIGN_ROUTE}
+    assert FOREIGN_LINK in facts.link_names
+    assert SHOP.name not in facts.link_names
+
+
+@pytest.mark.usefixtures("foreign_bridge")
+async def test_a_default_route_takes_no_subnet(network: NetworkHost) -> None:
+    ip("route add default via 10.99.0.2")
+    facts = await KernelHostView(layout=network.layout).read()
+    assert set(facts.routes) == {FOREIGN_SUBNET, FOREIGN_ROUTE}
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", ""])
+@pytest.mark.parametrize(("protocol", "kind"), [("tcp", socket.SOCK_STREAM), ("udp", socket.SOCK_DGRAM)])
+async def test_listeners_of_others_are_seen(
+    network: NetworkHost, protocol: str, kind: socket.SocketKind, address: str
+) -> None:
+    with socket.socket(socket.AF_INET, kind) as listener:
+        listener.bind((address, 0))
+        if kind is socket.SOCK_STREAM:
+            listener.listen()
+        facts = await KernelHostView(layout=network.layout).read()
+        assert (protocol, address, listener.getsockname()[1]) in facts.listeners
