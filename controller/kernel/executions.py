@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import signal
 import struct
 import termios
 from collections.abc import AsyncIterator
@@ -168,6 +169,8 @@ class ExecSession:
         if self._tty and self._pipes.input_fd is not None:
             size = struct.pack("HHHH", rows, columns, 0, 0)
             fcntl.ioctl(self._pipes.input_fd, termios.TIOCSWINSZ, size)
+            # The terminal between us and the runtime controls no session: nobody else tells the runtime.
+            self._child.signal(signal.SIGWINCH)
 
     async def exit_code(self) -> int | None:
         """Wait for the process to end and return its code."""

@@ -175,6 +175,8 @@ class OciProcesses:
     def _write(self, want: ProcessWant, bundle: Bundle, runtime: Runtime) -> None:
         compiler = self._compiler if runtime.takes_filter else None
         config = fit_config(json.loads(want.config_json), self._abilities, compiler)
+        if not Path(config["root"]["path"]).is_dir():
+            raise Refused(f"root of {want.name} is not mounted")
         with translated(f"process of {want.name}"):
             bundle.write(want, config, runtime.path)
             for path in want.host_directories:

@@ -95,7 +95,9 @@ def classify_failure(text: str, program: str) -> Failure | None:
         return Failure(message=f"{program}: executable not found in the container", code=127)
     lowered = complaint.lower()
     about_program = "exec" in lowered or program in complaint
-    if "permission denied" in lowered and about_program:
+    # crun finds a directory where the executable should be (1.8, "open executable").
+    denied = "permission denied" in lowered or "open executable: operation not permitted" in lowered
+    if denied and about_program:
         return Failure(message=f"{program}: permission denied", code=126)
     if "exec format error" in lowered:
         return Failure(message=f"{program}: not a program for this machine (exec format error)", code=126)

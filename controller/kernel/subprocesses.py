@@ -44,7 +44,7 @@ class Completed:
 class Stdio:
     """Descriptors for a program; None is /dev/null. `extra_fds` are kept open under their numbers.
 
-    With `terminal` the program leads a session of its own, whose terminal is its standard input.
+    With `terminal`, which is its standard input, the program leads a session of its own, without controlling terminal.
     """
 
     stdin: int | None = None
@@ -81,6 +81,10 @@ class Child:
     def kill(self) -> None:
         """Send SIGKILL; `wait` still has to be called."""
         self._process.kill()
+
+    def signal(self, number: int) -> None:
+        """Send a signal; nothing when the program has ended."""
+        self._process.send_signal(number)
 
 
 async def wait_readable(fd: int) -> None:

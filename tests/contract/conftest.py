@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.containers import ContainerPorts, fake_containers, linux_containers
 from tests.contract.network import NetworkPorts, fake_network, linux_network
 
 
@@ -17,4 +18,24 @@ from tests.contract.network import NetworkPorts, fake_network, linux_network
 async def network(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[NetworkPorts]:
     """The network ports."""
     async with request.param(tmp_path) as ports:
+        yield ports
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("", id="fake"),
+        pytest.param("crun", id="crun", marks=pytest.mark.kernel),
+        pytest.param("runc", id="runc", marks=pytest.mark.kernel),
+    ]
+)
+async def containers(request: pytest.FixtureRequest) -> AsyncIterator[ContainerPorts]:
+    """The ports of containers."""
+    async with linux_containers(request.param) if request.param else fake_containers() as ports:
+        yield ports
+
+
+@pytest.fixture(params=["crun", "runc"])
+async def linux(request: pytest.FixtureRequest) -> AsyncIterator[ContainerPorts]:
+    """The ports of containers on Linux, for what the fake machine does not know; for tests marked kernel."""
+    async with linux_containers(request.param) as ports:
         yield ports

@@ -1,0 +1,177 @@
+"""The ports of containers that the suites are run on: those of the fake machine, and Linux's with each runtime."""
+
+import asyncio
+import contextlib
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from controller.kernel import syscalls
+from controller.kernel.cgroups import Cgroups
+from controller.kernel.freezer import CgroupFreezer
+from controller.kernel.gates import Gates
+from controller.kernel.limits import CgroupLimits
+from controller.kernel.processes import OciProcesses
+from controller.kernel.roots import OverlayRoots
+from controller.kernel.subprocesses import Runner
+from controller.kernel.volumes import LocalVolumes
+from controller.model.container import Container
+from controller.model.facts import ProcessFacts, ProcessState
+from controller.model.ids import Uid
+from controller.model.layout import Layout
+from controller.model.wants import ProcessWant, RootWant
+from controller.plan.oci.render import render_process
+from controller.plan.oci.surroundings import Surroundings
+from controller.ports import Freezer, Limits, Processes, Roots, VolumeDirectories
+from tests.fakes.kernel import make_ports
+from tests.fakes.steps import Steps
+from tests.fakes.world import FakeWorld, Program
+
+DEADLINE_S = 30.0
+WEB, DB = Uid("1" * 32), Uid("2" * 32)
+PASSWD = "root:x:0:0::/root:/bin/sh\nbob:x:7:8::/home/bob:/bin/sh\n"
+GROUP = "root:x:0:\nbob:x:8:\nstaff:x:50:bob\n"
+
+
+class Behaviour(Enum):
+    """What a container's program does: its command, and the same for the fake machine."""
+
+    SLEEPS = (("sleep", "1000"), Program())
+    ENDS = (("sh", "-c", "exit 7"), Program(runs_s=0.01, exit_code=7))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerPorts:
+    """The ports. `reopen` gives the processes as the next daemon finds them; `image_path` is a layer with busybox."""
+
+    processes: Processes
+    freezer: Freezer
+    limits: Limits
+    roots: Roots
+    volumes: VolumeDirectories
+    layout: Layout
+    image_path: str
+    reopen: Callable[[], Processes]
+    learn: Callable[[str, Behaviour], None]
+
+    def derive_want(self, uid: Uid, behaviour: Behaviour = Behaviour.SLEEPS, **spec: object) -> ProcessWant:
+        """Return a process on the host's network as the planner asks for it; `spec` has further fields of it."""
+        name = f"c{uid[:4]}"
+        self.learn(name, behaviour)
+        fields = {"command": behaviour.value[0], "rootfs": self.image_path, "networkMode": "host", **spec}
+        document = {"metadata": {"name": name, "uid": uid}, "spec": fields}
+        return render_process(Container.model_validate(document), Surroundings(layout=self.layout))
+
+    async def create(self, uid: Uid, behaviour: Behaviour = Behaviour.SLEEPS, **spec: object) -> ProcessWant:
+        """Mount the root and create the process."""
+        want = self.derive_want(uid, behaviour, **spec)
+        await self.roots.mount(RootWant(uid=uid, lower_paths=(self.image_path,)))
+        await self.processes.create(want)
+        return want
+
+    async def run(self, uid: Uid, behaviour: Behaviour = Behaviour.SLEEPS, **spec: object) -> ProcessWant:
+        """Create and start."""
+        want = await self.create(uid, behaviour, **spec)
+        await self.processes.start(uid)
+        return want
+
+    async def wait_for(self, uid: Uid, state: ProcessState) -> ProcessFacts:
+        """Return the facts once the process is in this state; TimeoutError after DEADLINE_S."""
+        until = time.monotonic() + DEADLINE_S
+        while True:
+            facts = await self.processes.read(uid)
+            if facts is not None and facts.state is state:
+                return facts
+            if time.monotonic() > until:
+                raise TimeoutError(f"not {state}: {facts}")
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def fake_containers() -> AsyncIterator[ContainerPorts]:
+    """Ports of a machine in memory."""
+    world = FakeWorld()
+    ports = make_ports(world, Steps())
+
+    def learn(name: str, behaviour: Behaviour) -> None:
+        world.programs[name] = behaviour.value[1]
+
+    yield ContainerPorts(
+        processes=ports.processes,
+        freezer=ports.freezer,
+        limits=ports.limits,
+        roots=ports.roots,
+        volumes=ports.volumes,
+        layout=Layout(root_path="/var/lib/hold", run_path="/run/hold", instance="contract"),
+        image_path="/srv/image",
+        reopen=lambda: make_ports(world, Steps()).processes,
+        learn=learn,
+    )
+    assert world.violations == []
+
+
+@asynccontextmanager
+async def linux_containers(runtime: str) -> AsyncIterator[ContainerPorts]:
+    """Ports of Linux, in a test host; nothing of theirs is left at the end. An empty runtime lets them choose."""
+    base_path = Path(tempfile.mkdtemp(prefix="contract-", dir="/run"))
+    image_path = make_image(base_path / "image")
+    layout = Layout(root_path=f"{base_path}/root", run_path=f"{base_path}/run", instance="contract")
+    runner, cgroups = Runner(), Cgroups.find(layout.instance)
+
+    def open_processes() -> OciProcesses:
+        return OciProcesses(
+            layout=layout, runner=runner, cgroups=cgroups, gates=Gates(), default_runtime=runtime
+        )
+
+    ports = ContainerPorts(
+        processes=open_processes(),
+        freezer=CgroupFreezer(cgroups=cgroups),
+        limits=CgroupLimits(cgroups=cgroups),
+        roots=OverlayRoots(layout=layout),
+        volumes=LocalVolumes(layout=layout, runner=runner),
+        layout=layout,
+        image_path=image_path,
+        reopen=open_processes,
+        learn=lambda _name, _behaviour: None,
+    )
+    try:
+        yield ports
+    finally:
+        await delete_all(ports)
+        _clear_host(layout, cgroups, base_path)
+
+
+def make_image(path: Path) -> str:
+    """Lay out a root file system with busybox and two users; returns its path."""
+    (path / "bin").mkdir(parents=True)
+    (path / "etc").mkdir()
+    shutil.copy("/bin/busybox", path / "bin/busybox")
+    subprocess.run(["chroot", str(path), "/bin/busybox", "--install", "-s", "/bin"], check=True)
+    (path / "etc/passwd").write_text(PASSWD)
+    (path / "etc/group").write_text(GROUP)
+    return str(path)
+
+
+async def delete_all(ports: ContainerPorts) -> None:
+    """Remove every process and root."""
+    for facts in await ports.processes.list():
+        await ports.processes.delete(facts.uid)
+    for root in await ports.roots.list():
+        await ports.roots.unmount(root.uid)
+        await ports.roots.delete(root.uid)
+
+
+def _clear_host(layout: Layout, cgroups: Cgroups, base_path: Path) -> None:
+    """Remove what stays by design: the mount around the roots, the cgroups around the containers'."""
+    with contextlib.suppress(OSError):  # not mounted: there was no root
+        syscalls.umount2(layout.roots_path, syscalls.MNT_DETACH)
+    shutil.rmtree(base_path)
+    for path in cgroups.mount_paths:
+        with contextlib.suppress(FileNotFoundError):
+            Path(path, cgroups.instance).rmdir()
