@@ -14,6 +14,7 @@ from controller.kernel import rtnetlink
 from controller.kernel.host_links import find_link, opened_netlink, parse_owner, read_links
 from controller.kernel.insides import Inside, InsideFacts, Insides
 from controller.kernel.netlink import Message, Netlink
+from controller.kernel.rtnetlink import Address, has_subnet_route
 from controller.model.facts import AttachmentFacts
 from controller.model.ids import Uid
 from controller.model.layout import Layout
@@ -167,11 +168,13 @@ def _ensure_inside(want: AttachmentWant, inside: Inside) -> None:
         changes.append(rtnetlink.set_link(want.inside, up=True))
     if changes:
         inside.run(*changes, tolerate=_EXISTS)
-    _ensure_route(want, inside, peer.index)
+    _ensure_routes(want, inside, peer.index)
 
 
-def _ensure_route(want: AttachmentWant, inside: Inside, index: int) -> None:
+def _ensure_routes(want: AttachmentWant, inside: Inside, index: int) -> None:
     routes = inside.read().routes
+    if not has_subnet_route(Address(index=index, text=want.address), routes):
+        inside.run(rtnetlink.set_subnet_route(index, want.address))
     defaults = {each.gateway for each in routes if (each.index, each.destination) == (index, _DEFAULT_ROUTE)}
     for gateway in sorted(defaults - {want.gateway}):
         if gateway:
@@ -209,7 +212,11 @@ def _describe(
         inside=peer.name,
         inside_up=peer.up,
         mac=peer.mac,
-        addresses=tuple(each.text for each in facts.addresses if each.index == peer.index),
+        addresses=tuple(
+            each.text
+            for each in facts.addresses
+            if each.index == peer.index and has_subnet_route(each, facts.routes)
+        ),
         gateway=gateways[0] if gateways else "",
         mtu=peer.mtu,
     )

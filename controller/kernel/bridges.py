@@ -6,7 +6,14 @@ from pathlib import Path
 
 from controller.errors import Conflict, Refused
 from controller.kernel import rtnetlink
-from controller.kernel.host_links import find_link, opened_netlink, parse_owner, read_addresses, read_links
+from controller.kernel.host_links import (
+    find_link,
+    opened_netlink,
+    parse_owner,
+    read_addresses,
+    read_links,
+    read_routed_addresses,
+)
 from controller.kernel.netlink import Netlink
 from controller.model.facts import BridgeFacts
 from controller.model.ids import Uid
@@ -46,7 +53,7 @@ class KernelBridges:
     def _list(self) -> tuple[BridgeFacts, ...]:
         with opened_netlink() as netlink:
             links = read_links(netlink)
-            addresses = read_addresses(netlink)
+            addresses = read_routed_addresses(netlink)
         return tuple(
             BridgeFacts(
                 network=owner,
@@ -72,6 +79,8 @@ class KernelBridges:
             if want.mtu is not None and link.mtu != want.mtu:
                 netlink.run(rtnetlink.set_mtu(want.name, want.mtu))
             netlink.run(rtnetlink.set_link(want.name, up=True))
+            if want.address not in read_routed_addresses(netlink).get(link.index, ()):
+                netlink.run(rtnetlink.set_subnet_route(link.index, want.address))
 
     def _ensure_link(self, netlink: Netlink, want: BridgeWant) -> rtnetlink.Link:
         alias = derive_link_alias(self._instance, want.network)

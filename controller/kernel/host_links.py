@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from controller.kernel import rtnetlink
 from controller.kernel.netlink import Netlink
+from controller.kernel.rtnetlink import Address, has_subnet_route
 from controller.model.ids import Uid
 from controller.model.names import derive_link_alias
 
@@ -31,6 +32,24 @@ def read_addresses(netlink: Netlink) -> dict[int, tuple[str, ...]]:
         address = rtnetlink.parse_address(message)
         found[address.index] = (*found.get(address.index, ()), address.text)
     return found
+
+
+def read_routed_addresses(netlink: Netlink) -> dict[int, tuple[str, ...]]:
+    """Return IPv4 addresses as `read_addresses` does, but those whose subnet's route is gone."""
+    routes = read_routes(netlink)
+    return {
+        index: kept
+        for index, texts in read_addresses(netlink).items()
+        if (
+            kept := tuple(each for each in texts if has_subnet_route(Address(index=index, text=each), routes))
+        )
+    }
+
+
+def read_routes(netlink: Netlink) -> tuple[rtnetlink.Route, ...]:
+    """Return the unicast routes of the main table."""
+    parsed = (rtnetlink.parse_route(each) for each in netlink.dump(rtnetlink.dump_routes()))
+    return tuple(route for route in parsed if route is not None)
 
 
 def find_link(netlink: Netlink, *, name: str = "", index: int = 0) -> rtnetlink.Link | None:

@@ -19,8 +19,9 @@ from controller.ports.host import Hint, HintType
 
 _NFNLGRP_NFTABLES = 7
 _NFT_MSG_NEWGEN = 10 << 8 | 15
-_GROUPS = (rtnetlink.RTNLGRP_LINK, rtnetlink.RTNLGRP_IPV4_IFADDR)
-_LINK_KINDS = (rtnetlink.RTM_NEWLINK, rtnetlink.RTM_DELLINK)
+_GROUPS = (rtnetlink.RTNLGRP_LINK, rtnetlink.RTNLGRP_IPV4_IFADDR, rtnetlink.RTNLGRP_IPV4_ROUTE)
+_ADDRESS_KINDS = (rtnetlink.RTM_NEWADDR, rtnetlink.RTM_DELADDR)
+_ROUTE_KINDS = (rtnetlink.RTM_NEWROUTE, rtnetlink.RTM_DELROUTE)
 _SETTLE_S = 0.002
 """How long hints are gathered: one change of the kernel's makes several messages."""
 
@@ -39,6 +40,7 @@ class NetworkEvents:
         self._woken = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server_fd: int | None = None
+        self._server_started = False
 
     async def watch(self) -> AsyncIterator[Hint]:
         """Yield hints for ever."""
@@ -50,7 +52,7 @@ class NetworkEvents:
             self._owners = await asyncio.to_thread(self._read_owners)
             for uid in tuple(self._expected):
                 self.expect(uid)
-            self._names.on_start = self._woken.set
+            self._names.on_start = self._expect_server
             while True:
                 self._listen_to_server()
                 await self._woken.wait()
@@ -111,17 +113,23 @@ class NetworkEvents:
             self._add(Hint(type=HintType.EVERYTHING))
 
     def _hear_link(self, message: Message) -> None:
-        if message.kind not in _LINK_KINDS:
-            hint = self._owners.get(rtnetlink.parse_address(message).index)
-        else:
-            link = rtnetlink.parse_link(message)
-            hint = self._describe(link) or self._owners.get(link.index)
-            if hint is not None:
-                self._owners[link.index] = hint
-            if message.kind == rtnetlink.RTM_DELLINK:
-                self._owners.pop(link.index, None)
+        hint = self._find_owner(message)
         if hint is not None:
             self._add(hint)
+
+    def _find_owner(self, message: Message) -> Hint | None:
+        if message.kind in _ADDRESS_KINDS:
+            return self._owners.get(rtnetlink.parse_address(message).index)
+        if message.kind in _ROUTE_KINDS:
+            route = rtnetlink.parse_route(message)
+            return self._owners.get(route.index) if route is not None else None
+        link = rtnetlink.parse_link(message)
+        hint = self._describe(link) or self._owners.get(link.index)
+        if hint is not None:
+            self._owners[link.index] = hint
+        if message.kind == rtnetlink.RTM_DELLINK and not rtnetlink.is_about_port(message):
+            self._owners.pop(link.index, None)
+        return hint
 
     def _hear_rules(self, message: Message) -> None:
         if message.kind == _NFT_MSG_NEWGEN:
@@ -147,6 +155,10 @@ class NetworkEvents:
             described = {link.index: self._describe(link) for link in read_links(netlink)}
         return {index: hint for index, hint in described.items() if hint is not None}
 
+    def _expect_server(self) -> None:
+        self._server_started = True
+        self._woken.set()
+
     def _listen_to_server(self) -> None:
         """Wake up when the name server's process ends; the next turn of `watch` listens to its successor."""
         if self._server_fd is not None or self._loop is None:
@@ -154,6 +166,9 @@ class NetworkEvents:
         self._server_fd = self._names.open_pidfd()
         if self._server_fd is not None:
             self._loop.add_reader(self._server_fd, self._lose_server)
+        elif self._server_started:
+            self._add(Hint(type=HintType.NAMES))
+        self._server_started = False
 
     def _lose_server(self) -> None:
         self._forget_server()

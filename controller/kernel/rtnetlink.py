@@ -3,6 +3,7 @@
 import ipaddress
 import socket
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from controller.kernel.netlink import (
@@ -31,8 +32,10 @@ _IFLA_INFO_KIND, _IFLA_INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
 _IFLA_INFO_SLAVE_KIND, _IFLA_INFO_SLAVE_DATA, _IFLA_BRPORT_MODE = 4, 5, 4
 _RTEXT_FILTER_SKIP_STATS = 8
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST = 1, 2, 4
-_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_TABLE = 1, 4, 5, 15
-_RT_TABLE_MAIN, _RTPROT_BOOT, _RT_SCOPE_UNIVERSE, _RTN_UNICAST = 254, 3, 0, 1
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PREFSRC, _RTA_TABLE = 1, 4, 5, 7, 15
+_RT_TABLE_MAIN, _RTN_UNICAST = 254, 1
+_RTPROT_KERNEL, _RTPROT_BOOT = 2, 3
+_RT_SCOPE_UNIVERSE, _RT_SCOPE_LINK = 0, 253
 
 _LINK = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBI")
@@ -89,6 +92,11 @@ def parse_link(message: Message) -> Link:
     )
 
 
+def is_about_port(message: Message) -> bool:
+    """Tell whether a message about a link tells just of its being a bridge's port; a DELLINK then leaves the link."""
+    return message.body[0] == socket.AF_BRIDGE
+
+
 def parse_address(message: Message) -> Address:
     """Return the address that an RTM_NEWADDR or RTM_DELADDR is about."""
     _, prefix, _, _, index = _ADDRESS.unpack_from(message.body)
@@ -109,6 +117,12 @@ def parse_route(message: Message) -> Route | None:
         destination=f"{socket.inet_ntoa(found.get(_RTA_DST, bytes(4)))}/{prefix}",
         gateway=socket.inet_ntoa(gateway) if gateway is not None else "",
     )
+
+
+def has_subnet_route(address: Address, routes: Iterable[Route]) -> bool:
+    """Tell whether the address' neighbours are reached: the kernel makes that route with the address, anyone can remove it."""
+    subnet = str(ipaddress.IPv4Interface(address.text).network)
+    return any((route.index, route.destination) == (address.index, subnet) for route in routes)
 
 
 def dump_links() -> Message:
@@ -238,6 +252,18 @@ def set_default_route(index: int, gateway: str) -> Message:
 def delete_default_route(index: int, gateway: str) -> Message:
     """Return what removes the default route by `gateway`; ESRCH when it is gone."""
     return Message(kind=RTM_DELROUTE, body=_default_route(index, gateway))
+
+
+def set_subnet_route(index: int, text: str) -> Message:
+    """Return what makes the route to an address' neighbours as the kernel does, who removes it with the address."""
+    interface = ipaddress.IPv4Interface(text)
+    prefix = interface.network.prefixlen
+    origin = (_RTPROT_KERNEL, _RT_SCOPE_LINK, _RTN_UNICAST)
+    header = _ROUTE.pack(socket.AF_INET, prefix, 0, 0, _RT_TABLE_MAIN, *origin, 0)
+    destination = attribute(_RTA_DST, interface.network.network_address.packed)
+    source = attribute(_RTA_PREFSRC, interface.ip.packed)
+    body = header + destination + source + number_attribute(_RTA_OIF, index)
+    return Message(kind=RTM_NEWROUTE, flags=NLM_F_CREATE | NLM_F_REPLACE, body=body)
 
 
 def _address_body(index: int, text: str) -> bytes:

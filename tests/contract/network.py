@@ -42,6 +42,15 @@ class NetworkPorts:
     add_foreign_link: Callable[[str], None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinuxPorts(NetworkPorts):
+    """Linux's, with what only they have."""
+
+    layout: Layout
+    insides: Insides
+    name_server: KernelNameServer
+
+
 def derive_want(container: Uid, bridge: BridgeWant, address: str, *, inside: str = "eth0") -> AttachmentWant:
     """Return an attachment as the planner asks for it, with the default route by the bridge."""
     return AttachmentWant(
@@ -77,7 +86,7 @@ async def fake_network(directory: Path) -> AsyncIterator[NetworkPorts]:
 
 
 @asynccontextmanager
-async def linux_network(directory: Path) -> AsyncIterator[NetworkPorts]:
+async def linux_network(directory: Path) -> AsyncIterator[LinuxPorts]:
     """Ports of Linux, in a test host; nothing of theirs is left at the end."""
     layout = Layout(root_path=str(directory / "root"), run_path=str(directory / "run"), instance=INSTANCE)
     insides, runner = Insides(layout=layout), Runner()
@@ -87,13 +96,18 @@ async def linux_network(directory: Path) -> AsyncIterator[NetworkPorts]:
         subprocess.run(["ip", "link", "add", name, "type", "bridge"], check=True)
         foreign.append(name)
 
-    ports = NetworkPorts(
+    resolv_conf_path = str(directory / "resolv.conf")
+    name_server = KernelNameServer(layout=layout, runner=runner, resolv_conf_path=resolv_conf_path)
+    ports = LinuxPorts(
         namespaces=KernelNamespaces(layout=layout, insides=insides),
         bridges=KernelBridges(layout=layout),
         attachments=KernelAttachments(layout=layout, insides=insides),
         firewall=KernelFirewall(layout=layout, runner=runner),
-        names=KernelNameServer(layout=layout, runner=runner, resolv_conf_path=str(directory / "resolv.conf")),
+        names=name_server,
         add_foreign_link=add_foreign_link,
+        layout=layout,
+        insides=insides,
+        name_server=name_server,
     )
     try:
         yield ports

@@ -4,7 +4,7 @@ import contextlib
 import socket
 import subprocess
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from controller.model.layout import Layout
 from controller.model.ports import PortMapping
 from controller.model.wants import BridgeWant, FirewallNetwork, FirewallPort
 from controller.plan.firewall import render_firewall
-from tests.contract.network import INSTANCE, NetworkPorts, derive_want, linux_network
+from tests.contract.network import INSTANCE, LinuxPorts, derive_want, linux_network
 
 SILENCE_S = 0.4
 """How long no answer counts as none."""
@@ -52,8 +52,20 @@ def publish(host_port: int, *, host_ip: str = "", protocol: str = "tcp") -> Fire
 class NetworkHost:
     """WEB and CALLER on SHOP, STRANGER on BACK, HERMIT on the internal CLOSED."""
 
-    ports: NetworkPorts
-    layout: Layout
+    ports: LinuxPorts
+
+    @property
+    def layout(self) -> Layout:
+        return self.ports.layout
+
+    async def restore(self) -> None:
+        """Make bridges, namespaces, links, those that are missing or differ."""
+        for bridge in (SHOP, BACK, CLOSED):
+            await self.ports.bridges.ensure(bridge)
+        for uid, (bridge, address) in PLACES.items():
+            await self.ports.namespaces.ensure(uid)
+            want = derive_want(uid, bridge, address)
+            await self.ports.attachments.ensure(want if bridge is not CLOSED else replace(want, gateway=""))
 
     async def publish(self, *published: FirewallPort) -> None:
         """Install the rules of all networks and these ports."""
@@ -131,17 +143,9 @@ def own_socket(kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket:
 
 
 @asynccontextmanager
-async def network_host(
-    directory: Path, containers: Sequence[Uid] = tuple(PLACES)
-) -> AsyncIterator[NetworkHost]:
+async def network_host(directory: Path) -> AsyncIterator[NetworkHost]:
     """Bridges and containers, without rules yet."""
     async with linux_network(directory) as ports:
-        for bridge in (SHOP, BACK, CLOSED):
-            await ports.bridges.ensure(bridge)
-        for uid in containers:
-            bridge, address = PLACES[uid]
-            await ports.namespaces.ensure(uid)
-            want = derive_want(uid, bridge, address)
-            await ports.attachments.ensure(want if bridge is not CLOSED else replace(want, gateway=""))
-        layout = Layout(root_path=str(directory / "root"), run_path=str(directory / "run"), instance=INSTANCE)
-        yield NetworkHost(ports=ports, layout=layout)
+        host = NetworkHost(ports=ports)
+        await host.restore()
+        yield host
