@@ -10,7 +10,7 @@ from controller.api.convert import to_draft, to_proto
 from controller.api.exits import convert_exit
 from controller.api.streams import converse
 from controller.api.v1 import container_pb2
-from controller.errors import AlreadyExists, Invalid, Violation
+from controller.errors import AlreadyExists, Invalid, Unavailable, Violation
 from controller.model.changes import Decision, Snapshot
 from controller.model.container import Container, Phase
 from controller.model.kinds import key_of
@@ -96,9 +96,9 @@ class Run:
         uid = uid_of(container)
         async with asyncio.TaskGroup() as tasks:
             ending = tasks.create_task(watch_end())
-            created = tasks.create_task(waiting.created())
+            created = tasks.create_task(_is_created(waiting))
             await asyncio.wait([ending, created], return_when=asyncio.FIRST_COMPLETED)
-            if created.done():
+            if created.done() and created.result():
                 session = await self.sessions.attach(uid)
                 waiting.open()
                 await converse(
@@ -111,6 +111,15 @@ class Run:
             created.cancel()
             await _join(ending)
         await write(container_pb2.RunResponse(exit=convert_exit(last)))
+
+
+async def _is_created(waiting: StartGate) -> bool:
+    """Wait for the process; False when it can't be created, which the status tells more of."""
+    try:
+        await waiting.created()
+    except Unavailable:
+        return False
+    return True
 
 
 async def _join(task: "asyncio.Task[None]") -> None:

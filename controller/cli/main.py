@@ -87,7 +87,11 @@ def run(arguments: Sequence[str]) -> int:
         print(f"hold: {name!r} is not a command{_suggest(name)}: see `hold --help`", file=sys.stderr)
         return EXIT_USAGE
     module = importlib.import_module(f"controller.cli.{COMMANDS[name][0]}")
-    parser = Parser(prog=f"hold {name}", description=COMMANDS[name][2] + ".")
+    # As with Docker, -h is the host name there.
+    takes_hostname = name in ("run", "create")
+    parser = Parser(prog=f"hold {name}", description=COMMANDS[name][2] + ".", add_help=not takes_hostname)
+    if takes_hostname:
+        parser.add_argument("--help", action="help", help="Show this and end.")
     parser.add_argument("--host", default=argparse.SUPPRESS, help="Address of the daemon, unix:///PATH.")
     getattr(module, f"add_{name}")(parser)
     parsed = parser.parse_args(words)
