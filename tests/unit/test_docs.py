@@ -1,0 +1,90 @@
+"""The manual says what the program does."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from controller.manifests.load import load_documents, load_path
+from controller.model.explain import describe_fields
+from controller.model.ids import KINDS, KindName
+from controller.settings import Settings, list_flags, load_settings
+from tests.manifest_reference import REFERENCE_PATH, render_reference
+
+ROOT_PATH = Path(__file__).parents[2]
+MANUAL_PATHS = [ROOT_PATH / "README.md", *sorted((ROOT_PATH / "docs").rglob("*.md"))]
+
+
+def list_yaml_examples() -> Iterator[object]:
+    """Every YAML example of objects, by its place."""
+    for path in MANUAL_PATHS:
+        for number, text in enumerate(re.findall(r"```yaml\n(.*?)```", path.read_text(), re.DOTALL)):
+            if "kind:" in text:
+                yield pytest.param(text, id=f"{path.name}-{number}")
+
+
+def test_the_manifest_reference_is_current() -> None:
+    assert REFERENCE_PATH.read_text() == render_reference(), "run: python -m tests.manifest_reference"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_is_described(kind: KindName) -> None:
+    assert [field.path for field in describe_fields(kind) if not field.description] == []
+
+
+def test_a_field_is_described_as_manifests_spell_it() -> None:
+    fields = {field.path: field for field in describe_fields("Container")}
+    port = fields["spec.ports[].containerPort"]
+    assert (port.type, port.required, port.default) == ("integer", True, "")
+    assert fields["spec.dependsOn.NAME.condition"].default == "started"
+    assert fields["spec.resources.memory"].type == "size"
+    assert (fields["spec.stopGracePeriod"].type, fields["spec.stopGracePeriod"].default) == (
+        "duration",
+        "10s",
+    )
+    assert not [path for path in fields if path.startswith("assigned")]
+
+
+@pytest.mark.parametrize("text", list(list_yaml_examples()))
+def test_an_example_can_be_loaded(text: str) -> None:
+    assert load_documents(text, source="example")
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT_PATH / "manifests").rglob("*.yaml")), ids=lambda path: path.stem
+)
+def test_a_shipped_manifest_can_be_loaded(path: Path) -> None:
+    assert load_path(path)
+
+
+@pytest.mark.parametrize("path", MANUAL_PATHS, ids=lambda path: path.name)
+def test_what_a_page_links_to_exists(path: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text())
+    local = [target for target in targets if "://" not in target]
+    assert [target for target in local if not (path.parent / target).exists()] == []
+
+
+def read_table(page: str, header: str) -> list[list[str]]:
+    """Return the cells of the rows below a header line, without marks of code."""
+    text = (ROOT_PATH / "docs" / page).read_text()
+    lines = text[text.index(header) :].split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip().replace("`", "") for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_every_setting_is_in_the_manual() -> None:
+    rows = read_table("configuration.md", "| flag | variable |")
+    wanted = []
+    for flag, name, description in list_flags():
+        field = Settings.model_fields[name]
+        wanted.append([flag, "HOLD_" + flag[2:].replace("-", "_").upper(), field.alias, description])
+    assert [[flag, variable, key, text] for flag, variable, key, _, text in rows] == wanted
+
+
+def test_the_defaults_of_settings_are_those_of_the_manual(tmp_path: Path) -> None:
+    rows = read_table("configuration.md", "| flag | variable |")
+    said = {variable: default for _, variable, _, default, _ in rows if default}
+    (tmp_path / "daemon.yaml").write_text("")
+    flags = {"config": str(tmp_path / "daemon.yaml")}
+    assert load_settings(flags, said) == load_settings(flags, {})
+    assert len(said) == sum(field.default not in (None, "") for field in Settings.model_fields.values())
