@@ -91,9 +91,8 @@ class Settings(Model):
         default=16 << 20,
         ge=4096,
         alias="logMaxSize",
-        description="Size at which a container's log is rotated.",
+        description="Size at which a container's log starts afresh, without what it held.",
     )
-    log_max_files: Number = Field(default=3, ge=1, le=100, description="Rotated logs kept for a container.")
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = Field(
         default="info", description="Least level of the daemon's own log."
     )
