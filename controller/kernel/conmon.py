@@ -46,7 +46,9 @@ def render_command(
     return tuple(command)
 
 
-async def create_container(runner: Runner, command: tuple[str, ...], *, runtime_name: str) -> str:
+async def create_container(
+    runner: Runner, command: tuple[str, ...], *, bundle: Bundle, runtime_name: str
+) -> str:
     """Run conmon, which runs the runtime's `create` and stays. Returns the runtime's complaint, empty on success."""
     read_fd, write_fd = os.pipe()
     stderr_fd = os.memfd_create("stderr")
@@ -54,7 +56,13 @@ async def create_container(runner: Runner, command: tuple[str, ...], *, runtime_
     try:
         try:
             stdio = Stdio(stderr=stderr_fd, extra_fds=(write_fd,))
-            child = runner.spawn(*command, stdio=stdio, environment={"_OCI_SYNCPIPE": str(write_fd)})
+            # conmon marks a lack of memory with a file in its working directory too.
+            child = runner.spawn(
+                *command,
+                stdio=stdio,
+                environment={"_OCI_SYNCPIPE": str(write_fd)},
+                directory_path=str(bundle.path),
+            )
         finally:
             os.close(write_fd)
         try:

@@ -190,7 +190,7 @@ class OciProcesses:
         created = False
         try:
             complaint = await create_container(
-                self._runner, command, runtime_name=PurePath(runtime.path).name
+                self._runner, command, bundle=bundle, runtime_name=PurePath(runtime.path).name
             )
             created = True
         finally:

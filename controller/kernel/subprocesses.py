@@ -109,8 +109,17 @@ class Runner:
             raise Unsupported(f"{program} is missing on this host: install it (apt install {package})")
         return path
 
-    def spawn(self, *arguments: str, stdio: Stdio, environment: Mapping[str, str] | None = None) -> Child:
-        """Start a program. Unsupported when it is missing, Exhausted when the host has no room for it."""
+    def spawn(
+        self,
+        *arguments: str,
+        stdio: Stdio,
+        environment: Mapping[str, str] | None = None,
+        directory_path: str | None = None,
+    ) -> Child:
+        """Start a program, in the daemon's directory if in no other.
+
+        Unsupported when it is missing, Exhausted when the host has no room for it.
+        """
         path = self.find(arguments[0])
         logger.debug("run", extra={"command": shlex.join(arguments)})
         try:
@@ -120,6 +129,7 @@ class Runner:
                 stdout=stdio.stdout if stdio.stdout is not None else subprocess.DEVNULL,
                 stderr=stdio.stderr if stdio.stderr is not None else subprocess.DEVNULL,
                 env=_scrubbed_environment() | dict(environment or {}),
+                cwd=directory_path,
                 pass_fds=stdio.extra_fds,
                 start_new_session=stdio.terminal,
             )
