@@ -23,6 +23,7 @@ from controller.kernel.dns_upstream import ask, read_resolvers, receive_framed, 
 
 _IP_FREEBIND = 15
 _WORKERS = 64
+"""Threads for questions to resolvers, and as many for conversations by TCP, which clients can draw out."""
 _QUEUED_LIMIT = 1024
 _CLIENT_TIMEOUT_S = 5.0
 _DATAGRAM_BYTES = 4096
@@ -57,8 +58,16 @@ class Server:
         self._endpoints: dict[str, Endpoints] = {}
         self._resolv_conf_path = ""
         self._selector = selectors.DefaultSelector()
-        self._workers = ThreadPoolExecutor(max_workers=_WORKERS)
+        self._forwarders = ThreadPoolExecutor(max_workers=_WORKERS)
+        self._talkers = ThreadPoolExecutor(max_workers=_WORKERS)
         self._room = threading.Semaphore(_QUEUED_LIMIT)
+
+    def hear_signals(self) -> None:
+        """Keep a SIGHUP from now on until `serve` looks at it."""
+        reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.signal(signal.SIGHUP, lambda *_: None)
+        signal.set_wakeup_fd(writer)
+        self._selector.register(reader, selectors.EVENT_READ, None)
 
     def load(self) -> None:
         """Read the zones and listen on their gateways, and no others; OSError when an address can't be had."""
@@ -74,16 +83,14 @@ class Server:
 
     def serve(self) -> None:
         """Answer for ever."""
-        reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.signal(signal.SIGHUP, lambda *_: None)
-        signal.set_wakeup_fd(writer)
-        self._selector.register(reader, selectors.EVENT_READ, None)
         while True:
-            for key, _ in self._selector.select():
+            ready = [key for key, _ in self._selector.select()]
+            for key in ready:
                 if key.data is None:
-                    os.read(reader, 4096)
+                    os.read(key.fd, 4096)
                     self._reload()
-                elif key.fileobj is self._endpoints[key.data].datagram:
+                    break  # what was ready may have been closed; what was not is ready the next time
+                if key.fileobj is self._endpoints[key.data].datagram:
                     self._receive(key.data)
                 else:
                     self._accept(key.data)
@@ -101,8 +108,11 @@ class Server:
 
     def _open(self, gateway: str, port: int) -> None:
         datagram = _bind(socket.SOCK_DGRAM, gateway, port)
-        stream = _bind(socket.SOCK_STREAM, gateway, port)
-        stream.listen()
+        try:
+            stream = _bind(socket.SOCK_STREAM, gateway, port)
+        except OSError:
+            datagram.close()
+            raise
         self._endpoints[gateway] = Endpoints(datagram=datagram, stream=stream)
         self._selector.register(datagram, selectors.EVENT_READ, gateway)
         self._selector.register(stream, selectors.EVENT_READ, gateway)
@@ -124,7 +134,7 @@ class Server:
             if answer is not None:
                 endpoint.sendto(dns.truncate(answer, question), sender)
             elif self._room.acquire(blocking=False):
-                self._workers.submit(self._forward, endpoint, sender, message, question)
+                self._forwarders.submit(self._forward, endpoint, sender, message, question)
 
     def _forward(
         self, endpoint: socket.socket, sender: tuple[str, int], message: bytes, question: dns.Question
@@ -137,7 +147,7 @@ class Server:
     def _accept(self, gateway: str) -> None:
         with contextlib.suppress(OSError):
             connection, sender = self._endpoints[gateway].stream.accept()
-            self._workers.submit(self._converse, connection, gateway, sender[0])
+            self._talkers.submit(self._converse, connection, gateway, sender[0])
 
     def _converse(self, connection: socket.socket, gateway: str, sender: str) -> None:
         connection.settimeout(_CLIENT_TIMEOUT_S)
@@ -179,6 +189,8 @@ def _bind(kind: socket.SocketKind, gateway: str, port: int) -> socket.socket:
         if kind is socket.SOCK_STREAM:
             endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         endpoint.bind((gateway, port))
+        if kind is socket.SOCK_STREAM:
+            endpoint.listen()
     except OSError as exc:
         endpoint.close()
         raise OSError(exc.errno, f"{gateway} port {port}: {exc.strerror}") from exc
@@ -205,6 +217,7 @@ def main(directory_path: str) -> int:
         os.close(writer)
         return 0 if os.read(reader, 1) else 1
     server = Server(directory)
+    server.hear_signals()
     try:
         server.load()
     except OSError as exc:

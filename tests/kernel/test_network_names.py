@@ -1,0 +1,244 @@
+"""Names as containers ask for them: who sees which, where the rest comes from, and what the server survives."""
+
+import asyncio
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from controller.kernel import dns
+from controller.kernel.dns_upstream import receive_framed, send_framed
+from controller.kernel.name_server import KernelNameServer
+from controller.kernel.subprocesses import Runner
+from controller.model.ids import Uid
+from controller.model.wants import NamesWant, Zone
+from tests.kernel.network_host import (
+    BACK,
+    CALLER,
+    CLOSED,
+    HERMIT,
+    PATIENCE_S,
+    SHOP,
+    STRANGER,
+    WEB,
+    NetworkHost,
+    own_socket,
+)
+from tests.resolver import ADDRESS, resolver
+
+SHORT_UID = WEB[:12]
+WEB_NAMES = ("web", "www", SHORT_UID)
+TYPE_AAAA = 28
+UPSTREAM = "127.0.0.40"
+
+
+def zone(network: str, bridge: str, *hosts: tuple[Uid, str, tuple[str, ...]], internal: bool = False) -> Zone:
+    """Return a zone with containers."""
+    names: dict[str, list[str]] = {}
+    for _, address, own in hosts:
+        for name in own:
+            names.setdefault(name, []).append(address)
+    third = {SHOP.name: 77, BACK.name: 78, CLOSED.name: 79}[bridge]
+    return Zone(
+        network=Uid(network),
+        network_name=network,
+        bridge=bridge,
+        gateway=f"10.{third}.0.1",
+        names=tuple((name, tuple(found)) for name, found in names.items()),
+        hosts=hosts,
+        internal=internal,
+    )
+
+
+SHOP_ZONE = zone("shop", SHOP.name, (WEB, "10.77.0.2", WEB_NAMES), (CALLER, "10.77.0.3", ("Caller", "www")))
+BACK_ZONE = zone("back", BACK.name, (STRANGER, "10.78.0.2", ("stranger",)), (WEB, "10.78.0.9", WEB_NAMES))
+CLOSED_ZONE = zone("closed", CLOSED.name, (HERMIT, "10.79.0.2", ("hermit",)), internal=True)
+WANT = NamesWant(digest="all", zones=(SHOP_ZONE, BACK_ZONE, CLOSED_ZONE))
+
+
+def render_question(name: str, kind: int = dns.TYPE_A) -> bytes:
+    """Return a question on the wire."""
+    labels = b"".join(bytes([len(each)]) + each.encode() for each in name.split("."))
+    return b"\x12\x34\x01\x00\0\x01\0\0\0\0\0\0" + labels + b"\0" + struct.pack("!HH", kind, dns.CLASS_IN)
+
+
+def parse_answer(message: bytes) -> tuple[int, list[str]]:
+    """Return the response code, and the addresses or names of the answer."""
+    _, flags, _, count, _, _ = struct.unpack_from("!6H", message)
+    offset = message.index(b"\0", 12) + 5
+    found = []
+    for _ in range(count):
+        kind, _, _, size = struct.unpack_from("!HHIH", message, offset + 2)
+        data = message[offset + 12 : offset + 12 + size]
+        found.append(socket.inet_ntoa(data) if kind == dns.TYPE_A else parse_labels(data))
+        offset += 12 + size
+    return flags & 0xF, sorted(found)
+
+
+def parse_labels(data: bytes) -> str:
+    labels = []
+    while data[0]:
+        labels.append(data[1 : 1 + data[0]].decode())
+        data = data[1 + data[0] :]
+    return ".".join(labels)
+
+
+def ask(
+    network: NetworkHost, asker: Uid, name: str, kind: int = dns.TYPE_A, *, stream: bool = False
+) -> tuple[int, list[str]]:
+    """Ask as a container does: its gateway, port 53."""
+    gateway = {STRANGER: "10.78.0.1", HERMIT: "10.79.0.1"}.get(asker, "10.77.0.1")
+    transport = socket.SOCK_STREAM if stream else socket.SOCK_DGRAM
+    with network.open_socket(asker, transport) as client:
+        client.settimeout(PATIENCE_S)
+        client.connect((gateway, 53))
+        if stream:
+            send_framed(client, render_question(name, kind))
+            return parse_answer(next(receive_framed(client)))
+        client.send(render_question(name, kind))
+        return parse_answer(client.recv(4096))
+
+
+@pytest.fixture
+async def served(network: NetworkHost) -> NetworkHost:
+    """A host with rules and names, whose resolver is at UPSTREAM."""
+    set_resolvers(network, UPSTREAM)
+    await network.publish()
+    await network.ports.names.publish(WANT)
+    return network
+
+
+def set_resolvers(network: NetworkHost, *addresses: str) -> None:
+    lines = [f"nameserver {address}" for address in addresses]
+    (Path(network.layout.run_path).parent / "resolv.conf").write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["udp", "tcp"])
+async def test_names_aliases_and_addresses_are_found(served: NetworkHost, *, stream: bool) -> None:
+    assert ask(served, CALLER, "web", stream=stream) == (dns.NO_ERROR, ["10.77.0.2"])
+    assert ask(served, CALLER, SHORT_UID, stream=stream) == (dns.NO_ERROR, ["10.77.0.2"])
+    assert ask(served, CALLER, "www", stream=stream) == (dns.NO_ERROR, ["10.77.0.2", "10.77.0.3"])
+    assert ask(served, WEB, "cAlLeR", stream=stream) == (dns.NO_ERROR, ["10.77.0.3"])
+    reverse = ask(served, CALLER, "2.0.77.10.in-addr.arpa", dns.TYPE_PTR, stream=stream)
+    assert reverse == (dns.NO_ERROR, ["web"])
+    assert ask(served, CALLER, "web", TYPE_AAAA, stream=stream) == (dns.NO_ERROR, [])
+
+
+async def test_containers_see_names_of_their_own_networks_only(served: NetworkHost) -> None:
+    assert ask(served, CALLER, "stranger") == (dns.NAME_ERROR, [])
+    assert ask(served, STRANGER, "caller") == (dns.NAME_ERROR, [])
+    assert ask(served, STRANGER, "web") == (dns.NO_ERROR, ["10.78.0.9"])
+    assert ask(served, WEB, "stranger") == (dns.NO_ERROR, ["10.78.0.2"])
+    assert ask(served, WEB, "caller") == (dns.NO_ERROR, ["10.77.0.3"])
+    assert ask(served, CALLER, "2.0.78.10.in-addr.arpa", dns.TYPE_PTR)[1] == []
+
+
+async def test_the_rest_comes_from_the_resolvers_of_the_host(served: NetworkHost) -> None:
+    set_resolvers(served, "127.0.0.41", UPSTREAM)
+    with resolver(UPSTREAM):
+        assert ask(served, CALLER, "example.org") == (dns.NO_ERROR, [ADDRESS])
+    assert ask(served, CALLER, "example.org") == (dns.SERVER_FAILURE, [])
+    assert ask(served, CALLER, "example.org", stream=True) == (dns.SERVER_FAILURE, [])
+    set_resolvers(served)
+    assert ask(served, CALLER, "example.org") == (dns.SERVER_FAILURE, [])
+    assert ask(served, CALLER, "nobody") == (dns.NAME_ERROR, [])
+
+
+async def test_an_internal_network_learns_nothing_of_outside(served: NetworkHost) -> None:
+    with resolver(UPSTREAM):
+        assert ask(served, HERMIT, "example.org") == (dns.REFUSED, [])
+        assert ask(served, HERMIT, "hermit") == (dns.NO_ERROR, ["10.79.0.2"])
+
+
+async def test_a_changed_zone_is_served_when_publishing_returns(served: NetworkHost) -> None:
+    moved = zone("shop", SHOP.name, (WEB, "10.77.0.7", ("web",)))
+    await served.ports.names.publish(NamesWant(digest="moved", zones=(moved, CLOSED_ZONE)))
+    assert ask(served, CALLER, "web") == (dns.NO_ERROR, ["10.77.0.7"])
+    assert ask(served, CALLER, "www") == (dns.NAME_ERROR, [])
+    await served.ports.names.publish(WANT)
+    assert ask(served, STRANGER, "stranger") == (dns.NO_ERROR, ["10.78.0.2"])
+
+
+async def test_the_next_daemon_finds_the_server(served: NetworkHost) -> None:
+    pid = (Path(served.layout.dns_path) / "server.pid").read_text()
+    successor = KernelNameServer(layout=served.layout, runner=Runner(), resolv_conf_path="/dev/null")
+    assert (await successor.read()).digest == WANT.digest
+    await successor.publish(NamesWant(digest="next", zones=(SHOP_ZONE,)))
+    assert (await successor.read()).serving
+    assert (Path(served.layout.dns_path) / "server.pid").read_text() == pid
+    assert ask(served, CALLER, "web") == (dns.NO_ERROR, ["10.77.0.2"])
+
+
+async def test_the_host_can_have_a_name_server_on_every_address(network: NetworkHost) -> None:
+    with own_socket(socket.SOCK_DGRAM) as other, own_socket() as other_stream:
+        other.bind(("0.0.0.0", 53))
+        other_stream.bind(("0.0.0.0", 53))
+        other_stream.listen()
+        await network.publish()
+        await network.ports.names.publish(WANT)
+        assert ask(network, CALLER, "web") == (dns.NO_ERROR, ["10.77.0.2"])
+        assert ask(network, CALLER, "web", stream=True) == (dns.NO_ERROR, ["10.77.0.2"])
+
+
+async def test_a_bridge_may_come_again(served: NetworkHost) -> None:
+    await served.ports.bridges.delete(SHOP.network)
+    await served.restore()
+    assert ask(served, CALLER, "web") == (dns.NO_ERROR, ["10.77.0.2"])
+    assert ask(served, CALLER, "web", stream=True) == (dns.NO_ERROR, ["10.77.0.2"])
+
+
+async def test_junk_does_no_harm(served: NetworkHost) -> None:
+    question = render_question("web")
+    junk = [b"", b"\0", question[:12], question[:-1], b"\xff" * 600, question[:12] + b"\xc0\x0c\0\x01\0\x01"]
+    junk += [question[:2] + b"\x81\x80" + question[4:], question[:4] + b"\0\x02" + question[6:]]
+    with served.open_socket(CALLER, socket.SOCK_DGRAM) as client:
+        client.connect(("10.77.0.1", 53))
+        for message in junk:
+            client.send(message)
+    with served.open_socket(CALLER) as client:
+        client.connect(("10.77.0.1", 53))
+        client.send(b"\xff\xff" + os.urandom(100))
+    assert ask(served, CALLER, "web") == (dns.NO_ERROR, ["10.77.0.2"])
+
+
+async def test_a_long_answer_is_whole_by_tcp_only(served: NetworkHost) -> None:
+    crowd = [(Uid(f"{n:032x}"), f"10.77.1.{n}", ("crowd",)) for n in range(100)]
+    await served.ports.names.publish(NamesWant(digest="crowd", zones=(zone("shop", SHOP.name, *crowd),)))
+    with served.open_socket(CALLER, socket.SOCK_DGRAM) as client:
+        client.settimeout(PATIENCE_S)
+        client.connect(("10.77.0.1", 53))
+        client.send(render_question("crowd"))
+        answer = client.recv(4096)
+    assert len(answer) <= dns.UDP_LIMIT_BYTES
+    assert struct.unpack_from("!H", answer, 2)[0] & 0x0200
+    assert len(ask(served, CALLER, "crowd", stream=True)[1]) == 100
+
+
+@contextmanager
+def silent_resolver() -> Iterator[None]:
+    """A resolver that never answers."""
+    with own_socket(socket.SOCK_DGRAM) as endpoint:
+        endpoint.bind((UPSTREAM, 53))
+        yield
+
+
+async def test_slow_resolvers_and_clients_keep_nobody_waiting(served: NetworkHost) -> None:
+    with silent_resolver():
+        clients = [served.open_socket(CALLER, socket.SOCK_DGRAM) for _ in range(4)]
+        idle = [served.open_socket(CALLER) for _ in range(80)]
+        for client in clients:
+            client.connect(("10.77.0.1", 53))
+            for _ in range(50):
+                client.send(render_question("example.org"))
+        for each in idle:
+            each.connect(("10.77.0.1", 53))
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        assert ask(served, CALLER, "web") == (dns.NO_ERROR, ["10.77.0.2"])
+        assert loop.time() - begun < 2.0
+        for each in (*clients, *idle):
+            each.close()
