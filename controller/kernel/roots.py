@@ -5,8 +5,10 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 from pathlib import Path
 
+from controller.errors import NotFound
 from controller.kernel import syscalls
 from controller.kernel.accounts import read_accounts_in_layers, read_accounts_in_root
 from controller.kernel.mountinfo import read_mounts
@@ -107,11 +109,10 @@ class OverlayRoots:
             self._unmount(want.uid)
         upper, work = self._layout.upper_path(want.uid), self._layout.work_path(want.uid)
         target = self._layout.merged_path(want.uid)
-        for path in (upper, work, target):
+        for path in (work, target):
             Path(path).mkdir(parents=True, exist_ok=True)
-        # The root directory looks as in the topmost layer, not as the daemon's umask would have it.
-        if want.lower_paths and Path(want.lower_paths[0]).is_dir():
-            shutil.copymode(want.lower_paths[0], upper)
+        if want.lower_paths and not Path(upper).exists():
+            _make_upper(Path(upper), Path(want.lower_paths[0]))
         mount_overlay(target, want.lower_paths, (upper, work), self._links_path(want.uid))
 
     def _unmount(self, uid: Uid) -> None:
@@ -130,3 +131,16 @@ class OverlayRoots:
         if self._find_mounts().get(want.uid) == want.lower_paths:
             return read_accounts_in_root(self._layout.merged_path(want.uid))
         return read_accounts_in_layers((self._layout.upper_path(want.uid), *want.lower_paths))
+
+
+def _make_upper(upper: Path, top: Path) -> None:
+    """Make the writable layer; the root directory looks as in the topmost layer until the container changes it."""
+    try:
+        status = top.stat()
+    except FileNotFoundError as exc:
+        raise NotFound(f"{top} is not a directory") from exc
+    new = upper.with_name("upper.new")
+    new.mkdir(exist_ok=True)
+    os.chown(new, status.st_uid, status.st_gid)
+    new.chmod(stat.S_IMODE(status.st_mode))
+    new.rename(upper)
