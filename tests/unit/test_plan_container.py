@@ -213,3 +213,15 @@ def test_it_is_deterministic(
 ) -> None:
     desired = make_desired(spec, status, deleted=False)
     assert plan_container(desired, observed, NOW) == plan_container(desired, observed, NOW)
+
+
+def test_a_process_whose_making_was_broken_off_is_made_anew() -> None:
+    """The daemon was killed while the runtime made it: that is no failure of the program."""
+    container = Container.model_validate(
+        {"metadata": {"name": "web", "uid": UID}, "spec": {"image": "web:1", "networkMode": "none"}}
+    )
+    desired = ContainerDesired(container=container, spec_hash="new", layout=LAYOUT, image=IMAGE)
+    remains = ProcessFacts(uid=UID, state=ProcessState.STOPPED, finished_at=EARLIER_S)
+    plan = plan_container(desired, ContainerObserved(process=remains), NOW)
+    assert [action.describe() for action in plan.actions] == ["delete process"]
+    assert plan.status == container.status

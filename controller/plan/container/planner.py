@@ -9,7 +9,7 @@ from controller.model.facts import ProcessFacts, ProcessState
 from controller.model.resource import find_condition
 from controller.plan.base import Note, Plan
 from controller.plan.conditions import Reason, has_reason, make_condition
-from controller.plan.container.actions import ContainerAction
+from controller.plan.container.actions import ContainerAction, DeleteProcess
 from controller.plan.container.ending import list_release_actions, plan_removal, plan_stop
 from controller.plan.container.inputs import ContainerDesired, ContainerObserved
 from controller.plan.container.links import list_wants
@@ -41,12 +41,25 @@ def plan_container(desired: ContainerDesired, observed: ContainerObserved, now: 
         return _plan_upkeep(desired, observed, now)
     if desired.container.metadata.deleted_at is not None:
         return plan_removal(desired, observed, now)
-    ended = process is not None and process.state is ProcessState.STOPPED
-    if ended and process is not None and not is_recorded(desired.status, process):
-        return _plan_record(desired, process, now)
+    if process is not None and process.state is ProcessState.STOPPED:
+        plan = _plan_ended(desired, process, now)
+        if plan is not None:
+            return plan
     if process is None and is_believed_alive(desired.status):
         return _plan_record(desired, None, now)
     return _plan_absent(desired, observed, now)
+
+
+def _plan_ended(desired: ContainerDesired, process: ProcessFacts, now: datetime) -> ContainerPlan | None:
+    """Return what comes before any decision about an ended process, None when nothing does."""
+    if _is_abandoned(process):
+        return Plan(actions=(DeleteProcess(uid=process.uid),), status=desired.status)
+    return None if is_recorded(desired.status, process) else _plan_record(desired, process, now)
+
+
+def _is_abandoned(process: ProcessFacts) -> bool:
+    """Tell whether the making of a process was broken off, by a crash of ours: its program never had its chance."""
+    return process.started_at is None and not process.error
 
 
 def _plan_record(desired: ContainerDesired, process: ProcessFacts | None, now: datetime) -> ContainerPlan:
