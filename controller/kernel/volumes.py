@@ -36,7 +36,7 @@ class LocalVolumes:
         """Make the directory, empty, mode 0755."""
         path = Path(self._layout.volume_path(volume))
         with translated(f"volume {volume}"):
-            await asyncio.to_thread(path.mkdir, mode=0o755, parents=True, exist_ok=True)
+            await asyncio.to_thread(_make_data_directory, path)
 
     async def prefill(self, volume: Uid, source: RootWant, path: str) -> None:
         """Copy what lies at `path` of a container's layers into the volume if it is empty; keeps owners and modes."""
@@ -65,6 +65,14 @@ class LocalVolumes:
     def _mount_view(self, source: RootWant, view: Path) -> None:
         view.mkdir(parents=True, exist_ok=True)
         mount_overlay(str(view), source.lower_paths, None, f"{view}.links")
+
+
+def _make_data_directory(path: Path) -> None:
+    """Make the directory with its mode, whatever the umask is; one that is there stays as it is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        path.mkdir()
+        path.chmod(0o755)
 
 
 def _unmount_view(view: Path) -> None:
