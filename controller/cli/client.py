@@ -7,7 +7,7 @@ from typing import TypeAlias
 from controller.api.v1 import resource_pb2, state_pb2
 from controller.cli.transport import CallFailed, Channel
 
-ABORTED, NOT_FOUND = 10, 5
+ABORTED, FAILED_PRECONDITION, NOT_FOUND = 10, 9, 5
 _ATTEMPTS = 5
 
 KINDS = {

@@ -6,7 +6,7 @@ import sys
 
 from controller.api.v1 import container_pb2
 from controller.cli.client import Client
-from controller.cli.run import report_exit
+from controller.cli.run import read_pairs, report_exit
 from controller.cli.terminal import Conversation, Detached
 
 
@@ -28,7 +28,7 @@ def run_exec(client: Client, options: argparse.Namespace) -> int:
     start = container_pb2.ExecStart(
         container=options.container,
         arguments=options.command,
-        environment=dict(each.partition("=")[::2] for each in options.env),
+        environment=read_pairs("--env", options.env, inherit=True),
         working_dir=options.workdir,
         user=options.user,
         tty=options.tty,

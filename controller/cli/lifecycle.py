@@ -1,13 +1,15 @@
 """start, stop, restart, kill, pause, unpause, rm, update: writes of desired state, one container after another."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable
 
 from controller.api.v1 import container_pb2, resource_pb2, state_pb2
-from controller.cli.client import Client, Failure
+from controller.cli.client import FAILED_PRECONDITION, NOT_FOUND, Client, Failure
 from controller.cli.declare import wait_until_gone
-from controller.cli.transport import CallFailed
+from controller.cli.transport import CallFailed, Channel
+from controller.cli.wait import deadline
 from controller.model.quantities import parse_size_bytes
 from controller.model.short_forms import parse_restart
 
@@ -39,12 +41,19 @@ def _want(client: Client, name: str, edit: Callable[[resource_pb2.Resource], Non
 def wait_for_status(
     client: Client, container: resource_pb2.Resource, test: Callable[[resource_pb2.Resource], bool]
 ) -> resource_pb2.Resource:
-    """Return the first state of the container that passes the test, or the last when it goes away."""
-    last = container
+    """Return the first state of the container that passes the test, or the last when it goes away.
+
+    A container of the same name that was made later counts as gone.
+    """
+    last, is_there = container, False
     for change in client.watch("Container", container.metadata.name):
         if change.type == "SYNCED":
+            if not is_there:
+                break
             continue
-        last = change.resource
+        if change.resource.metadata.uid != container.metadata.uid:
+            break
+        last, is_there = change.resource, True
         if change.type == "DELETED" or test(last):
             break
     return last
@@ -119,27 +128,34 @@ def _stop(client: Client, name: str, options: argparse.Namespace) -> None:
     container = _want(client, name, edit)
     if container.container_status.phase not in _ALIVE:
         return
-    _hurry(client, container, options)
-    wait_for_status(client, container, lambda state: state.container_status.phase in _ENDED)
-
-
-def _hurry(client: Client, container: resource_pb2.Resource, options: argparse.Namespace) -> None:
-    """Send the signals that the flags ask for, beside what hold does by itself."""
     if options.signal:
-        _signal(client, container.metadata.name, options.signal)
-    if options.time is not None and options.time < container.container.stop_grace_period_s:
-        if options.time > 0:
-            _sleep(options.time)
-        try:
-            _signal(client, container.metadata.name, "SIGKILL")
-        except CallFailed:
-            return  # it has ended by itself
+        _signal(client, container.metadata.uid, options.signal)
+    if options.time is None or options.time >= container.container.stop_grace_period_s:
+        wait_for_status(client, container, _has_ended)
+        return
+    if options.time <= 0:
+        _kill(client, container)
+        return
+    try:
+        with deadline(options.time):
+            wait_for_status(client, container, _has_ended)
+    except TimeoutError:
+        # The call that the deadline broke into leaves its connection in an unknown state.
+        _kill(Client(Channel(client.channel.address)), container)
 
 
-def _sleep(seconds: float) -> None:
-    import time
+def _has_ended(state: resource_pb2.Resource) -> bool:
+    return state.container_status.phase in _ENDED
 
-    time.sleep(seconds)
+
+def _kill(client: Client, container: resource_pb2.Resource) -> None:
+    """Send SIGKILL and wait for the end."""
+    try:
+        _signal(client, container.metadata.uid, "SIGKILL")
+    except CallFailed as error:
+        if error.code not in (NOT_FOUND, FAILED_PRECONDITION):  # it has ended by itself
+            raise
+    wait_for_status(client, container, _has_ended)
 
 
 def _signal(client: Client, name: str, signal: str) -> None:
@@ -239,19 +255,44 @@ def run_rm(client: Client, options: argparse.Namespace) -> int:
     """Remove containers and wait until nothing of them is left."""
     code = 0
     doomed: list[state_pb2.Key] = []
+    volumes: list[str] = []
     for name in options.containers:
         try:
-            doomed.append(_remove(client, name, force=options.force))
+            container = _remove(client, name, force=options.force)
+            doomed.append(state_pb2.Key(kind="Container", name=container.metadata.name))
+            volumes += _list_anonymous(container)
         except (CallFailed, Failure) as error:
             print(f"hold: {error}", file=sys.stderr)
             code = 1
     wait_until_gone(client, doomed)
     for key in doomed:
         print(key.name)
+    if options.volumes:
+        _remove_volumes(client, volumes)
     return code
 
 
-def _remove(client: Client, name: str, *, force: bool) -> state_pb2.Key:
+def _list_anonymous(container: resource_pb2.Resource) -> list[str]:
+    """Return the volumes that `-v TARGET` made for the container: those whose name is 32 hex digits."""
+    return [
+        mount.source
+        for mount in container.container.mounts
+        if mount.type == "volume" and re.fullmatch(r"[0-9a-f]{32}", mount.source)
+    ]
+
+
+def _remove_volumes(client: Client, names: list[str]) -> None:
+    """Remove volumes that no other container uses."""
+    keys = [state_pb2.Key(kind="Volume", name=name) for name in names]
+    for key in keys:
+        try:
+            client.delete(state_pb2.DeleteRequest(keys=[key]))
+        except CallFailed as error:
+            if error.code not in (NOT_FOUND, FAILED_PRECONDITION):
+                raise
+
+
+def _remove(client: Client, name: str, *, force: bool) -> resource_pb2.Resource:
     container = client.find_container(name)
     if container.container_status.phase in _ALIVE and not force:
         raise Failure(f"container {name} runs: stop it first, or remove it by force (-f)")
@@ -260,7 +301,7 @@ def _remove(client: Client, name: str, *, force: bool) -> state_pb2.Key:
     client.delete(
         state_pb2.DeleteRequest(keys=[key], manager=container.metadata.manager, grace_period_s=grace_period_s)
     )
-    return key
+    return container
 
 
 # --- update ---

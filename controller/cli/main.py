@@ -64,6 +64,10 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 """Name of a command to its module, its group in the help, and what it does."""
 
 
+_ORDERED = ("run", "create", "exec", "network", "volume")
+"""Commands whose options end at the first word, or at a verb; elsewhere options may stand anywhere."""
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that says in one line what is wrong, and knows no abbreviated flags."""
 
@@ -94,7 +98,7 @@ def run(arguments: Sequence[str]) -> int:
         parser.add_argument("--help", action="help", help="Show this and end.")
     parser.add_argument("--host", default=argparse.SUPPRESS, help="Address of the daemon, unix:///PATH.")
     getattr(module, f"add_{name}")(parser)
-    parsed = parser.parse_args(words)
+    parsed = parser.parse_args(words) if name in _ORDERED else parser.parse_intermixed_args(words)
     host = getattr(parsed, "host", None) or options.get("host") or os.environ.get("HOLD_HOST") or DEFAULT_HOST
     client = Client(Channel(host))
     return _attempt(name, lambda: int(getattr(module, f"run_{name}")(client, parsed)))

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import secrets
 import sys
 from pathlib import Path
 from typing import Any
@@ -134,7 +133,7 @@ def build_container(options: argparse.Namespace) -> resource_pb2.Resource:
     name = options.name or make_name()
     resource = resource_pb2.Resource(api_version="hold/v1", kind="Container")
     resource.metadata.name = name
-    resource.metadata.labels.update(_pairs("--label", options.label))
+    resource.metadata.labels.update(read_pairs("--label", options.label))
     spec = resource.container
     if options.rootfs:
         spec.rootfs = str(Path(options.image).absolute())
@@ -153,19 +152,22 @@ def build_container(options: argparse.Namespace) -> resource_pb2.Resource:
 
 def make_name() -> str:
     """Return a name out of two words and a few digits."""
-    return f"{secrets.choice(_FIRST)}-{secrets.choice(_SECOND)}-{secrets.randbelow(10000):04d}"
+    chance = os.urandom(6)
+    first, second, number = (int.from_bytes(chance[place : place + 2], "big") for place in (0, 2, 4))
+    return f"{_FIRST[first % len(_FIRST)]}-{_SECOND[second % len(_SECOND)]}-{number % 10000:04d}"
 
 
 def _set_process(spec: resource_pb2.ContainerSpec, options: argparse.Namespace) -> None:
     if options.command:
         spec.command.extend(options.command)
     if options.entrypoint is not None:
+        spec.entrypoint.SetInParent()  # none at all is something else than the image's own
         spec.entrypoint.extend([options.entrypoint] if options.entrypoint else [])
         if not options.command:
-            spec.command.extend([])
+            spec.command.SetInParent()  # the image's command belongs to the image's entrypoint
     for file in options.env_file:
         spec.environment.update(_read_environment(file))
-    spec.environment.update(_pairs("--env", options.env, inherit=True))
+    spec.environment.update(read_pairs("--env", options.env, inherit=True))
     for flag, attribute in (
         ("workdir", "working_dir"),
         ("user", "user"),
@@ -181,7 +183,8 @@ def _set_process(spec: resource_pb2.ContainerSpec, options: argparse.Namespace) 
     spec.stdin_open = options.interactive
 
 
-def _pairs(flag: str, texts: list[str], *, inherit: bool = False) -> dict[str, str]:
+def read_pairs(flag: str, texts: list[str], *, inherit: bool = False) -> dict[str, str]:
+    """Return the pairs of NAME=VALUE texts; with `inherit`, NAME alone passes on the client's own variable."""
     pairs: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -203,7 +206,7 @@ def _read_environment(path: str) -> dict[str, str]:
         raise Failure(
             f"--env-file: {path} can't be read: {(error.strerror or '').lower()}", code=EXIT_DAEMON
         ) from error
-    return _pairs(
+    return read_pairs(
         "--env-file",
         [line for line in map(str.strip, lines) if line and not line.startswith("#")],
         inherit=True,
@@ -213,15 +216,35 @@ def _read_environment(path: str) -> dict[str, str]:
 def _set_mounts(spec: resource_pb2.ContainerSpec, options: argparse.Namespace) -> None:
     try:
         for text in options.volume:
-            _add_mount(spec, parse_mount(text))
+            _add_mount(spec, parse_mount(_complete_volume(text)))
         for text in options.mount:
             _add_mount(spec, _parse_long_mount(text))
         for text in options.tmpfs:
-            target, _, rest = text.partition(":")
-            fields = dict(part.partition("=")[::2] for part in rest.split(",") if part)
-            _add_mount(spec, {"type": "tmpfs", "target": target, **fields})
+            _add_mount(spec, _parse_tmpfs(text))
     except ValueError as error:
         raise Failure(f"mount: {error}", code=EXIT_DAEMON) from error
+
+
+def _complete_volume(text: str) -> str:
+    """Return SOURCE:TARGET with a directory relative to the client made absolute, and a new volume for TARGET alone."""
+    source, colon, rest = text.partition(":")
+    if not colon:
+        return f"{os.urandom(16).hex()}:{source}"
+    return f"{Path(source).absolute()}:{rest}" if source.startswith(".") else text
+
+
+def _parse_tmpfs(text: str) -> dict[str, object]:
+    target, _, rest = text.partition(":")
+    fields: dict[str, object] = {"type": "tmpfs", "target": target}
+    for part in filter(None, rest.split(",")):
+        key, _, value = part.partition("=")
+        if key in ("size", "mode") and value:
+            fields[key] = value
+        elif part == "ro":
+            fields["readOnly"] = True
+        elif part != "rw":
+            raise ValueError(f"{part!r} is not an option of a tmpfs: use size=SIZE, mode=MODE, ro or rw")
+    return fields
 
 
 def _add_mount(spec: resource_pb2.ContainerSpec, fields: object) -> None:
@@ -272,28 +295,60 @@ def _parse_long_mount(text: str) -> dict[str, object]:
 
 
 def _set_networks(spec: resource_pb2.ContainerSpec, options: argparse.Namespace) -> None:
+    _set_ports(spec, options.publish)
+    for text in options.network:
+        if text not in ("host", "none"):
+            spec.networks.append(_parse_network(text))
+        elif len(options.network) > 1:
+            raise Failure(f"--network: {text} can't be joined with another network", code=EXIT_DAEMON)
+        else:
+            spec.network_mode = text
+    if not (options.ip or options.mac_address or options.network_alias):
+        return
+    if not spec.networks:
+        spec.networks.add(name="bridge")
+    first = spec.networks[0]
+    first.aliases.extend(options.network_alias)
+    if options.ip:
+        first.ipv4 = options.ip
+    if options.mac_address:
+        first.mac = options.mac_address.lower()
+
+
+def _set_ports(spec: resource_pb2.ContainerSpec, texts: list[str]) -> None:
     try:
-        for text in options.publish:
-            for fields in parse_port(text):
-                spec.ports.add(
-                    host_ip=str(fields["hostIP"]),
-                    host_port=int(str(fields["hostPort"])),
-                    container_port=int(str(fields["containerPort"])),
-                    protocol=str(fields["protocol"]),
-                )
+        long_forms = [fields for text in texts for fields in parse_port(text)]
     except ValueError as error:
         raise Failure(f"--publish: {error}", code=EXIT_DAEMON) from error
-    for text in options.network:
-        if text in ("host", "none"):
-            spec.network_mode = text
-            continue
-        spec.networks.add(name=text.partition("=")[2] if text.startswith("name=") else text)
-    if (options.ip or options.mac_address or options.network_alias) and not spec.networks:
-        spec.networks.add(name="bridge")
-    if spec.networks:
-        first = spec.networks[0]
-        first.aliases.extend(options.network_alias)
-        if options.ip:
-            first.ipv4 = options.ip
-        if options.mac_address:
-            first.mac = options.mac_address.lower()
+    for fields in long_forms:
+        spec.ports.add(
+            host_ip=str(fields["hostIP"]),
+            host_port=int(str(fields["hostPort"])),
+            container_port=int(str(fields["containerPort"])),
+            protocol=str(fields["protocol"]),
+        )
+
+
+def _parse_network(text: str) -> resource_pb2.NetworkAttachment:
+    """Return the attachment of `NAME`, `NAME:ALIAS,...` or `name=NAME,alias=A,ip=I,mac-address=M`."""
+    if "=" not in text:
+        name, _, aliases = text.partition(":")
+        name = "bridge" if name == "default" else name
+        return resource_pb2.NetworkAttachment(name=name, aliases=filter(None, aliases.split(",")))
+    attachment = resource_pb2.NetworkAttachment()
+    for part in text.split(","):
+        key, _, value = part.partition("=")
+        match key:
+            case "name":
+                attachment.name = value
+            case "alias":
+                attachment.aliases.append(value)
+            case "ip":
+                attachment.ipv4 = value
+            case "mac-address":
+                attachment.mac = value.lower()
+            case _:
+                raise Failure(
+                    f"--network: {key!r} is not a key: use name, alias, ip, mac-address", code=EXIT_DAEMON
+                )
+    return attachment

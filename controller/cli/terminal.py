@@ -38,7 +38,7 @@ class Conversation:
     stdin: bool
     raw: bool
     proxy_signals: bool = True
-    _typed: bytes = b""
+    _held: bytes = b""
     _wake: tuple[int, int] = field(default_factory=os.pipe)
 
     def run(self) -> container_pb2.Exit:
@@ -80,11 +80,23 @@ class Conversation:
             self._send(container_pb2.Input(end=True))
             return False
         if self.raw:
-            self._typed = (self._typed + data)[-len(DETACH_KEYS) :]
-            if self._typed == DETACH_KEYS:
-                raise Detached
-        self._send(container_pb2.Input(data=data))
+            data = self._hold_back(data)
+        if data:
+            self._send(container_pb2.Input(data=data))
         return True
+
+    def _hold_back(self, data: bytes) -> bytes:
+        """Return what to pass on: all but what may be the beginning of the detach keys; Detached when they are whole."""
+        typed = self._held + data
+        before, found, _ = typed.partition(DETACH_KEYS)
+        if found:
+            if before:
+                self._send(container_pb2.Input(data=before))
+            self.call.cancel()
+            raise Detached
+        kept = next((n for n in range(len(DETACH_KEYS) - 1, 0, -1) if typed.endswith(DETACH_KEYS[:n])), 0)
+        self._held = typed[len(typed) - kept :]
+        return typed[: len(typed) - kept]
 
     def _send_size(self) -> None:
         with contextlib.suppress(OSError):

@@ -39,7 +39,7 @@ def run_wait(client: Client, options: argparse.Namespace) -> int:
     if not options.condition:
         return _wait_for_ends(client, options.references)
     timeout_s = parse_timeout_s(options.timeout)
-    with _deadline(timeout_s):
+    with deadline(timeout_s):
         try:
             _wait(client, options)
         except TimeoutError as error:
@@ -57,7 +57,7 @@ def parse_timeout_s(text: str) -> float:
 
 
 @contextlib.contextmanager
-def _deadline(timeout_s: float) -> Iterator[None]:
+def deadline(timeout_s: float) -> Iterator[None]:
     """Raise TimeoutError in the block when the time is over."""
 
     def ring(*_: object) -> None:

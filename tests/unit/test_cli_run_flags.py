@@ -1,0 +1,164 @@
+"""Docker's flags of `hold run`, as specs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf import json_format
+
+from controller.cli import run
+from controller.cli.client import Failure
+from controller.cli.main import Parser
+
+HERE = str(Path.cwd())
+
+
+def _build(words: list[str]) -> dict[str, Any]:
+    parser = Parser(prog="hold run", add_help=False)
+    run.add_run(parser)
+    resource = run.build_container(parser.parse_args(words))
+    fields: dict[str, Any] = json_format.MessageToDict(resource)
+    return fields
+
+
+ROWS: list[tuple[list[str], dict[str, Any]]] = [
+    ([], {}),
+    (["-it"], {"tty": True, "stdinOpen": True}),
+    (["--rm", "--read-only"], {"autoRemove": True, "readOnly": True}),
+    (["-w", "/w", "-u", "1:2", "-h", "box"], {"workingDir": "/w", "user": "1:2", "hostname": "box"}),
+    (["-e", "A=1", "-eB=2=3", "-e", "C="], {"environment": {"A": "1", "B": "2=3", "C": ""}}),
+    (["-e", "PASSED", "-e", "UNSET"], {"environment": {"PASSED": "on"}}),
+    (["--entrypoint", "sh"], {"entrypoint": ["sh"], "command": []}),
+    (["--entrypoint", ""], {"entrypoint": [], "command": []}),
+    (["-m", "64m"], {"resources": {"memory": "67108864"}}),
+    (["--cpus", ".5", "--pids-limit", "9"], {"resources": {"cpus": 0.5, "pids": "9"}}),
+    (["--pids-limit", "-1"], {"resources": {}}),
+    (["--restart", "always"], {"restart": {"name": "always"}}),
+    (["--restart", "on-failure:3"], {"restart": {"name": "on-failure", "maxRetries": "3"}}),
+    (["--stop-signal", "INT", "--stop-timeout", "3"], {"stopSignal": "INT", "stopGracePeriod": 3.0}),
+    (["--runtime", "runc"], {"runtime": "runc"}),
+    (["-p", "80"], {"ports": [{"containerPort": "80", "protocol": "tcp"}]}),
+    (["-p=8080:80"], {"ports": [{"hostPort": "8080", "containerPort": "80", "protocol": "tcp"}]}),
+    (
+        ["-p", "127.0.0.1:81-82:91-92/udp"],
+        {
+            "ports": [
+                {"hostIP": "127.0.0.1", "hostPort": "81", "containerPort": "91", "protocol": "udp"},
+                {"hostIP": "127.0.0.1", "hostPort": "82", "containerPort": "92", "protocol": "udp"},
+            ]
+        },
+    ),
+    (
+        ["-v", "data:/x:ro"],
+        {"mounts": [{"type": "volume", "source": "data", "target": "/x", "readOnly": True}]},
+    ),
+    (
+        ["-v", "/host:/x"],
+        {"mounts": [{"type": "bind", "source": "/host", "target": "/x", "createHostPath": True}]},
+    ),
+    (
+        ["-v", "./here:/x"],
+        {"mounts": [{"type": "bind", "source": f"{HERE}/here", "target": "/x", "createHostPath": True}]},
+    ),
+    (
+        ["--mount", "type=bind,src=/a,dst=/b,ro"],
+        {"mounts": [{"type": "bind", "source": "/a", "target": "/b", "readOnly": True}]},
+    ),
+    (
+        ["--mount", "source=data,target=/b"],
+        {"mounts": [{"type": "volume", "source": "data", "target": "/b"}]},
+    ),
+    (
+        ["--mount", "type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=700"],
+        {"mounts": [{"type": "tmpfs", "target": "/t", "size": "1048576", "mode": "448"}]},
+    ),
+    (
+        ["--tmpfs", "/t:size=64m,ro"],
+        {"mounts": [{"type": "tmpfs", "target": "/t", "size": "67108864", "readOnly": True}]},
+    ),
+    (["--network", "host"], {"networkMode": "host"}),
+    (["--network", "default"], {"networks": [{"name": "bridge"}]}),
+    (
+        ["--network", "a:x,y", "--network", "b"],
+        {"networks": [{"name": "a", "aliases": ["x", "y"]}, {"name": "b"}]},
+    ),
+    (
+        ["--network", "name=a,alias=x,ip=10.0.0.3,mac-address=02:00:00:00:00:0A"],
+        {"networks": [{"name": "a", "aliases": ["x"], "ipv4": "10.0.0.3", "mac": "02:00:00:00:00:0a"}]},
+    ),
+    (["--ip", "10.0.0.2"], {"networks": [{"name": "bridge", "ipv4": "10.0.0.2"}]}),
+    (
+        ["--network", "a", "--network-alias", "x", "--mac-address", "02:00:00:00:00:0A"],
+        {"networks": [{"name": "a", "aliases": ["x"], "mac": "02:00:00:00:00:0a"}]},
+    ),
+]
+
+
+@pytest.mark.parametrize(("flags", "spec"), ROWS, ids=lambda value: " ".join(value) or "none")
+def test_flags_become_a_spec(flags: list[str], spec: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PASSED", "on")
+    monkeypatch.delenv("UNSET", raising=False)
+    assert _build([*flags, "box:1"])["container"] == {"image": "box:1", **spec}
+
+
+def test_what_follows_the_image_is_the_command() -> None:
+    assert _build(["box:1", "sh", "-c", "ls -l", "--rm"])["container"] == {
+        "image": "box:1",
+        "command": ["sh", "-c", "ls -l", "--rm"],
+    }
+
+
+def test_a_directory_instead_of_an_image() -> None:
+    assert _build(["--rootfs", ".", "sh"])["container"] == {"rootfs": HERE, "command": ["sh"]}
+
+
+def test_a_target_alone_makes_a_new_volume() -> None:
+    sources = [_build(["-v", "/x", "box:1"])["container"]["mounts"][0]["source"] for _ in range(2)]
+    assert len(set(sources)) == 2
+    assert all(len(source) == 32 for source in sources)
+
+
+def test_names_and_labels() -> None:
+    metadata = _build(["--name", "web", "-l", "a=b", "--label", "c", "box:1"])["metadata"]
+    assert metadata == {"name": "web", "labels": {"a": "b", "c": ""}}
+    assert _build(["box:1"])["metadata"]["name"] != _build(["box:1"])["metadata"]["name"]
+
+
+def test_variables_come_from_files(tmp_path: Path) -> None:
+    path = tmp_path / "variables"
+    path.write_text("# comment\n\nA=1\n  B=2 3\n")
+    assert _build(["--env-file", str(path), "-e", "A=9", "box:1"])["container"]["environment"] == {
+        "A": "9",
+        "B": "2 3",
+    }
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["-m", "lots"], "--memory: 'lots' is not a size"),
+        (["-p", "99999:1"], "--publish: '99999:1': port 99999"),
+        (["-p", "1-2:3"], "--publish"),
+        (["-e", "=x"], "--env: '=x' is not NAME=VALUE"),
+        (["--env-file", "/nowhere"], "--env-file: /nowhere can't be read"),
+        (["--mount", "type=bind,what=1,target=/x"], "'what=1' is not a key"),
+        (["--mount", "source=a"], "has no target"),
+        (["--tmpfs", "/t:what"], "'what' is not an option"),
+        (["--network", "host", "--network", "a"], "host can't be joined"),
+        (["--network", "what=1"], "'what' is not a key"),
+        (["--restart", "always:3"], "--restart"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_wrong_values_name_the_flag(flags: list[str], words: str) -> None:
+    with pytest.raises(Failure) as caught:
+        _build([*flags, "box:1"])
+    assert words in str(caught.value)
+    assert caught.value.code == run.EXIT_DAEMON
+
+
+def test_an_unknown_flag_is_refused_with_dockers_code(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        _build(["--nmae", "x", "box:1"])
+    assert caught.value.code == run.EXIT_DAEMON
+    assert "--nmae" in capsys.readouterr().err
