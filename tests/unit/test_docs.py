@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from controller.manifests.load import load_documents, load_path
+from controller.api.status import CODES, derive_reason
+from controller.api.v1 import container_pb2, image_pb2, state_pb2, system_pb2
+from controller.cli.main import COMMANDS
+from controller.errors import HoldError, ManagedElsewhere
+from controller.manifests.load import load_documents
 from controller.model.explain import describe_fields
 from controller.model.ids import KINDS, KindName
 from controller.settings import Settings, list_flags, load_settings
@@ -51,13 +55,6 @@ def test_an_example_can_be_loaded(text: str) -> None:
     assert load_documents(text, source="example")
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT_PATH / "manifests").rglob("*.yaml")), ids=lambda path: path.stem
-)
-def test_a_shipped_manifest_can_be_loaded(path: Path) -> None:
-    assert load_path(path)
-
-
 @pytest.mark.parametrize("path", MANUAL_PATHS, ids=lambda path: path.name)
 def test_what_a_page_links_to_exists(path: Path) -> None:
     targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text())
@@ -88,3 +85,32 @@ def test_the_defaults_of_settings_are_those_of_the_manual(tmp_path: Path) -> Non
     flags = {"config": str(tmp_path / "daemon.yaml")}
     assert load_settings(flags, said) == load_settings(flags, {})
     assert len(said) == sum(field.default not in (None, "") for field in Settings.model_fields.values())
+
+
+def test_every_error_is_in_the_manual_with_its_code() -> None:
+    rows = read_table("api.md", "| reason | code |")
+    assert [row[:2] for row in rows] == [[spell_reason(error), code.name] for error, code in CODES.items()]
+
+
+def spell_reason(error: type[HoldError]) -> str:
+    if issubclass(error, ManagedElsewhere):
+        return derive_reason(error("text", manager="other"))
+    return derive_reason(error("text"))
+
+
+def test_every_method_is_in_the_manual() -> None:
+    said = {
+        service: methods.split(", ") for service, methods in read_table("api.md", "| service | methods |")
+    }
+    files = (state_pb2, container_pb2, image_pb2, system_pb2)
+    services = [service for file in files for service in file.DESCRIPTOR.services_by_name.values()]
+    wanted = {service.full_name: [method.name for method in service.methods] for service in services}
+    assert said == wanted | {"grpc.health.v1.Health": ["Check", "Watch"]}
+
+
+def test_commands_in_the_manual_exist() -> None:
+    named = set()
+    for path in MANUAL_PATHS:
+        for text in re.findall(r"```sh\n(.*?)```", path.read_text(), re.DOTALL):
+            named |= set(re.findall(r"^(?:HOLD_\w+=\S+ )?hold (?:--host \S+ )?([a-z]+)", text, re.MULTILINE))
+    assert named - COMMANDS.keys() == set()
