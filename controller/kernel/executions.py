@@ -8,6 +8,7 @@ import signal
 import struct
 import termios
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 from controller.kernel.subprocesses import Child, Stdio, wait_readable
@@ -55,7 +56,10 @@ def render_exec_process(config: dict[str, Any], want: ExecWant, accounts: Accoun
 
 
 def _every_capability() -> tuple[str, ...]:
-    return tuple(f"CAP_{name}" for name in _CAPABILITY_NAMES)
+    """Return what the daemon itself has: nobody can give more."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    permitted = next(int(line.split()[1], 16) for line in lines if line.startswith("CapPrm:"))
+    return tuple(f"CAP_{name}" for bit, name in enumerate(_CAPABILITY_NAMES) if permitted >> bit & 1)
 
 
 _CAPABILITY_NAMES = (
@@ -66,6 +70,7 @@ _CAPABILITY_NAMES = (
     "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
     "CHECKPOINT_RESTORE",
 )  # fmt: skip
+"""By their numbers, from 0 (linux/capability.h)."""
 
 
 class ExecPipes:

@@ -25,7 +25,7 @@ from controller.kernel.executions import ExecPipes, ExecSession, render_exec_pro
 from controller.kernel.gates import AttachGate, Gates
 from controller.kernel.inotify import Inotify
 from controller.kernel.logs import read_log
-from controller.kernel.runtimes import Runtimes, classify_failure
+from controller.kernel.runtimes import Runtimes, classify_failure, parse_complaint
 from controller.kernel.subprocesses import Child, Runner
 from controller.model.facts import AccountFiles
 from controller.model.ids import Uid
@@ -114,7 +114,7 @@ class ContainerSessions:
         if complaint:
             await session.close()
             failure = classify_failure(complaint, want.arguments[0])
-            raise Refused(failure.message if failure is not None else complaint)
+            raise Refused(failure.message if failure is not None else parse_complaint(complaint))
         return session
 
 

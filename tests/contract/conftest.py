@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.kernel.gates import Gates
 from tests.contract.containers import ContainerPorts, fake_containers, linux_containers
 from tests.contract.network import NetworkPorts, fake_network, linux_network
 
@@ -30,12 +31,12 @@ async def network(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 )
 async def containers(request: pytest.FixtureRequest) -> AsyncIterator[ContainerPorts]:
     """The ports of containers."""
-    async with linux_containers(request.param) if request.param else fake_containers() as ports:
+    async with linux_containers(request.param, Gates()) if request.param else fake_containers() as ports:
         yield ports
 
 
 @pytest.fixture(params=["crun", "runc"])
 async def linux(request: pytest.FixtureRequest) -> AsyncIterator[ContainerPorts]:
     """The ports of containers on Linux, for what the fake machine does not know; for tests marked kernel."""
-    async with linux_containers(request.param) as ports:
+    async with linux_containers(request.param, Gates()) as ports:
         yield ports

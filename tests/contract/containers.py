@@ -117,7 +117,7 @@ async def fake_containers() -> AsyncIterator[ContainerPorts]:
 
 
 @asynccontextmanager
-async def linux_containers(runtime: str) -> AsyncIterator[ContainerPorts]:
+async def linux_containers(runtime: str, gates: Gates) -> AsyncIterator[ContainerPorts]:
     """Ports of Linux, in a test host; nothing of theirs is left at the end. An empty runtime lets them choose."""
     base_path = Path(tempfile.mkdtemp(prefix="contract-", dir="/run"))
     image_path = make_image(base_path / "image")
@@ -126,7 +126,7 @@ async def linux_containers(runtime: str) -> AsyncIterator[ContainerPorts]:
 
     def open_processes() -> OciProcesses:
         return OciProcesses(
-            layout=layout, runner=runner, cgroups=cgroups, gates=Gates(), default_runtime=runtime
+            layout=layout, runner=runner, cgroups=cgroups, gates=gates, default_runtime=runtime
         )
 
     ports = ContainerPorts(

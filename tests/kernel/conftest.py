@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kernel.box import Box, open_box
 from tests.kernel.network_host import NetworkHost, network_host
 
 
@@ -26,3 +27,10 @@ async def network(tmp_path: Path) -> AsyncIterator[NetworkHost]:
     """Bridges and containers, without rules yet."""
     async with network_host(tmp_path) as host:
         yield host
+
+
+@pytest.fixture(params=["crun", "runc"])
+async def box(request: pytest.FixtureRequest) -> AsyncIterator[Box]:
+    """Containers with each runtime, and ways into them."""
+    async with open_box(request.param) as box:
+        yield box
