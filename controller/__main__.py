@@ -1,6 +1,7 @@
 """The `hold` command: the daemon, or a client of it."""
 
 import gc
+import os
 import sys
 
 
@@ -14,7 +15,9 @@ def main() -> None:
     gc.disable()  # a client is done before garbage matters; collecting while importing costs milliseconds
     from controller.cli.main import run
 
-    sys.exit(run(arguments))
+    code = run(arguments)
+    sys.stderr.flush()
+    os._exit(code)  # nothing is left to be done, and taking the interpreter down costs milliseconds
 
 
 if __name__ == "__main__":

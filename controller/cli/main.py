@@ -17,6 +17,8 @@ from controller.cli.transport import CallFailed, Channel, Unreachable
 DEFAULT_HOST = "unix:///run/hold/hold.sock"
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+EXIT_INTERRUPTED = 128 + 2
+EXIT_PIPE_CLOSED = 128 + 13
 EXIT_DAEMON = 125
 """What Docker exits with when it is not the program in the container that failed."""
 
@@ -81,7 +83,17 @@ class Parser(argparse.ArgumentParser):
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line; returns the exit code."""
+    """Run one command line; returns the exit code, with all output written."""
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence_output()
+        return EXIT_PIPE_CLOSED
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
     options, rest = _split_global(list(arguments))
     if not rest or rest[0] in ("-h", "--help", "help"):
         print(render_help())
@@ -116,11 +128,8 @@ def _attempt(name: str, body: Any) -> int:  # noqa: ANN401
     except (Unreachable, Failure) as error:
         print(f"hold: {error}", file=sys.stderr)
         return error.code if isinstance(error, Failure) and error.code else failed
-    except BrokenPipeError:
-        _silence_output()
-        return EXIT_FAILED
     except KeyboardInterrupt:
-        return 130
+        return EXIT_INTERRUPTED
     return failed
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from controller.api.v1 import container_pb2, resource_pb2, state_pb2
 from controller.cli.client import Client, Failure
-from controller.cli.lifecycle import add_limit_flags, set_limits, set_restart
+from controller.cli.limits import add_limit_flags, set_limits, set_restart
 from controller.cli.terminal import Conversation, Detached
 from controller.model.short_forms import parse_mount, parse_port
 
