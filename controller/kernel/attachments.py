@@ -97,7 +97,9 @@ class KernelAttachments:
             bridge = find_link(netlink, name=want.bridge)
             if bridge is None:
                 raise NotFound(f"there is no bridge {want.bridge}")
-            self._ensure_outside(netlink, want, inside, bridge)
+            if self._ensure_outside(netlink, want, inside, bridge):
+                _complete_inside(want, inside)
+                return
         _ensure_inside(want, inside)
 
     def _ensure_outside(
@@ -106,7 +108,8 @@ class KernelAttachments:
         want: AttachmentWant,
         inside: Inside,
         bridge: rtnetlink.Link,
-    ) -> None:
+    ) -> bool:
+        """Return whether the pair had to be made."""
         alias = derive_link_alias(self._layout.instance, want.container)
         link = find_link(netlink, name=want.host_link)
         if link is not None and (link.alias != alias or link.kind != "veth"):
@@ -124,6 +127,7 @@ class KernelAttachments:
             netlink.run(*finish)
         if want.mtu is not None and (link is None or link.mtu != want.mtu):
             netlink.run(rtnetlink.set_mtu(want.host_link, want.mtu))
+        return link is None
 
     def _create(self, netlink: Netlink, want: AttachmentWant, finish: Sequence[Message]) -> None:
         netns_fd = os.open(self._layout.netns_path(want.container), os.O_RDONLY | os.O_CLOEXEC)
@@ -141,6 +145,19 @@ class KernelAttachments:
             link = find_link(netlink, name=host_link)
             if link is not None and link.alias == alias and link.kind == "veth":
                 netlink.run(rtnetlink.delete_link(link.index), tolerate=_GONE)
+
+
+def _complete_inside(want: AttachmentWant, inside: Inside) -> None:
+    """Give a new link all that it should have, in one batch."""
+    peer = inside.find_link(want.inside)
+    if peer is None:
+        raise NotFound(f"link {want.host_link} was removed meanwhile")
+    changes = [rtnetlink.add_address(peer.index, want.address), rtnetlink.set_link(want.inside, up=True)]
+    if want.mtu is not None:
+        changes.append(rtnetlink.set_mtu(want.inside, want.mtu))
+    if want.gateway:
+        changes.append(rtnetlink.set_default_route(peer.index, want.gateway))
+    inside.run(*changes)
 
 
 def _ensure_inside(want: AttachmentWant, inside: Inside) -> None:
@@ -212,11 +229,7 @@ def _describe(
         inside=peer.name,
         inside_up=peer.up,
         mac=peer.mac,
-        addresses=tuple(
-            each.text
-            for each in facts.addresses
-            if each.index == peer.index and has_subnet_route(each, facts.routes)
-        ),
+        addresses=tuple(each.text for each in facts.settled if each.index == peer.index),
         gateway=gateways[0] if gateways else "",
         mtu=peer.mtu,
     )

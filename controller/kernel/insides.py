@@ -4,6 +4,7 @@ A namespace's monitor tells whether anything changed since the last look, so tha
 system call. A kept socket keeps its namespace alive: whoever drops a namespace calls `forget` first.
 """
 
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,24 +16,29 @@ from controller.kernel.threads import run_in_netns
 from controller.model.ids import Uid
 from controller.model.layout import Layout
 
+THREAD_NETNS_PATH = "/proc/thread-self/ns/net"
 _GROUPS = (rtnetlink.RTNLGRP_LINK, rtnetlink.RTNLGRP_IPV4_IFADDR, rtnetlink.RTNLGRP_IPV4_ROUTE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InsideFacts:
-    """What a namespace has."""
+    """What a namespace has; `settled` are those of its addresses whose neighbours are reached."""
 
-    links: tuple[rtnetlink.Link, ...]
-    addresses: tuple[rtnetlink.Address, ...]
-    routes: tuple[rtnetlink.Route, ...]
+    links: tuple[rtnetlink.Link, ...] = ()
+    addresses: tuple[rtnetlink.Address, ...] = ()
+    settled: tuple[rtnetlink.Address, ...] = ()
+    routes: tuple[rtnetlink.Route, ...] = ()
 
 
 class Inside:
-    """One namespace, told apart from an earlier one at the same path by its inode; usable from any thread."""
+    """One namespace, told apart from an earlier one at the same path by its inode; usable from any thread.
 
-    def __init__(self, path: str) -> None:
-        self.inode = Path(path).stat().st_ino
-        self.monitor, self._netlink = run_in_netns(path, lambda: (Monitor(_GROUPS), Netlink()))
+    It is the namespace of the thread that makes this.
+    """
+
+    def __init__(self) -> None:
+        self.inode = Path(THREAD_NETNS_PATH).stat().st_ino
+        self.monitor, self._netlink = Monitor(_GROUPS), Netlink()
         self._lock = threading.Lock()
         self._facts: InsideFacts | None = None
         self._closed = False
@@ -40,8 +46,10 @@ class Inside:
         """Called once by the thread that closes this; whoever hears the monitor must stop then."""
 
     def read(self) -> InsideFacts:
-        """Return what is in the namespace."""
+        """Return what is in the namespace, nothing when this is closed."""
         with self._lock:
+            if self._closed:
+                return InsideFacts()
             self._drain()
             if self._facts is None:
                 self._facts = self._read_all()
@@ -52,6 +60,12 @@ class Inside:
         with self._lock:
             self._facts = None
             self._netlink.run(*messages, tolerate=tolerate)
+
+    def find_link(self, name: str) -> rtnetlink.Link | None:
+        """Return the namespace's link with a name, None when there is none."""
+        with self._lock:
+            answer = self._netlink.get(rtnetlink.get_link(name=name))
+        return rtnetlink.parse_link(answer) if answer is not None else None
 
     def has_news(self) -> bool:
         """Tell whether anything changed since the last look."""
@@ -78,13 +92,14 @@ class Inside:
 
     def _read_all(self) -> InsideFacts:
         links = self._netlink.dump(rtnetlink.dump_links())
-        addresses = self._netlink.dump(rtnetlink.dump_addresses())
-        routes = self._netlink.dump(rtnetlink.dump_routes())
-        parsed = (rtnetlink.parse_route(each) for each in routes)
+        addresses = tuple(map(rtnetlink.parse_address, self._netlink.dump(rtnetlink.dump_addresses())))
+        parsed = map(rtnetlink.parse_route, self._netlink.dump(rtnetlink.dump_routes()))
+        routes = tuple(route for route in parsed if route is not None)
         return InsideFacts(
-            links=tuple(rtnetlink.parse_link(each) for each in links),
-            addresses=tuple(rtnetlink.parse_address(each) for each in addresses),
-            routes=tuple(route for route in parsed if route is not None),
+            links=tuple(map(rtnetlink.parse_link, links)),
+            addresses=addresses,
+            settled=tuple(each for each in addresses if rtnetlink.has_subnet_route(each, routes)),
+            routes=routes,
         )
 
 
@@ -93,33 +108,41 @@ class Insides:
 
     def __init__(self, *, layout: Layout) -> None:
         self._layout = layout
+        self._device = Path(THREAD_NETNS_PATH).stat().st_dev
         self._known: dict[Uid, Inside] = {}
         self._lock = threading.Lock()
 
     def list(self) -> tuple[Uid, ...]:
         """Return the containers that have a namespace; lets go of those that have lost it."""
         try:
-            names = [path.name for path in Path(self._layout.netns_dir_path).iterdir()]
+            with os.scandir(self._layout.netns_dir_path) as entries:
+                found = sorted(Uid(entry.name) for entry in entries if entry.stat().st_dev == self._device)
         except FileNotFoundError:
-            names = []
-        found = tuple(Uid(name) for name in sorted(names) if self._is_mounted(Uid(name)))
+            found = []
         for uid in set(self._known).difference(found):
             self.forget(uid)
-        return found
+        return tuple(found)
 
     def find(self, uid: Uid) -> Inside | None:
         """Return a container's namespace, None when it has none."""
-        if not self._is_mounted(uid):
+        path = self._layout.netns_path(uid)
+        try:
+            status = Path(path).stat()
+        except FileNotFoundError:
+            status = None
+        if status is None or status.st_dev != self._device:
             self.forget(uid)
             return None
-        path = self._layout.netns_path(uid)
         with self._lock:
             inside = self._known.get(uid)
-            if inside is None or inside.inode != Path(path).stat().st_ino:
-                if inside is not None:
-                    inside.close()
-                inside = self._known[uid] = Inside(path)
+            if inside is None or inside.inode != status.st_ino:
+                inside = self._keep(uid, run_in_netns(path, Inside))
             return inside
+
+    def adopt(self, uid: Uid, inside: Inside) -> None:
+        """Keep the sockets in a namespace that was just made for a container."""
+        with self._lock:
+            self._keep(uid, inside)
 
     def forget(self, uid: Uid) -> None:
         """Close the sockets in a container's namespace."""
@@ -128,9 +151,9 @@ class Insides:
         if inside is not None:
             inside.close()
 
-    def _is_mounted(self, uid: Uid) -> bool:
-        try:
-            there = Path(self._layout.netns_path(uid)).stat().st_dev
-            return there != Path(self._layout.netns_dir_path).stat().st_dev
-        except FileNotFoundError:
-            return False
+    def _keep(self, uid: Uid, inside: Inside) -> Inside:
+        before = self._known.get(uid)
+        if before is not None:
+            before.close()
+        self._known[uid] = inside
+        return inside

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from controller.errors import Exhausted, Refused
 from controller.kernel import rtnetlink, syscalls
-from controller.kernel.insides import Insides
+from controller.kernel.insides import THREAD_NETNS_PATH, Inside, Insides
 from controller.kernel.mountinfo import read_mounts
-from controller.kernel.netlink import Netlink
 from controller.kernel.threads import run_apart
 from controller.model.facts import NamespaceFacts
 from controller.model.ids import Uid
@@ -26,6 +25,7 @@ class KernelNamespaces:
         self._layout = layout
         self._insides = insides
         self._directory_lock = threading.Lock()
+        self._is_prepared = False
 
     async def list(self) -> tuple[NamespaceFacts, ...]:
         """Return every namespace of this instance."""
@@ -69,17 +69,19 @@ class KernelNamespaces:
         self._prepare_directory()
         path = self._layout.netns_path(container)
         Path(path).touch(mode=0o600)
-        run_apart(lambda: _make_namespace(path))
+        self._insides.adopt(container, run_apart(lambda: _make_namespace(path)))
 
     def _prepare_directory(self) -> None:
         """Make the directory a private mount, so that namespaces kept in it don't spread to other mount namespaces."""
         path = self._layout.netns_dir_path
         with self._directory_lock:
-            if any(mount.target == path for mount in read_mounts()):
+            if self._is_prepared:
                 return
-            Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
-            syscalls.mount(path, path, flags=syscalls.MS_BIND)
-            syscalls.mount("", path, flags=syscalls.MS_PRIVATE)
+            if all(mount.target != path for mount in read_mounts()):
+                Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
+                syscalls.mount(path, path, flags=syscalls.MS_BIND)
+                syscalls.mount("", path, flags=syscalls.MS_PRIVATE)
+            self._is_prepared = True
 
     def _delete(self, container: Uid) -> None:
         self._insides.forget(container)
@@ -92,16 +94,18 @@ class KernelNamespaces:
         Path(path).unlink(missing_ok=True)
 
 
-def _make_namespace(path: str) -> None:
+def _make_namespace(path: str) -> Inside:
     """Give the calling thread a new namespace, and keep that at `path` once it is whole."""
     syscalls.unshare(syscalls.CLONE_NEWNET)
     for scope in ("all", "default"):
         setting = Path(f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6")
         if setting.exists():
             setting.write_text("1")
-    netlink = Netlink()
+    inside = Inside()
     try:
-        netlink.run(rtnetlink.set_link("lo", up=True))
-    finally:
-        netlink.close()
-    syscalls.mount("/proc/thread-self/ns/net", path, flags=syscalls.MS_BIND)
+        inside.run(rtnetlink.set_link("lo", up=True))
+        syscalls.mount(THREAD_NETNS_PATH, path, flags=syscalls.MS_BIND)
+    except OSError:
+        inside.close()
+        raise
+    return inside
