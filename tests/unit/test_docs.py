@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from google.protobuf import json_format
+from google.protobuf.message_factory import GetMessageClass
 
+from controller.api.convert import to_draft
 from controller.api.status import CODES, derive_reason
 from controller.api.v1 import container_pb2, image_pb2, state_pb2, system_pb2
 from controller.cli.main import COMMANDS
@@ -114,3 +117,17 @@ def test_commands_in_the_manual_exist() -> None:
         for text in re.findall(r"```sh\n(.*?)```", path.read_text(), re.DOTALL):
             named |= set(re.findall(r"^(?:HOLD_\w+=\S+ )?hold (?:--host \S+ )?([a-z]+)", text, re.MULTILINE))
     assert named - COMMANDS.keys() == set()
+
+
+def test_requests_in_the_manual_are_those_of_the_api() -> None:
+    text = (ROOT_PATH / "docs/api.md").read_text()
+    inline = re.findall(r"-d '(.*?)' \S+ hold\.v1\.StateService/(\w+)", text)
+    long = re.findall(r"hold\.v1\.StateService/(\w+) <<'JSON'\n(.*?)\nJSON", text, re.DOTALL)
+    requests = [(method, body) for body, method in inline] + long
+    assert len(requests) >= 4
+    service = state_pb2.DESCRIPTOR.services_by_name["StateService"]
+    for method, body in requests:
+        message = GetMessageClass(service.methods_by_name[method].input_type)()
+        json_format.Parse(body, message)
+        for resource in getattr(message, "resources", ()):
+            assert to_draft(resource).key.kind == resource.kind
