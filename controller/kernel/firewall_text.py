@@ -3,12 +3,14 @@
 Ours are the chains of an instance, all rules in them, and the rules elsewhere that bear its comment (jumps).
 """
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from controller.model.names import ADMIN_CHAIN, derive_chain
 
+_LONG_CHAIN = 32
 _RULE = re.compile(r"-A (\S+) (.*)")
 
 
@@ -102,18 +104,35 @@ def _render_table(
     stale = [chain for chain in found if owner.is_chain(chain) and chain not in asked]
     ours = [chain for chain in asked if owner.is_chain(chain)]
     changed = [chain for chain in ours if found.get(chain) != asked[chain]]
-    for chain in [*changed, *stale]:
+    edits = {chain: _render_edit(chain, found.get(chain, ()), asked[chain]) for chain in changed}
+    for chain in [*(each for each in changed if edits[each] is None), *stale]:
         yield f":{chain} - [0:0]"
     needs_admin = any(rule.endswith(f"-j {ADMIN_CHAIN}") for rules in asked.values() for rule in rules)
     if needs_admin and ADMIN_CHAIN not in found:
         yield f":{ADMIN_CHAIN} - [0:0]"
-    for chain in changed:
-        yield from (f"-A {chain} {rule}" for rule in asked[chain])
+    for chain, edit in edits.items():
+        yield from edit if edit is not None else (f"-A {chain} {rule}" for rule in asked[chain])
     for chain in dict.fromkeys([*found, *asked]):
         if not owner.is_chain(chain):
             yield from _render_jumps(chain, asked.get(chain, ()), found.get(chain, ()), owner)
     for chain in stale:
         yield f"-X {chain}"
+
+
+def _render_edit(chain: str, found: Sequence[str], asked: Sequence[str]) -> list[str] | None:
+    """Return what changes a few rules of a long chain, None where filling it anew costs no more.
+
+    Removals come first; what is left are rules that stay, in order, so each place counts from those before it.
+    """
+    if len(found) < _LONG_CHAIN:
+        return None
+    removals: list[str] = []
+    additions: list[str] = []
+    matcher = difflib.SequenceMatcher(None, found, asked, autojunk=False)
+    for _, first, last, place, end in (each for each in matcher.get_opcodes() if each[0] != "equal"):
+        removals += [f"-D {chain} {rule}" for rule in found[first:last]]
+        additions += [f"-I {chain} {index + 1} {asked[index]}" for index in range(place, end)]
+    return [*removals, *additions] if len(removals) + len(additions) < len(asked) / 4 else None
 
 
 def _render_jumps(chain: str, jumps: Sequence[str], rules: Sequence[str], owner: Ownership) -> Iterator[str]:

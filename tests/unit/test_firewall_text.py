@@ -1,0 +1,119 @@
+"""From what is installed to what is wanted, in the fewest words, touching nothing of others."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.kernel.firewall_text import Ownership, Table, are_equal, parse_tables, render_replacement
+
+OWNER = Ownership(instance="hold")
+JUMP = '-m comment --comment "hold:hold" -j HOLD-FORWARD'
+OTHER_INSTANCE_JUMP = '-m comment --comment "hold:lab" -j HOLD-abc123-FORWARD'
+
+Chains = dict[str, tuple[str, ...]]
+
+
+def restore(text: str, chains: Chains) -> Chains:
+    """Return the chains of the filter table after iptables-restore --noflush (iptables-restore(8))."""
+    after = {name: list(rules) for name, rules in chains.items()}
+    for line in text.splitlines():
+        if line.startswith(":"):
+            after[line[1:].split()[0]] = []
+        elif line.startswith("-A "):
+            _, chain, rule = line.split(" ", 2)
+            after[chain].append(rule)
+        elif line.startswith("-I "):
+            _, chain, place, rule = line.split(" ", 3)
+            assert 1 <= int(place) <= len(after[chain]) + 1
+            after[chain].insert(int(place) - 1, rule)
+        elif line.startswith("-D "):
+            _, chain, rule = line.split(" ", 2)
+            after[chain].remove(rule)
+        elif line.startswith("-X "):
+            assert after.pop(line[3:]) == []
+    return {name: tuple(rules) for name, rules in after.items()}
+
+
+def replace(wanted: Chains, present: Chains) -> tuple[Chains, str]:
+    """Return the chains after a replacement, and its text."""
+    text = render_replacement({"filter": Table(chains=wanted)}, {"filter": Table(chains=present)}, OWNER)
+    return restore(text, present), text
+
+
+def are_same(wanted: Chains, present: Chains) -> bool:
+    return are_equal({"filter": Table(chains=wanted)}, {"filter": Table(chains=present)}, OWNER)
+
+
+rules = st.lists(st.integers(0, 80).map(lambda port: f"-p tcp -m tcp --dport {port} -j ACCEPT"), max_size=90)
+
+
+@given(rules, rules, st.booleans())
+def test_any_chain_becomes_what_is_wanted(
+    found: Sequence[str], asked: Sequence[str], is_jumped: bool
+) -> None:
+    foreign = ("-s 192.0.2.9/32 -j DROP",)
+    present = {
+        "FORWARD": (*foreign, JUMP) if is_jumped else foreign,
+        "HOLD-FORWARD": tuple(found),
+        "MINE": foreign,
+    }
+    wanted = {"FORWARD": (JUMP,), "HOLD-FORWARD": tuple(asked)}
+    after, _ = replace(wanted, present)
+    assert after == {"FORWARD": (JUMP, *foreign), "HOLD-FORWARD": tuple(asked), "MINE": foreign}
+    assert are_same(wanted, after)
+    assert replace(wanted, after)[1] == ""
+
+
+def test_one_rule_among_many_is_one_line() -> None:
+    many = tuple(f"-p tcp -m tcp --dport {port} -j ACCEPT" for port in range(1000))
+    present: Chains = {"FORWARD": (JUMP,), "HOLD-FORWARD": many[:500] + many[501:]}
+    wanted: Chains = {"FORWARD": (JUMP,), "HOLD-FORWARD": many}
+    assert replace(wanted, present)[1] == f"*filter\n-I HOLD-FORWARD 501 {many[500]}\nCOMMIT\n"
+    assert replace(present, wanted)[1] == f"*filter\n-D HOLD-FORWARD {many[500]}\nCOMMIT\n"
+
+
+def test_deleting_leaves_what_others_made() -> None:
+    foreign = ("-s 192.0.2.9/32 -j DROP",)
+    present = {
+        "FORWARD": (OTHER_INSTANCE_JUMP, JUMP, *foreign),
+        "HOLD-FORWARD": ("-j DROP",),
+        "HOLD-abc123-FORWARD": ("-j DROP",),
+        "HOLD-USER": ("-j RETURN",),
+    }
+    after, _ = replace({}, present)
+    assert after == {
+        "FORWARD": (OTHER_INSTANCE_JUMP, *foreign),
+        "HOLD-abc123-FORWARD": ("-j DROP",),
+        "HOLD-USER": ("-j RETURN",),
+    }
+
+
+@pytest.mark.parametrize(
+    "present",
+    [
+        pytest.param({"FORWARD": (), "HOLD-FORWARD": ("-j DROP",)}, id="no jump"),
+        pytest.param({"FORWARD": (JUMP,), "HOLD-FORWARD": ()}, id="flushed"),
+        pytest.param({"FORWARD": (JUMP,)}, id="chain gone"),
+        pytest.param({"FORWARD": ("-j ACCEPT", JUMP), "HOLD-FORWARD": ("-j DROP",)}, id="not first"),
+        pytest.param({"FORWARD": (JUMP, JUMP), "HOLD-FORWARD": ("-j DROP",)}, id="jump twice"),
+        pytest.param({"FORWARD": (JUMP,), "HOLD-FORWARD": ("-j DROP",), "HOLD-OLD": ()}, id="a chain too many"),
+        pytest.param({"FORWARD": (JUMP,), "INPUT": (JUMP,), "HOLD-FORWARD": ("-j DROP",)}, id="a jump too many"),
+    ],
+)  # fmt: skip
+def test_damage_is_seen_and_mended(present: Chains) -> None:
+    wanted: Chains = {"FORWARD": (JUMP,), "HOLD-FORWARD": ("-j DROP",)}
+    assert not are_same(wanted, present)
+    after, _ = replace(wanted, present)
+    assert are_same(wanted, after)
+
+
+def test_jumps_of_other_instances_may_come_first() -> None:
+    wanted: Chains = {"FORWARD": (JUMP,), "HOLD-FORWARD": ("-j DROP",)}
+    assert are_same(wanted, {"FORWARD": (OTHER_INSTANCE_JUMP, JUMP, "-j DROP"), "HOLD-FORWARD": ("-j DROP",)})
+
+
+def test_what_the_tools_print_is_read() -> None:
+    text = "# Generated\n*nat\n:PREROUTING ACCEPT [1:2]\n:HOLD-DNAT - [0:0]\n-A HOLD-DNAT -j RETURN \nCOMMIT"
+    assert parse_tables(text) == {"nat": Table(chains={"PREROUTING": (), "HOLD-DNAT": ("-j RETURN",)})}
