@@ -46,7 +46,8 @@ class LogFollower:
         self._rest = b""
         self._inotify = Inotify(self._on_event)
         self._directory_watch = self._inotify.watch(
-            str(path.parent), syscalls.IN_CREATE | syscalls.IN_MOVED_TO | syscalls.IN_DELETE_SELF
+            str(path.parent),
+            syscalls.IN_CREATE | syscalls.IN_MOVED_TO | syscalls.IN_DELETE | syscalls.IN_DELETE_SELF,
         )
         self._file_watch: int | None = None
         self._open()
@@ -98,10 +99,13 @@ class LogFollower:
         return (old.st_dev, old.st_ino) != (now.st_dev, now.st_ino)
 
     def _on_event(self, event: FileEvent) -> None:
-        if event.watch == self._directory_watch and event.mask & (
-            syscalls.IN_DELETE_SELF | syscalls.IN_IGNORED
-        ):
-            self._gone = True
+        if event.watch == self._directory_watch:
+            # The directory itself does not go while the file is open here; rotation renames and never deletes.
+            deleted = event.mask & syscalls.IN_DELETE and event.name == self._path.name
+            if event.mask & (syscalls.IN_DELETE_SELF | syscalls.IN_IGNORED) or (
+                deleted and not self._path.exists()
+            ):
+                self._gone = True
         self._changed.set()
 
 
@@ -116,7 +120,9 @@ async def read_log(
         kept = [line for line in lines if since is None or line.at >= since]
         for line in collections.deque(kept, maxlen=tail) if tail is not None else kept:
             yield line
-        while follow and await follower.wait():
+        going_on = follow
+        while going_on:
+            going_on = await follower.wait()
             for line in follower.read_lines():
                 if since is None or line.at >= since:
                     yield line

@@ -29,7 +29,6 @@ ALLOWED = (
     "chown 7:8 /made",
     "mknod /made/pipe p",
     "chroot / true",
-    "nice true",
 )
 
 
