@@ -11,6 +11,7 @@ from controller.kernel.attachments import KernelAttachments
 from controller.kernel.bridges import KernelBridges
 from controller.kernel.firewall import KernelFirewall
 from controller.kernel.insides import Insides
+from controller.kernel.mountinfo import read_mounts
 from controller.kernel.name_server import KernelNameServer
 from controller.kernel.namespaces import KernelNamespaces
 from controller.kernel.subprocesses import Runner
@@ -121,7 +122,7 @@ async def linux_network(directory: Path) -> AsyncIterator[LinuxPorts]:
 def _clear_host(layout: Layout, foreign: list[str]) -> None:
     for name in foreign:
         subprocess.run(["ip", "link", "delete", name], check=True)
-    if Path(layout.netns_dir_path).is_mount():
+    if any(mount.target == layout.netns_dir_path for mount in read_mounts()):
         syscalls.umount2(layout.netns_dir_path, syscalls.MNT_DETACH)
 
 
