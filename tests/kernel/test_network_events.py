@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,6 +114,14 @@ async def read_facts(network: NetworkHost) -> tuple[object, ...]:
     )
 
 
+@pytest.fixture
+def foreign_rule_removed() -> Iterator[None]:
+    """Leave no rule of the test's own to the tests that come after it."""
+    yield
+    run("sh", "-c", "while iptables -D FORWARD -j DROP; do :; done 2>/dev/null")
+
+
+@pytest.mark.usefixtures("foreign_rule_removed")
 @pytest.mark.parametrize(
     "flush",
     [
