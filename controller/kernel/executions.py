@@ -128,6 +128,8 @@ class ExecSession:
         self._tty = tty
         self._chunks: asyncio.Queue[tuple[Stream, bytes] | None] = asyncio.Queue(maxsize=64)
         self._left = asyncio.Event()
+        self.pid = 0
+        """The process inside the container; 0 until the runtime has made it."""
         self._code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
@@ -171,11 +173,13 @@ class ExecSession:
 
     async def resize(self, *, rows: int, columns: int) -> None:
         """Tell the terminal's size."""
-        if self._tty and self._pipes.input_fd is not None:
-            size = struct.pack("HHHH", rows, columns, 0, 0)
-            fcntl.ioctl(self._pipes.input_fd, termios.TIOCSWINSZ, size)
-            # The terminal between us and the runtime controls no session: nobody else tells the runtime.
-            self._child.signal(signal.SIGWINCH)
+        if not self._tty or self._pipes.input_fd is None or self._code.done():
+            return
+        size = struct.pack("HHHH", rows, columns, 0, 0)
+        fcntl.ioctl(self._pipes.input_fd, termios.TIOCSWINSZ, size)
+        # There are two terminals: runc carries the size from ours to the container's when told, crun (1.8) does not.
+        self._child.signal(signal.SIGWINCH)
+        _resize_terminal_of(self.pid, size)
 
     async def exit_code(self) -> int | None:
         """Wait for the process to end and return its code."""
@@ -224,3 +228,14 @@ async def _wait_writable(fd: int) -> None:
     finally:
         with contextlib.suppress(ValueError):
             loop.remove_writer(fd)
+
+
+def _resize_terminal_of(pid: int, size: bytes) -> None:
+    """Set the size of the terminal that is a process' standard input; nothing when it has none."""
+    with contextlib.suppress(OSError):
+        fd = os.open(f"/proc/{pid}/fd/0", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            if os.isatty(fd):
+                fcntl.ioctl(fd, termios.TIOCSWINSZ, size)
+        finally:
+            os.close(fd)

@@ -106,9 +106,10 @@ class ContainerSessions:
         task = self._group.create_task(session.run())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        await _wait_for_pid(directory, task)
+        pid = await _wait_for_pid(directory, task)
+        session.pid = pid
         complaint = ""
-        if task.done() and not (directory / "pid").exists():
+        if pid == 0:
             complaint = (directory / "log").read_text() if (directory / "log").exists() else ""
         shutil.rmtree(directory)
         if complaint:
@@ -118,15 +119,23 @@ class ContainerSessions:
         return session
 
 
-async def _wait_for_pid(directory: Path, task: asyncio.Task[None]) -> None:
-    """Return when the runtime has written the process' pid, or has ended."""
+async def _wait_for_pid(directory: Path, task: asyncio.Task[None]) -> int:
+    """Return the process' pid once the runtime has written it; 0 when the runtime has ended without."""
     changed = asyncio.Event()
     inotify = Inotify(lambda _event: changed.set())
     task.add_done_callback(lambda _task: changed.set())
     try:
         inotify.watch(str(directory), syscalls.IN_CREATE | syscalls.IN_MOVED_TO | syscalls.IN_CLOSE_WRITE)
-        while not task.done() and not (directory / "pid").exists():
+        while (pid := _read_pid(directory)) == 0 and not task.done():
             await changed.wait()
             changed.clear()
+        return pid or _read_pid(directory)
     finally:
         inotify.close()
+
+
+def _read_pid(directory: Path) -> int:
+    try:
+        return int((directory / "pid").read_text() or "0")
+    except FileNotFoundError:
+        return 0
