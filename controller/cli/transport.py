@@ -9,13 +9,14 @@ import socket
 import struct
 import urllib.parse
 from collections.abc import Iterator
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 import h2.config
 import h2.connection
 import h2.errors
 import h2.events
 import h2.exceptions
+import h2.settings
 
 _READ_BYTES = 1 << 18
 _PREFIX_BYTES = 5
@@ -53,6 +54,18 @@ class Channel:
         self.address = address
         self._connection: Connection | None = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection; calls under way are broken off."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
     def unary(self, method: str, request: Message, response: type[Response]) -> Response:
         """Make a call with one answer; `method` is `Service/Method`. CallFailed, Unreachable."""
         call = self.open(method, response)
@@ -88,6 +101,7 @@ class Connection:
         try:
             self._socket.connect(path)
         except OSError as error:
+            self._socket.close()
             reason = (error.strerror or str(error)).lower()
             raise Unreachable(
                 f"no daemon answers at {address} ({reason}): start one by `hold daemon`, "
@@ -95,14 +109,18 @@ class Connection:
             ) from error
         configuration = h2.config.H2Configuration(client_side=True, header_encoding="utf-8")
         self.state = h2.connection.H2Connection(config=configuration)
-        self.state.local_settings.initial_window_size = _WINDOW_BYTES
         self.state.initiate_connection()
+        self.state.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: _WINDOW_BYTES})
         self.state.increment_flow_control_window(_WINDOW_BYTES)
         self.flush()
 
     def fileno(self) -> int:
         """Return the descriptor to wait on."""
         return self._socket.fileno()
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
 
     def flush(self) -> None:
         """Send what is due; a peer that has gone shows when it is read from."""
