@@ -53,10 +53,10 @@ async def _serving(path: Path) -> AsyncIterator[str]:
 
 async def test_a_long_stream_never_stalls(tmp_path: Path) -> None:
     def read(address: str) -> list[int]:
-        call = Channel(address).stream(
-            "StateService/Watch", state_pb2.WatchRequest(), state_pb2.WatchResponse
-        )
-        return [answer.revision for answer in call]
+        with Channel(address) as channel:
+            request = state_pb2.WatchRequest()
+            answers = channel.stream("StateService/Watch", request, state_pb2.WatchResponse)
+            return [answer.revision for answer in answers]
 
     async with _serving(tmp_path) as address, asyncio.timeout(60):
         assert await asyncio.to_thread(read, address) == list(range(_PIECES))
