@@ -44,8 +44,19 @@ def to_document(resource: Any) -> dict[str, Any]:  # noqa: ANN401
     if spec is not None:
         document["spec"] = to_public(getattr(resource, spec))
     if status is not None:
-        document["status"] = to_public(getattr(resource, status))
+        document["status"] = _with_zeros(getattr(resource, status))
     return document
+
+
+def _with_zeros(message: Message) -> dict[str, Any]:
+    """Return a message's fields; numbers and switches are there also when they are zero, so that programs find them."""
+    fields: dict[str, Any] = {}
+    set_names = {field.name for field, _ in message.ListFields()}
+    for field in message.DESCRIPTOR.fields:
+        is_counted = not (field.has_presence or field.is_repeated or field.cpp_type == field.CPPTYPE_STRING)
+        if field.name in set_names or is_counted:
+            fields[field.json_name] = _convert(field, getattr(message, field.name))
+    return fields
 
 
 def find_path(document: Any, path: str) -> Any:  # noqa: ANN401

@@ -7,7 +7,7 @@ from typing import Any
 
 from controller.api.v1 import resource_pb2, state_pb2
 from controller.cli.client import KINDS, Client, Failure, parse_kind
-from controller.cli.fields import find_condition, find_path, to_document
+from controller.cli.fields import find_condition, to_document
 from controller.cli.output import print_documents
 from controller.cli.tables import read_now, render_age, render_table
 
@@ -53,7 +53,7 @@ def run_get(client: Client, options: argparse.Namespace) -> int:
         return _watch(client, options, kind, names)
     resources = _fetch(client, options, kind, names)
     if options.sort_by:
-        resources.sort(key=lambda each: _sort_key(find_path(to_document(each), options.sort_by.strip("{}"))))
+        resources.sort(key=lambda each: _sort_key(each, options.sort_by))
     if options.output in ("", "wide"):
         _print_tables(resources, wide=options.output == "wide", headers=not options.no_headers)
         if not resources:
@@ -86,8 +86,14 @@ def _fetch(
     return [client.get(kind, name) for name in names]
 
 
-def _sort_key(value: Any) -> tuple[str, Any]:  # noqa: ANN401
-    return (type(value).__name__, value if value is not None else "")
+def _sort_key(resource: resource_pb2.Resource, path: str) -> tuple[bool, float, str]:
+    """Return what sorts numbers by value, texts by letter and what is missing last."""
+    from controller.cli.jsonpath import find_all
+
+    value = next(iter(find_all(path, to_document(resource))), None)
+    if isinstance(value, int | float):
+        return (False, float(value), "")
+    return (value is None, 0.0, str(value))
 
 
 def _watch(client: Client, options: argparse.Namespace, kind: str, names: list[str]) -> int:

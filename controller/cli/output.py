@@ -6,7 +6,7 @@ from typing import Any
 
 from controller.api.v1 import resource_pb2
 from controller.cli.client import Failure
-from controller.cli.fields import find_path, to_document
+from controller.cli.fields import to_document
 
 
 def print_documents(resources: Iterable[resource_pb2.Resource], form: str, *, single: bool = False) -> None:
@@ -29,7 +29,9 @@ def render_documents(documents: list[dict[str, Any]], form: str, *, single: bool
         case "name":
             return "\n".join(f"{each['kind'].lower()}/{each['metadata']['name']}" for each in documents)
         case "jsonpath":
-            return render_jsonpath(whole, argument)
+            from controller.cli.jsonpath import render_template
+
+            return render_template(argument, whole)
         case "custom-columns":
             return _render_columns(documents, argument)
         case _:
@@ -44,45 +46,16 @@ def make_list(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {"apiVersion": "hold/v1", "kind": "List", "items": list(documents)}
 
 
-def render_jsonpath(document: dict[str, Any], template: str) -> str:
-    """Return a text in which each `{.path}` is replaced by what is there."""
-    if "{" not in template:
-        return _render_value(find_path(document, template))
-    text, rest = "", template
-    while rest:
-        before, opened, rest = rest.partition("{")
-        text += before.replace("\\n", "\n").replace("\\t", "\t")
-        if opened:
-            path, closed, rest = rest.partition("}")
-            if not closed:
-                raise Failure(f"jsonpath {template!r} has a brace that is not closed")
-            quoted = path[:1] in ("'", '"')
-            text += (
-                path[1:-1].replace("\\n", "\n").replace("\\t", "\t")
-                if quoted
-                else _render_value(find_path(document, path))
-            )
-    return text
-
-
-def _render_value(value: Any) -> str:  # noqa: ANN401
-    if value is None:
-        return ""
-    if isinstance(value, list) and not any(isinstance(each, dict | list) for each in value):
-        return " ".join(_render_value(each) for each in value)
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False)
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def _render_columns(documents: list[dict[str, Any]], argument: str) -> str:
+    from controller.cli.jsonpath import find_all, render_value
     from controller.cli.tables import render_table
 
     columns = [column.partition(":") for column in argument.split(",")]
     if not all(title and path for title, _, path in columns):
         raise Failure("custom-columns wants TITLE:PATH,TITLE:PATH")
     rows = [
-        [_render_value(find_path(each, path)) or "<none>" for _, _, path in columns] for each in documents
+        [",".join(map(render_value, find_all(path, each))) or "<none>" for _, _, path in columns]
+        for each in documents
     ]
     return render_table([title for title, _, _ in columns], rows)
 

@@ -132,7 +132,7 @@ class Conversation:
             return
         keyboard = sys.stdin.fileno()
         before = termios.tcgetattr(keyboard)
-        tty.setraw(keyboard)
+        tty.setraw(keyboard, termios.TCSADRAIN)  # what was typed ahead is kept
         try:
             yield
         finally:

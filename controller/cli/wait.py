@@ -10,7 +10,7 @@ from typing import Any
 
 from controller.api.v1 import resource_pb2
 from controller.cli.client import Client, Failure, parse_kind, parse_references
-from controller.cli.fields import find_condition, find_path, to_document
+from controller.cli.fields import find_condition, to_document
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?$")
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
@@ -160,8 +160,10 @@ def _parse_condition(text: str) -> Test:
         wanted = (status or "True").capitalize()
         return lambda document: _is_current(document) and find_condition(document, kind) == wanted
     if name == "jsonpath" and "}=" in rest:
+        from controller.cli.jsonpath import find_all, render_value
+
         path, _, value = rest.strip("'\"").rpartition("}=")
-        return lambda document: str(find_path(document, path.strip("{}"))) == value
+        return lambda document: value in map(render_value, find_all(path.strip("{}"), document))
     raise Failure(
         f"{text!r} is not a condition: write condition=Ready, delete or jsonpath={{.status.phase}}=Running"
     )
