@@ -79,7 +79,18 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End with the exit code for wrong usage."""
         code = EXIT_DAEMON if self.prog in ("hold run", "hold create", "hold exec") else EXIT_USAGE
-        self.exit(code, f"{self.prog}: {message}: see `{self.prog} --help`\n")
+        self.exit(code, f"{self.prog}: {message}{self._suggest(message)}: see `{self.prog} --help`\n")
+
+    def _suggest(self, message: str) -> str:
+        """Return the near miss of an unknown flag."""
+        import difflib
+        import re
+
+        unknown = re.search(r"unrecognized arguments:.*?(--[\w-]+)", message)
+        if unknown is None:
+            return ""
+        near = difflib.get_close_matches(unknown[1], self._option_string_actions, n=1)
+        return f"; did you mean {near[0]}?" if near else ""
 
 
 def run(arguments: Sequence[str]) -> int:
