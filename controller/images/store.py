@@ -7,12 +7,13 @@ written last and removed first, so that what is interrupted anywhere never count
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from controller.errors import Invalid
+from controller.errors import Damaged, Invalid
 from controller.images.documents import (
     derive_chain_ids,
     derive_digest,
@@ -32,6 +33,8 @@ from controller.model.facts import ImageFacts
 from controller.model.image import ImageConfig
 from controller.model.layout import Layout
 from controller.ports import Unpacked, Unpacker
+
+LOG = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -79,11 +82,18 @@ class ImageStore:
 
     def _read_record(self, path: Path) -> ImageFacts | None:
         """Return the image of a record, None when a layer or document of it is missing."""
-        record = json.loads(path.read_bytes())
-        config_path = self._places.blob(record["id"])
-        if not config_path.exists():
+        try:
+            record = json.loads(path.read_bytes())
+            content = self._places.blob(record["id"]).read_bytes()
+            config, diff_ids = parse_config(content)
+        except (ValueError, KeyError, Damaged, FileNotFoundError) as error:
+            LOG.warning("image is not whole", extra={"record": str(path), "error": str(error)})
             return None
-        config, diff_ids = parse_config(config_path.read_bytes())
+        if derive_digest(content) != record["id"]:
+            LOG.warning(
+                "image is not whole", extra={"record": str(path), "error": "its configuration was changed"}
+            )
+            return None
         layers = derive_chain_ids(diff_ids)
         if not all(Path(self._layout.layer_path(layer)).is_dir() for layer in layers):
             return None
@@ -114,7 +124,7 @@ class ImageStore:
             if not unpacked.entries:
                 raise Invalid(f"{path} is an archive without files: give one of a root file system")
             async with self._changing:
-                return await _in_thread(
+                return await _in_thread_to_end(
                     "the image can't be stored", lambda: self._keep(partial_path, unpacked, config)
                 )
         finally:
@@ -195,3 +205,14 @@ class ImageStore:
 async def _in_thread(about: str, body: Callable[[], Result]) -> Result:
     with translated(about):
         return await asyncio.to_thread(body)
+
+
+async def _in_thread_to_end(about: str, body: Callable[[], Result]) -> Result:
+    """As `_in_thread`, but a caller that is cancelled waits for the end first: nothing is cleared away under the body."""
+    future = asyncio.get_running_loop().run_in_executor(None, body)
+    with translated(about):
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait([future])
+            raise

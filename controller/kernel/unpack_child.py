@@ -25,6 +25,8 @@ MOST_EXPANSION = 1000
 LEAST_BOMB_BYTES = 1 << 30
 _CHUNK_BYTES = 1 << 20
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+_OVERLAY_XATTRS = "trusted.overlay."
+"""What overlayfs believes about its own layers (kernel, filesystems/overlayfs): not an archive's to say."""
 _SUPPORTED = "a plain, gzip, bzip2 or xz tar archive"
 
 
@@ -37,13 +39,17 @@ class HashingReader:
 
     def __init__(self, stream: IO[bytes], packed_bytes: int) -> None:
         self._stream = stream
-        self._limit_bytes = max(LEAST_BOMB_BYTES, packed_bytes * MOST_EXPANSION)
+        self._limit_bytes = find_limit_bytes(packed_bytes)
         self._hash = hashlib.sha256()
         self._count_bytes = 0
+        self._content_end = 0
 
     def read(self, size: int = -1) -> bytes:
         data = self._stream.read(size)
         self._hash.update(data)
+        content = len(data.rstrip(b"\0"))
+        if content:
+            self._content_end = self._count_bytes + content
         self._count_bytes += len(data)
         if self._count_bytes > self._limit_bytes:
             raise Hostile(f"unpacks to more than {MOST_EXPANSION} times its size: it looks like a bomb")
@@ -54,6 +60,19 @@ class HashingReader:
         while self.read(_CHUNK_BYTES):
             pass
         return f"sha256:{self._hash.hexdigest()}"
+
+    def check_end(self, offset: int) -> None:
+        """Refuse an archive that does not end at `offset` by blocks of zeros (tar(5)): it is cut off, or broken there.
+
+        tarfile itself takes a bad header in the middle for the end.
+        """
+        if self._content_end > offset or self._count_bytes < offset + tarfile.BLOCKSIZE:
+            raise Hostile("is cut off or broken after its first entries: get it again")
+
+
+def find_limit_bytes(packed_bytes: int) -> int:
+    """Return how much an archive of this size may unpack to."""
+    return max(LEAST_BOMB_BYTES, packed_bytes * MOST_EXPANSION)
 
 
 def open_decompressed(archive: IO[bytes]) -> IO[bytes]:
@@ -72,7 +91,8 @@ def open_decompressed(archive: IO[bytes]) -> IO[bytes]:
 class Extractor:
     """Makes entries below the process' root directory."""
 
-    def __init__(self) -> None:
+    def __init__(self, packed_bytes: int) -> None:
+        self._limit_bytes = find_limit_bytes(packed_bytes)
         self.entries = 0
         self.size_bytes = 0
         self._directories: list[tuple[str, tarfile.TarInfo]] = []
@@ -88,6 +108,10 @@ class Extractor:
             os.utime(path, (member.mtime, member.mtime), follow_symlinks=False)
 
     def _extract_one(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+        if self.size_bytes + member.size > self._limit_bytes:
+            raise Hostile(
+                f"entry {member.name!r} makes it unpack to {member.size:,} bytes: it looks like a bomb"
+            )
         path = check_name(member.name)
         if path == "/":
             self._set_attributes(path, member)
@@ -145,8 +169,9 @@ class Extractor:
 def read_xattrs(member: tarfile.TarInfo) -> Iterator[tuple[str, bytes]]:
     """Yield the extended attributes of an entry, as GNU tar and libarchive write them."""
     for key, value in member.pax_headers.items():
-        if key.startswith("SCHILY.xattr."):
-            yield key.removeprefix("SCHILY.xattr."), value.encode("utf-8", "surrogateescape")
+        name = key.removeprefix("SCHILY.xattr.")
+        if name != key and not name.startswith(_OVERLAY_XATTRS):
+            yield name, value.encode("utf-8", "surrogateescape")
 
 
 def check_name(name: str) -> str:
@@ -212,10 +237,12 @@ def unpack(archive_path: str, target_path: str) -> dict[str, Any]:
         reader = HashingReader(open_decompressed(archive), packed_bytes)
         os.chroot(target_path)
         os.chdir("/")
-        extractor = Extractor()
+        extractor = Extractor(packed_bytes)
         with tarfile.open(fileobj=cast("IO[bytes]", reader), mode="r|", errorlevel=2) as members:
             extractor.extract(members)
+            end = members.offset
         digest = reader.drain()
+        reader.check_end(end)
     sync_file_system("/")
     return {"diff_id": digest, "size": extractor.size_bytes, "entries": extractor.entries}
 

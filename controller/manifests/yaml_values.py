@@ -16,6 +16,8 @@ from controller.errors import Invalid
 MOST_BYTES = 8 << 20
 MOST_VALUES = 500_000
 _MOST_DEPTH = 100
+_MOST_DIGITS = 64
+"""A longer word is a text even if it is made of digits: no field takes such a number."""
 
 Place = tuple[str | int, ...]
 
@@ -53,11 +55,14 @@ def parse_documents(text: str, *, source: str) -> Iterator[Document]:
         raise Invalid(f"{source}: is larger than {MOST_BYTES >> 20} MiB: split it into several files")
     reader = _Reader(source)
     try:
+        text.encode()
         for node in yaml.compose_all(text, Loader=yaml.CSafeLoader):
             if node is not None:
                 document = reader.read(node)
                 if document.value is not None:
                     yield document
+    except UnicodeEncodeError as error:
+        raise Invalid(f"{source}: has a character that is half of a pair, which no file can hold") from error
     except yaml.MarkedYAMLError as error:
         raise Invalid(f"{_place(source, error)}: {_explain(error, text)}") from error
     except yaml.YAMLError as error:
@@ -154,6 +159,8 @@ def resolve_plain(text: str) -> Any:  # noqa: ANN401
     """Return the value of an unquoted word: nothing, a boolean, a number or a text."""
     if text in _WORDS:
         return _WORDS[text]
+    if len(text) > _MOST_DIGITS:
+        return text
     if _INTEGER.match(text):
         return int(text)
     if octal := _OCTAL.match(text):

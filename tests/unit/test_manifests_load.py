@@ -112,6 +112,15 @@ def test_a_huge_text_is_refused_before_it_is_read(tmp_path: Path) -> None:
         load_path(path)
 
 
+def test_absurd_numbers_and_halves_of_characters_are_refused() -> None:
+    number = "9" * 6000
+    assert resolve_plain(number) == number
+    assert "spec.resources.pids" in _refuse(
+        f"kind: Container\nmetadata: {{name: a}}\nspec: {{image: x, resources: {{pids: {number}}}}}"
+    )
+    assert "half of a pair" in _refuse("kind: \ud800")
+
+
 def test_nesting_has_an_end() -> None:
     assert "nested more than" in _refuse("a: " + "[" * 150 + "]" * 150)
 
