@@ -11,6 +11,7 @@ import importlib.metadata
 import logging
 import os
 import random
+import resource
 import signal
 import sys
 from collections.abc import Sequence
@@ -105,9 +106,16 @@ def _run_sandboxed(settings: Settings) -> int:
 def _run(settings: Settings) -> int:
     configure_logging(settings.log_level)
     os.umask(0o022)
+    _allow_many_files()
     with exclusive(Path(settings.root)), exclusive(Path(settings.run)):
         Path(settings.run).chmod(0o755)
         return asyncio.run(_serve(settings))
+
+
+def _allow_many_files() -> None:
+    """Raise the soft limit of open files to the hard one: each container takes a few sockets."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _serve(settings: Settings) -> int:

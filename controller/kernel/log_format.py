@@ -32,5 +32,5 @@ def configure_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(KeyValueFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)
+    for noisy in ("asyncio", "watchfiles", "alembic", "grpc"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
