@@ -129,9 +129,10 @@ class OciProcesses:
         origin = bundle.read_origin()
         pid = bundle.read_pid()
         failure = bundle.read_failure()
-        exit_code, finished_at = bundle.read_exit()
-        # Until conmon has written the exit code, the end of the process is not known well enough to be told.
+        # Until conmon has written the exit code, the end of the process is not known well enough to be told. Conmon is
+        # looked for first: one that is gone by then has left the code before, so that none is missed in between.
         monitored = self._cgroups.owns(bundle.uid, pid) or bundle.read_conmon_pid() > 0
+        exit_code, finished_at = bundle.read_exit()
         alive = failure is None and exit_code is None and pid > 0 and monitored
         state = self._find_state(bundle) if alive else ProcessState.STOPPED
         return ProcessFacts(

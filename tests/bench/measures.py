@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.bench.commands import CommandFailed, at_once, find_pids, read_pss_bytes, time_s, wait_until
 from tests.bench.engines import IMAGE, Engine
 
-_RUNS = 9
+_RUNS = 7
 _CONTAINERS = 50
 _WIDTH = 8
 _FIRST_PORT = 21000

@@ -109,3 +109,12 @@ def test_a_directory_of_the_host_is_a_root_that_is_never_written_to(machine: Mac
     answer = machine.succeed("run", "--rm", "--rootfs", str(root), "sh", "-c", "echo x > /new; cat /new")
     assert answer == "x\n"
     assert not (root / "new").exists()
+
+
+def test_short_lives_keep_their_exit_code(machine: Machine) -> None:
+    """An end that is looked at just while it is being recorded must not look like one whose code is lost."""
+    codes = [
+        machine.hold("run", "--rm", "--network", "none", IMAGE, "sh", "-c", "exit 3").returncode
+        for _ in range(30)
+    ]
+    assert codes == [3] * 30
