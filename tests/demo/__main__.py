@@ -117,6 +117,13 @@ def main() -> int:
             return 1
         finally:
             machine.kill_daemon()
+            for folder in (
+                "netns",
+                "rootfs",
+            ):  # mounts of hold's own, which keep the directory from being removed
+                subprocess.run(
+                    ["umount", "-l", str(machine.run_path / folder)], check=False, capture_output=True
+                )
     screen.title("All of it worked.")
     return 0
 
