@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.kernel.mountinfo import read_mounts
+from controller.kernel.mountinfo import MountEntry, read_mounts
 from controller.model.ids import Uid
 from controller.model.names import derive_cgroup
 
@@ -33,18 +33,18 @@ class Cgroups:
 
     @classmethod
     def find(cls, instance: str) -> "Cgroups":
-        """Look at the mounts of this process."""
-        mount_paths: list[str] = []
+        """Look at the mounts of this process; one that another mount covers is not there."""
+        mount_paths: dict[str, None] = {}
         v1_paths: dict[str, str] = {}
         unified: str | None = None
         for entry in read_mounts():
-            if not entry.target.startswith("/sys/fs/cgroup"):
+            if not entry.target.startswith("/sys/fs/cgroup") or not _is_visible(entry):
                 continue
             if entry.kind == "cgroup2":
                 unified = entry.target
-                mount_paths.append(entry.target)
+                mount_paths[entry.target] = None
             elif entry.kind == "cgroup":
-                mount_paths.append(entry.target)
+                mount_paths[entry.target] = None
                 v1_paths |= {name: entry.target for name in entry.options.split(",") if name in CONTROLLERS}
         hybrid = bool(v1_paths) and unified is not None
         return cls(
@@ -127,6 +127,13 @@ class Cgroups:
                         raise
                     gone = False
         return gone
+
+
+def _is_visible(entry: MountEntry) -> bool:
+    try:
+        return Path(entry.target).stat().st_dev == entry.device
+    except FileNotFoundError:
+        return False
 
 
 def read_text(path: Path) -> str:

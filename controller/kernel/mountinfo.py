@@ -1,5 +1,6 @@
 """/proc/self/mountinfo (proc_pid_mountinfo(5))."""
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,9 +12,13 @@ _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MountEntry:
-    """One mount: where, of what type, what of the source tree is shown, and the file system's options."""
+    """One mount: where, of what type, what of the source tree is shown, and the file system's options.
+
+    `device` is the number that stat(2) gives for files of the file system.
+    """
 
     target: str
+    device: int
     source_root: str
     kind: str
     source: str
@@ -31,8 +36,10 @@ def parse_mounts(text: str) -> Iterator[MountEntry]:
         before, _, after = line.partition(" - ")
         fields = before.split(" ")
         kind, source, options = after.split(" ", 2)
+        major, _, minor = fields[2].partition(":")
         yield MountEntry(
             target=_unescape(fields[4]),
+            device=os.makedev(int(major), int(minor)),
             source_root=_unescape(fields[3]),
             kind=kind,
             source=_unescape(source),
