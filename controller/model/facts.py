@@ -111,13 +111,19 @@ class NamespaceFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFacts:
-    """An image whose layers are all unpacked. `id` is the digest of its configuration, `layers` chain ids, lowest first."""
+    """An image whose layers are all unpacked. `id` is the digest of its configuration, `layers` chain ids, lowest first.
+
+    `created_at`, `architecture` and `os` are what the configuration says; None and empty where it does not.
+    """
 
     id: str
     manifest_digest: str
     config: ImageConfig
     layers: tuple[str, ...]
     size_bytes: int
+    created_at: float | None = None
+    architecture: str = ""
+    os: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """The Image kind: a root file system with defaults for how to run it."""
 
+from datetime import datetime
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -80,6 +81,12 @@ class ImageStatus(Status):
     size_bytes: int = Field(default=0, alias="size", description="Bytes of all layers, unpacked.")
     layers: tuple[str, ...] = Field(default=(), description="Chain ids of the layers, lowest first.")
     config: ImageConfig | None = Field(default=None, description="The defaults in force.")
+    digest: str = Field(default="", description="Digest of the image's manifest.")
+    created_at: datetime | None = Field(
+        default=None, description="When the image was built, as its configuration says."
+    )
+    architecture: str = Field(default="", description="Processor that its programs are for, such as amd64.")
+    os: str = Field(default="", description="System that its programs are for.")
 
 
 class Image(Model):

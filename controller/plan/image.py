@@ -1,7 +1,7 @@
 """What to do for one image: its content."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from controller.model.changes import Snapshot
 from controller.model.facts import ImageFacts
@@ -123,8 +123,16 @@ def plan_image(
         "size_bytes": content.size_bytes,
         "layers": content.layers,
         "config": content.config,
+        "digest": content.manifest_digest,
+        "created_at": _read_time(content.created_at),
+        "architecture": content.architecture,
+        "os": content.os,
     }
     return Plan(actions=(), status=status.model_copy(update=update))
+
+
+def _read_time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def _list_imports(image: Image) -> tuple[ImageAction, ...]:
