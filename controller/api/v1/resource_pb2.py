@@ -4,15 +4,18 @@
 # source: controller/api/v1/resource.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "controller/api/v1/resource.proto"
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'controller/api/v1/resource.proto'
 )
 # @@protoc_insertion_point(imports)
 
@@ -23,79 +26,77 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n controller/api/v1/resource.proto\x12\x07hold.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xcc\x03\n\x08Resource\x12\x13\n\x0b\x61pi_version\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12#\n\x08metadata\x18\x03 \x01(\x0b\x32\x11.hold.v1.Metadata\x12+\n\tcontainer\x18\n \x01(\x0b\x32\x16.hold.v1.ContainerSpecH\x00\x12\'\n\x07network\x18\x0b \x01(\x0b\x32\x14.hold.v1.NetworkSpecH\x00\x12%\n\x06volume\x18\x0c \x01(\x0b\x32\x13.hold.v1.VolumeSpecH\x00\x12#\n\x05image\x18\r \x01(\x0b\x32\x12.hold.v1.ImageSpecH\x00\x12\x34\n\x10\x63ontainer_status\x18\x1e \x01(\x0b\x32\x18.hold.v1.ContainerStatusH\x01\x12\x30\n\x0enetwork_status\x18\x1f \x01(\x0b\x32\x16.hold.v1.NetworkStatusH\x01\x12.\n\rvolume_status\x18  \x01(\x0b\x32\x15.hold.v1.VolumeStatusH\x01\x12,\n\x0cimage_status\x18! \x01(\x0b\x32\x14.hold.v1.ImageStatusH\x01\x42\x06\n\x04specB\x08\n\x06status"\xbc\x03\n\x08Metadata\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\x06labels\x18\x02 \x03(\x0b\x32\x1d.hold.v1.Metadata.LabelsEntry\x12\x37\n\x0b\x61nnotations\x18\x03 \x03(\x0b\x32".hold.v1.Metadata.AnnotationsEntry\x12\x10\n\x03uid\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x12\n\ngeneration\x18\x05 \x01(\x03\x12\x10\n\x08revision\x18\x06 \x01(\x03\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ndeleted_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07manager\x18\t \x01(\t\x12&\n\x05owner\x18\n \x01(\x0b\x32\x17.hold.v1.OwnerReference\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x32\n\x10\x41nnotationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x06\n\x04_uid"9\n\x0eOwnerReference\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0b\n\x03uid\x18\x03 \x01(\t"\x82\x01\n\tCondition\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x36\n\x12last_transition_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp"\x86\x08\n\rContainerSpec\x12\x12\n\x05image\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06rootfs\x18\x02 \x01(\tH\x01\x88\x01\x01\x12.\n\nentrypoint\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.ListValue\x12+\n\x07\x63ommand\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.ListValue\x12<\n\x0b\x65nvironment\x18\x05 \x03(\x0b\x32\'.hold.v1.ContainerSpec.EnvironmentEntry\x12\x18\n\x0bworking_dir\x18\x06 \x01(\tH\x02\x88\x01\x01\x12\x11\n\x04user\x18\x07 \x01(\tH\x03\x88\x01\x01\x12\x15\n\x08hostname\x18\x08 \x01(\tH\x04\x88\x01\x01\x12\x1e\n\x06mounts\x18\t \x03(\x0b\x32\x0e.hold.v1.Mount\x12,\n\x08networks\x18\n \x03(\x0b\x32\x1a.hold.v1.NetworkAttachment\x12\x19\n\x0cnetwork_mode\x18\x0b \x01(\tH\x05\x88\x01\x01\x12#\n\x05ports\x18\x0c \x03(\x0b\x32\x14.hold.v1.PortMapping\x12%\n\tresources\x18\r \x01(\x0b\x32\x12.hold.v1.Resources\x12\'\n\x07restart\x18\x0e \x01(\x0b\x32\x16.hold.v1.RestartPolicy\x12\x39\n\ndepends_on\x18\x0f \x03(\x0b\x32%.hold.v1.ContainerSpec.DependsOnEntry\x12\x14\n\x07\x64\x65sired\x18\x10 \x01(\tH\x06\x88\x01\x01\x12\x0b\n\x03run\x18\x11 \x01(\x03\x12\x18\n\x0bstop_signal\x18\x12 \x01(\tH\x07\x88\x01\x01\x12\x31\n\x13stop_grace_period_s\x18\x13 \x01(\x01H\x08R\x0fstopGracePeriod\x88\x01\x01\x12\x0b\n\x03tty\x18\x14 \x01(\x08\x12\x12\n\nstdin_open\x18\x15 \x01(\x08\x12\x11\n\tread_only\x18\x16 \x01(\x08\x12\x13\n\x0b\x61uto_remove\x18\x17 \x01(\x08\x12\x14\n\x07runtime\x18\x18 \x01(\tH\t\x88\x01\x01\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x45\n\x0e\x44\x65pendsOnEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12"\n\x05value\x18\x02 \x01(\x0b\x32\x13.hold.v1.Dependency:\x02\x38\x01\x42\x08\n\x06_imageB\t\n\x07_rootfsB\x0e\n\x0c_working_dirB\x07\n\x05_userB\x0b\n\t_hostnameB\x0f\n\r_network_modeB\n\n\x08_desiredB\x0e\n\x0c_stop_signalB\x16\n\x14_stop_grace_period_sB\n\n\x08_runtime"\xac\x01\n\x05Mount\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0e\n\x06target\x18\x03 \x01(\t\x12\x11\n\tread_only\x18\x04 \x01(\x08\x12\x18\n\x10\x63reate_host_path\x18\x05 \x01(\x08\x12\x1d\n\nsize_bytes\x18\x06 \x01(\x03H\x00R\x04size\x88\x01\x01\x12\x11\n\x04mode\x18\x07 \x01(\x03H\x01\x88\x01\x01\x42\r\n\x0b_size_bytesB\x07\n\x05_mode"h\n\x11NetworkAttachment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\x12\x11\n\x04ipv4\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x10\n\x03mac\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\x07\n\x05_ipv4B\x06\n\x04_mac"u\n\x0bPortMapping\x12\x17\n\x07host_ip\x18\x01 \x01(\tR\x06hostIP\x12\x11\n\thost_port\x18\x02 \x01(\x03\x12\x16\n\x0e\x63ontainer_port\x18\x03 \x01(\x03\x12\x15\n\x08protocol\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x0b\n\t_protocol"w\n\tResources\x12!\n\x0cmemory_bytes\x18\x01 \x01(\x03H\x00R\x06memory\x88\x01\x01\x12\x11\n\x04\x63pus\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x04pids\x18\x03 \x01(\x03H\x02\x88\x01\x01\x42\x0f\n\r_memory_bytesB\x07\n\x05_cpusB\x07\n\x05_pids"@\n\rRestartPolicy\x12\x11\n\x04name\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x0bmax_retries\x18\x02 \x01(\x03\x42\x07\n\x05_name"2\n\nDependency\x12\x16\n\tcondition\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\x0c\n\n_condition"\xbc\x03\n\x0f\x43ontainerStatus\x12\x1b\n\x13observed_generation\x18\x01 \x01(\x03\x12&\n\nconditions\x18\x02 \x03(\x0b\x32\x12.hold.v1.Condition\x12\r\n\x05phase\x18\x03 \x01(\t\x12\x0b\n\x03pid\x18\x04 \x01(\x03\x12.\n\nstarted_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inished_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\texit_code\x18\x07 \x01(\x03H\x00\x88\x01\x01\x12\x12\n\noom_killed\x18\x08 \x01(\x08\x12\x10\n\x08restarts\x18\t \x01(\x03\x12\x1a\n\tbackoff_s\x18\n \x01(\x01R\x07\x62\x61\x63koff\x12\x0b\n\x03run\x18\x0b \x01(\x03\x12\x11\n\tspec_hash\x18\x0c \x01(\t\x12\r\n\x05\x65rror\x18\r \x01(\t\x12+\n\x08networks\x18\x0e \x03(\x0b\x32\x19.hold.v1.AttachmentStatus\x12#\n\x05ports\x18\x0f \x03(\x0b\x32\x14.hold.v1.PortMappingB\x0c\n\n_exit_code"L\n\x10\x41ttachmentStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04ipv4\x18\x02 \x01(\t\x12\x0b\n\x03mac\x18\x03 \x01(\t\x12\x0f\n\x07gateway\x18\x04 \x01(\t"\xde\x01\n\x0bNetworkSpec\x12\x13\n\x06\x64river\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x0f\n\x07subnets\x18\x02 \x03(\t\x12\x14\n\x07gateway\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x10\n\x08internal\x18\x04 \x01(\x08\x12\x17\n\nmasquerade\x18\x05 \x01(\x08H\x02\x88\x01\x01\x12\x10\n\x03mtu\x18\x06 \x01(\x03H\x03\x88\x01\x01\x12\x18\n\x0b\x62ridge_name\x18\x07 \x01(\tH\x04\x88\x01\x01\x42\t\n\x07_driverB\n\n\x08_gatewayB\r\n\x0b_masqueradeB\x06\n\x04_mtuB\x0e\n\x0c_bridge_name"\x85\x01\n\rNetworkStatus\x12\x1b\n\x13observed_generation\x18\x01 \x01(\x03\x12&\n\nconditions\x18\x02 \x03(\x0b\x32\x12.hold.v1.Condition\x12\x0e\n\x06\x62ridge\x18\x03 \x01(\t\x12\x0e\n\x06subnet\x18\x04 \x01(\t\x12\x0f\n\x07gateway\x18\x05 \x01(\t",\n\nVolumeSpec\x12\x13\n\x06\x64river\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\t\n\x07_driver"a\n\x0cVolumeStatus\x12\x1b\n\x13observed_generation\x18\x01 \x01(\x03\x12&\n\nconditions\x18\x02 \x03(\x0b\x32\x12.hold.v1.Condition\x12\x0c\n\x04path\x18\x03 \x01(\t"W\n\tImageSpec\x12$\n\x06source\x18\x01 \x01(\x0b\x32\x14.hold.v1.ImageSource\x12$\n\x06\x63onfig\x18\x02 \x01(\x0b\x32\x14.hold.v1.ImageConfig"u\n\x0bImageSource\x12\x14\n\x07\x61rchive\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x16\n\tdirectory\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06stored\x18\x03 \x01(\tH\x02\x88\x01\x01\x42\n\n\x08_archiveB\x0c\n\n_directoryB\t\n\x07_stored"\xd3\x03\n\x0bImageConfig\x12.\n\nentrypoint\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.ListValue\x12+\n\x07\x63ommand\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.ListValue\x12:\n\x0b\x65nvironment\x18\x03 \x03(\x0b\x32%.hold.v1.ImageConfig.EnvironmentEntry\x12\x18\n\x0bworking_dir\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04user\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\x30\n\x06labels\x18\x06 \x03(\x0b\x32 .hold.v1.ImageConfig.LabelsEntry\x12\x15\n\rexposed_ports\x18\x07 \x03(\t\x12\x0f\n\x07volumes\x18\x08 \x03(\t\x12\x18\n\x0bstop_signal\x18\t \x01(\tH\x02\x88\x01\x01\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0e\n\x0c_working_dirB\x07\n\x05_userB\x0e\n\x0c_stop_signal"\x90\x02\n\x0bImageStatus\x12\x1b\n\x13observed_generation\x18\x01 \x01(\x03\x12&\n\nconditions\x18\x02 \x03(\x0b\x32\x12.hold.v1.Condition\x12\n\n\x02id\x18\x03 \x01(\t\x12\x18\n\nsize_bytes\x18\x04 \x01(\x03R\x04size\x12\x0e\n\x06layers\x18\x05 \x03(\t\x12$\n\x06\x63onfig\x18\x06 \x01(\x0b\x32\x14.hold.v1.ImageConfig\x12\x0e\n\x06\x64igest\x18\x07 \x01(\t\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x61rchitecture\x18\t \x01(\t\x12\n\n\x02os\x18\n \x01(\tb\x06proto3'
-)
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n controller/api/v1/resource.proto\x12\x07hold.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcc\x03\n\x08Resource\x12\x13\n\x0b\x61pi_version\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12#\n\x08metadata\x18\x03 \x01(\x0b\x32\x11.hold.v1.Metadata\x12+\n\tcontainer\x18\n \x01(\x0b\x32\x16.hold.v1.ContainerSpecH\x00\x12\'\n\x07network\x18\x0b \x01(\x0b\x32\x14.hold.v1.NetworkSpecH\x00\x12%\n\x06volume\x18\x0c \x01(\x0b\x32\x13.hold.v1.VolumeSpecH\x00\x12#\n\x05image\x18\r \x01(\x0b\x32\x12.hold.v1.ImageSpecH\x00\x12\x34\n\x10\x63ontainer_status\x18\x1e \x01(\x0b\x32\x18.hold.v1.ContainerStatusH\x01\x12\x30\n\x0enetwork_status\x18\x1f \x01(\x0b\x32\x16.hold.v1.NetworkStatusH\x01\x12.\n\rvolume_status\x18  \x01(\x0b\x32\x15.hold.v1.VolumeStatusH\x01\x12,\n\x0cimage_status\x18! \x01(\x0b\x32\x14.hold.v1.ImageStatusH\x01\x42\x06\n\x04specB\x08\n\x06status\"\xbc\x03\n\x08Metadata\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\x06labels\x18\x02 \x03(\x0b\x32\x1d.hold.v1.Metadata.LabelsEntry\x12\x37\n\x0b\x61nnotations\x18\x03 \x03(\x0b\x32\".hold.v1.Metadata.AnnotationsEntry\x12\x10\n\x03uid\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x12\n\ngeneration\x18\x05 \x01(\x03\x12\x10\n\x08revision\x18\x06 \x01(\x03\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ndeleted_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07manager\x18\t \x01(\t\x12&\n\x05owner\x18\n \x01(\x0b\x32\x17.hold.v1.OwnerReference\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x32\n\x10\x41nnotationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x06\n\x04_uid\"9\n\x0eOwnerReference\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0b\n\x03uid\x18\x03 \x01(\t\"\x82\x01\n\tCondition\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x36\n\x12last_transition_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x86\x08\n\rContainerSpec\x12\x12\n\x05image\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06rootfs\x18\x02 \x01(\tH\x01\x88\x01\x01\x12.\n\nentrypoint\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.ListValue\x12+\n\x07\x63ommand\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.ListValue\x12<\n\x0b\x65nvironment\x18\x05 \x03(\x0b\x32\'.hold.v1.ContainerSpec.EnvironmentEntry\x12\x18\n\x0bworking_dir\x18\x06 \x01(\tH\x02\x88\x01\x01\x12\x11\n\x04user\x18\x07 \x01(\tH\x03\x88\x01\x01\x12\x15\n\x08hostname\x18\x08 \x01(\tH\x04\x88\x01\x01\x12\x1e\n\x06mounts\x18\t \x03(\x0b\x32\x0e.hold.v1.Mount\x12,\n\x08networks\x18\n \x03(\x0b\x32\x1a.hold.v1.NetworkAttachment\x12\x19\n\x0cnetwork_mode\x18\x0b \x01(\tH\x05\x88\x01\x01\x12#\n\x05ports\x18\x0c \x03(\x0b\x32\x14.hold.v1.PortMapping\x12%\n\tresources\x18\r \x01(\x0b\x32\x12.hold.v1.Resources\x12\'\n\x07restart\x18\x0e \x01(\x0b\x32\x16.hold.v1.RestartPolicy\x12\x39\n\ndepends_on\x18\x0f \x03(\x0b\x32%.hold.v1.ContainerSpec.DependsOnEntry\x12\x14\n\x07\x64\x65sired\x18\x10 \x01(\tH\x06\x88\x01\x01\x12\x0b\n\x03run\x18\x11 \x01(\x03\x12\x18\n\x0bstop_signal\x18\x12 \x01(\tH\x07\x88\x01\x01\x12\x31\n\x13stop_grace_period_s\x18\x13 \x01(\x01H\x08R\x0fstopGracePeriod\x88\x01\x01\x12\x0b\n\x03tty\x18\x14 \x01(\x08\x12\x12\n\nstdin_open\x18\x15 \x01(\x08\x12\x11\n\tread_only\x18\x16 \x01(\x08\x12\x13\n\x0b\x61uto_remove\x18\x17 \x01(\x08\x12\x14\n\x07runtime\x18\x18 \x01(\tH\t\x88\x01\x01\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x45\n\x0e\x44\x65pendsOnEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x05value\x18\x02 \x01(\x0b\x32\x13.hold.v1.Dependency:\x02\x38\x01\x42\x08\n\x06_imageB\t\n\x07_rootfsB\x0e\n\x0c_working_dirB\x07\n\x05_userB\x0b\n\t_hostnameB\x0f\n\r_network_modeB\n\n\x08_desiredB\x0e\n\x0c_stop_signalB\x16\n\x14_stop_grace_period_sB\n\n\x08_runtime\"\xac\x01\n\x05Mount\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0e\n\x06target\x18\x03 \x01(\t\x12\x11\n\tread_only\x18\x04 \x01(\x08\x12\x18\n\x10\x63reate_host_path\x18\x05 \x01(\x08\x12\x1d\n\nsize_bytes\x18\x06 \x01(\x03H\x00R\x04size\x88\x01\x01\x12\x11\n\x04mode\x18\x07 \x01(\x03H\x01\x88\x01\x01\x42\r\n\x0b_size_bytesB\x07\n\x05_mode\"h\n\x11NetworkAttachment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\x12\x11\n\x04ipv4\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x10\n\x03mac\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\x07\n\x05_ipv4B\x06\n\x04_mac\"u\n\x0bPortMapping\x12\x17\n\x07host_ip\x18\x01 \x01(\tR\x06hostIP\x12\x11\n\thost_port\x18\x02 \x01(\x03\x12\x16\n\x0e\x63ontainer_port\x18\x03 \x01(\x03\x12\x15\n\x08protocol\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x0b\n\t_protocol\"w\n\tResources\x12!\n\x0cmemory_bytes\x18\x01 \x01(\x03H\x00R\x06memory\x88\x01\x01\x12\x11\n\x04\x63pus\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x04pids\x18\x03 \x01(\x03H\x02\x88\x01\x01\x42\x0f\n\r_memory_bytesB\x07\n\x05_cpusB\x07\n\x05_pids\"@\n\rRestartPolicy\x12\x11\n\x04name\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x0bmax_retries\x18\x02 \x01(\x03\x42\x07\n\x05_name\"2\n\nDependency\x12\x16\n\tcondition\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\x0c\n\n_condition\"\xbc\x03\n\x0f\x43ontainerStatus\x12\x1b\n\x13observed_generation\x18\x01 \x01(\x03\x12&\n\nconditions\x18\x02 \x03(\x0b\x32\x12.hold.v1.Condition\x12\r\n\x05phase\x18\x03 \x01(\t\x12\x0b\n\x03pid\x18\x04 \x01(\x03\x12.\n\nstarted_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inished_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\texit_code\x18\x07 \x01(\x03H\x00\x88\x01\x01\x12\x12\n\noom_killed\x18\x08 \x01(\x08\x12\x10\n\x08restarts\x18\t \x01(\x03\x12\x1a\n\tbackoff_s\x18\n \x01(\x01R\x07\x62\x61\x63koff\x12\x0b\n\x03run\x18\x0b \x01(\x03\x12\x11\n\tspec_hash\x18\x0c \x01(\t\x12\r\n\x05\x65rror\x18\r \x01(\t\x12+\n\x08networks\x18\x0e \x03(\x0b\x32\x19.hold.v1.AttachmentStatus\x12#\n\x05ports\x18\x0f \x03(\x0b\x32\x14.hold.v1.PortMappingB\x0c\n\n_exit_code\"L\n\x10\x41ttachmentStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04ipv4\x18\x02 \x01(\t\x12\x0b\n\x03mac\x18\x03 \x01(\t\x12\x0f\n\x07gateway\x18\x04 \x01(\t\"\xde\x01\n\x0bNetworkSpec\x12\x13\n\x06\x64river\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x0f\n\x07subnets\x18\x02 \x03(\t\x12\x14\n\x07gateway\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x10\n\x08internal\x18\x04 \x01(\x08\x12\x17\n\nmasquerade\x18\x05 \x01(\x08H\x02\x88\x01\x01\x12\x10\n\x03mtu\x18\x06 \x01(\x03H\x03\x88\x01\x01\x12\x18\n\x0b\x62ridge_name\x18\x07 \x01(\tH\x04\x88\x01\x01\x42\t\n\x07_driverB\n\n\x08_gatewayB\r\n\x0b_masqueradeB\x06\n\x04_mtuB\x0e\n\x0c_bridge_name\"\x85\x01\n\rNetworkStatus\x12\x1b\n\x13observed_generation\x18\x01 \x01(\x03\x12&\n\nconditions\x18\x02 \x03(\x0b\x32\x12.hold.v1.Condition\x12\x0e\n\x06\x62ridge\x18\x03 \x01(\t\x12\x0e\n\x06subnet\x18\x04 \x01(\t\x12\x0f\n\x07gateway\x18\x05 \x01(\t\",\n\nVolumeSpec\x12\x13\n\x06\x64river\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\t\n\x07_driver\"a\n\x0cVolumeStatus\x12\x1b\n\x13observed_generation\x18\x01 \x01(\x03\x12&\n\nconditions\x18\x02 \x03(\x0b\x32\x12.hold.v1.Condition\x12\x0c\n\x04path\x18\x03 \x01(\t\"W\n\tImageSpec\x12$\n\x06source\x18\x01 \x01(\x0b\x32\x14.hold.v1.ImageSource\x12$\n\x06\x63onfig\x18\x02 \x01(\x0b\x32\x14.hold.v1.ImageConfig\"u\n\x0bImageSource\x12\x14\n\x07\x61rchive\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x16\n\tdirectory\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06stored\x18\x03 \x01(\tH\x02\x88\x01\x01\x42\n\n\x08_archiveB\x0c\n\n_directoryB\t\n\x07_stored\"\xd3\x03\n\x0bImageConfig\x12.\n\nentrypoint\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.ListValue\x12+\n\x07\x63ommand\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.ListValue\x12:\n\x0b\x65nvironment\x18\x03 \x03(\x0b\x32%.hold.v1.ImageConfig.EnvironmentEntry\x12\x18\n\x0bworking_dir\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04user\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\x30\n\x06labels\x18\x06 \x03(\x0b\x32 .hold.v1.ImageConfig.LabelsEntry\x12\x15\n\rexposed_ports\x18\x07 \x03(\t\x12\x0f\n\x07volumes\x18\x08 \x03(\t\x12\x18\n\x0bstop_signal\x18\t \x01(\tH\x02\x88\x01\x01\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0e\n\x0c_working_dirB\x07\n\x05_userB\x0e\n\x0c_stop_signal\"\x90\x02\n\x0bImageStatus\x12\x1b\n\x13observed_generation\x18\x01 \x01(\x03\x12&\n\nconditions\x18\x02 \x03(\x0b\x32\x12.hold.v1.Condition\x12\n\n\x02id\x18\x03 \x01(\t\x12\x18\n\nsize_bytes\x18\x04 \x01(\x03R\x04size\x12\x0e\n\x06layers\x18\x05 \x03(\t\x12$\n\x06\x63onfig\x18\x06 \x01(\x0b\x32\x14.hold.v1.ImageConfig\x12\x0e\n\x06\x64igest\x18\x07 \x01(\t\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x61rchitecture\x18\t \x01(\t\x12\n\n\x02os\x18\n \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "controller.api.v1.resource_pb2", _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'controller.api.v1.resource_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    DESCRIPTOR._loaded_options = None
-    _globals["_METADATA_LABELSENTRY"]._loaded_options = None
-    _globals["_METADATA_LABELSENTRY"]._serialized_options = b"8\001"
-    _globals["_METADATA_ANNOTATIONSENTRY"]._loaded_options = None
-    _globals["_METADATA_ANNOTATIONSENTRY"]._serialized_options = b"8\001"
-    _globals["_CONTAINERSPEC_ENVIRONMENTENTRY"]._loaded_options = None
-    _globals["_CONTAINERSPEC_ENVIRONMENTENTRY"]._serialized_options = b"8\001"
-    _globals["_CONTAINERSPEC_DEPENDSONENTRY"]._loaded_options = None
-    _globals["_CONTAINERSPEC_DEPENDSONENTRY"]._serialized_options = b"8\001"
-    _globals["_IMAGECONFIG_ENVIRONMENTENTRY"]._loaded_options = None
-    _globals["_IMAGECONFIG_ENVIRONMENTENTRY"]._serialized_options = b"8\001"
-    _globals["_IMAGECONFIG_LABELSENTRY"]._loaded_options = None
-    _globals["_IMAGECONFIG_LABELSENTRY"]._serialized_options = b"8\001"
-    _globals["_RESOURCE"]._serialized_start = 109
-    _globals["_RESOURCE"]._serialized_end = 569
-    _globals["_METADATA"]._serialized_start = 572
-    _globals["_METADATA"]._serialized_end = 1016
-    _globals["_METADATA_LABELSENTRY"]._serialized_start = 911
-    _globals["_METADATA_LABELSENTRY"]._serialized_end = 956
-    _globals["_METADATA_ANNOTATIONSENTRY"]._serialized_start = 958
-    _globals["_METADATA_ANNOTATIONSENTRY"]._serialized_end = 1008
-    _globals["_OWNERREFERENCE"]._serialized_start = 1018
-    _globals["_OWNERREFERENCE"]._serialized_end = 1075
-    _globals["_CONDITION"]._serialized_start = 1078
-    _globals["_CONDITION"]._serialized_end = 1208
-    _globals["_CONTAINERSPEC"]._serialized_start = 1211
-    _globals["_CONTAINERSPEC"]._serialized_end = 2241
-    _globals["_CONTAINERSPEC_ENVIRONMENTENTRY"]._serialized_start = 1980
-    _globals["_CONTAINERSPEC_ENVIRONMENTENTRY"]._serialized_end = 2030
-    _globals["_CONTAINERSPEC_DEPENDSONENTRY"]._serialized_start = 2032
-    _globals["_CONTAINERSPEC_DEPENDSONENTRY"]._serialized_end = 2101
-    _globals["_MOUNT"]._serialized_start = 2244
-    _globals["_MOUNT"]._serialized_end = 2416
-    _globals["_NETWORKATTACHMENT"]._serialized_start = 2418
-    _globals["_NETWORKATTACHMENT"]._serialized_end = 2522
-    _globals["_PORTMAPPING"]._serialized_start = 2524
-    _globals["_PORTMAPPING"]._serialized_end = 2641
-    _globals["_RESOURCES"]._serialized_start = 2643
-    _globals["_RESOURCES"]._serialized_end = 2762
-    _globals["_RESTARTPOLICY"]._serialized_start = 2764
-    _globals["_RESTARTPOLICY"]._serialized_end = 2828
-    _globals["_DEPENDENCY"]._serialized_start = 2830
-    _globals["_DEPENDENCY"]._serialized_end = 2880
-    _globals["_CONTAINERSTATUS"]._serialized_start = 2883
-    _globals["_CONTAINERSTATUS"]._serialized_end = 3327
-    _globals["_ATTACHMENTSTATUS"]._serialized_start = 3329
-    _globals["_ATTACHMENTSTATUS"]._serialized_end = 3405
-    _globals["_NETWORKSPEC"]._serialized_start = 3408
-    _globals["_NETWORKSPEC"]._serialized_end = 3630
-    _globals["_NETWORKSTATUS"]._serialized_start = 3633
-    _globals["_NETWORKSTATUS"]._serialized_end = 3766
-    _globals["_VOLUMESPEC"]._serialized_start = 3768
-    _globals["_VOLUMESPEC"]._serialized_end = 3812
-    _globals["_VOLUMESTATUS"]._serialized_start = 3814
-    _globals["_VOLUMESTATUS"]._serialized_end = 3911
-    _globals["_IMAGESPEC"]._serialized_start = 3913
-    _globals["_IMAGESPEC"]._serialized_end = 4000
-    _globals["_IMAGESOURCE"]._serialized_start = 4002
-    _globals["_IMAGESOURCE"]._serialized_end = 4119
-    _globals["_IMAGECONFIG"]._serialized_start = 4122
-    _globals["_IMAGECONFIG"]._serialized_end = 4589
-    _globals["_IMAGECONFIG_ENVIRONMENTENTRY"]._serialized_start = 1980
-    _globals["_IMAGECONFIG_ENVIRONMENTENTRY"]._serialized_end = 2030
-    _globals["_IMAGECONFIG_LABELSENTRY"]._serialized_start = 911
-    _globals["_IMAGECONFIG_LABELSENTRY"]._serialized_end = 956
-    _globals["_IMAGESTATUS"]._serialized_start = 4592
-    _globals["_IMAGESTATUS"]._serialized_end = 4864
+  DESCRIPTOR._loaded_options = None
+  _globals['_METADATA_LABELSENTRY']._loaded_options = None
+  _globals['_METADATA_LABELSENTRY']._serialized_options = b'8\001'
+  _globals['_METADATA_ANNOTATIONSENTRY']._loaded_options = None
+  _globals['_METADATA_ANNOTATIONSENTRY']._serialized_options = b'8\001'
+  _globals['_CONTAINERSPEC_ENVIRONMENTENTRY']._loaded_options = None
+  _globals['_CONTAINERSPEC_ENVIRONMENTENTRY']._serialized_options = b'8\001'
+  _globals['_CONTAINERSPEC_DEPENDSONENTRY']._loaded_options = None
+  _globals['_CONTAINERSPEC_DEPENDSONENTRY']._serialized_options = b'8\001'
+  _globals['_IMAGECONFIG_ENVIRONMENTENTRY']._loaded_options = None
+  _globals['_IMAGECONFIG_ENVIRONMENTENTRY']._serialized_options = b'8\001'
+  _globals['_IMAGECONFIG_LABELSENTRY']._loaded_options = None
+  _globals['_IMAGECONFIG_LABELSENTRY']._serialized_options = b'8\001'
+  _globals['_RESOURCE']._serialized_start=109
+  _globals['_RESOURCE']._serialized_end=569
+  _globals['_METADATA']._serialized_start=572
+  _globals['_METADATA']._serialized_end=1016
+  _globals['_METADATA_LABELSENTRY']._serialized_start=911
+  _globals['_METADATA_LABELSENTRY']._serialized_end=956
+  _globals['_METADATA_ANNOTATIONSENTRY']._serialized_start=958
+  _globals['_METADATA_ANNOTATIONSENTRY']._serialized_end=1008
+  _globals['_OWNERREFERENCE']._serialized_start=1018
+  _globals['_OWNERREFERENCE']._serialized_end=1075
+  _globals['_CONDITION']._serialized_start=1078
+  _globals['_CONDITION']._serialized_end=1208
+  _globals['_CONTAINERSPEC']._serialized_start=1211
+  _globals['_CONTAINERSPEC']._serialized_end=2241
+  _globals['_CONTAINERSPEC_ENVIRONMENTENTRY']._serialized_start=1980
+  _globals['_CONTAINERSPEC_ENVIRONMENTENTRY']._serialized_end=2030
+  _globals['_CONTAINERSPEC_DEPENDSONENTRY']._serialized_start=2032
+  _globals['_CONTAINERSPEC_DEPENDSONENTRY']._serialized_end=2101
+  _globals['_MOUNT']._serialized_start=2244
+  _globals['_MOUNT']._serialized_end=2416
+  _globals['_NETWORKATTACHMENT']._serialized_start=2418
+  _globals['_NETWORKATTACHMENT']._serialized_end=2522
+  _globals['_PORTMAPPING']._serialized_start=2524
+  _globals['_PORTMAPPING']._serialized_end=2641
+  _globals['_RESOURCES']._serialized_start=2643
+  _globals['_RESOURCES']._serialized_end=2762
+  _globals['_RESTARTPOLICY']._serialized_start=2764
+  _globals['_RESTARTPOLICY']._serialized_end=2828
+  _globals['_DEPENDENCY']._serialized_start=2830
+  _globals['_DEPENDENCY']._serialized_end=2880
+  _globals['_CONTAINERSTATUS']._serialized_start=2883
+  _globals['_CONTAINERSTATUS']._serialized_end=3327
+  _globals['_ATTACHMENTSTATUS']._serialized_start=3329
+  _globals['_ATTACHMENTSTATUS']._serialized_end=3405
+  _globals['_NETWORKSPEC']._serialized_start=3408
+  _globals['_NETWORKSPEC']._serialized_end=3630
+  _globals['_NETWORKSTATUS']._serialized_start=3633
+  _globals['_NETWORKSTATUS']._serialized_end=3766
+  _globals['_VOLUMESPEC']._serialized_start=3768
+  _globals['_VOLUMESPEC']._serialized_end=3812
+  _globals['_VOLUMESTATUS']._serialized_start=3814
+  _globals['_VOLUMESTATUS']._serialized_end=3911
+  _globals['_IMAGESPEC']._serialized_start=3913
+  _globals['_IMAGESPEC']._serialized_end=4000
+  _globals['_IMAGESOURCE']._serialized_start=4002
+  _globals['_IMAGESOURCE']._serialized_end=4119
+  _globals['_IMAGECONFIG']._serialized_start=4122
+  _globals['_IMAGECONFIG']._serialized_end=4589
+  _globals['_IMAGECONFIG_ENVIRONMENTENTRY']._serialized_start=1980
+  _globals['_IMAGECONFIG_ENVIRONMENTENTRY']._serialized_end=2030
+  _globals['_IMAGECONFIG_LABELSENTRY']._serialized_start=911
+  _globals['_IMAGECONFIG_LABELSENTRY']._serialized_end=956
+  _globals['_IMAGESTATUS']._serialized_start=4592
+  _globals['_IMAGESTATUS']._serialized_end=4864
 # @@protoc_insertion_point(module_scope)

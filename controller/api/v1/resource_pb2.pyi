@@ -73,65 +73,13 @@ class Resource(_message.Message):
         volume_status: Global___VolumeStatus | None = ...,
         image_status: Global___ImageStatus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "container",
-        b"container",
-        "container_status",
-        b"container_status",
-        "image",
-        b"image",
-        "image_status",
-        b"image_status",
-        "metadata",
-        b"metadata",
-        "network",
-        b"network",
-        "network_status",
-        b"network_status",
-        "spec",
-        b"spec",
-        "status",
-        b"status",
-        "volume",
-        b"volume",
-        "volume_status",
-        b"volume_status",
-    ]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["container", b"container", "container_status", b"container_status", "image", b"image", "image_status", b"image_status", "metadata", b"metadata", "network", b"network", "network_status", b"network_status", "spec", b"spec", "status", b"status", "volume", b"volume", "volume_status", b"volume_status"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "api_version",
-        b"api_version",
-        "container",
-        b"container",
-        "container_status",
-        b"container_status",
-        "image",
-        b"image",
-        "image_status",
-        b"image_status",
-        "kind",
-        b"kind",
-        "metadata",
-        b"metadata",
-        "network",
-        b"network",
-        "network_status",
-        b"network_status",
-        "spec",
-        b"spec",
-        "status",
-        b"status",
-        "volume",
-        b"volume",
-        "volume_status",
-        b"volume_status",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_version", b"api_version", "container", b"container", "container_status", b"container_status", "image", b"image", "image_status", b"image_status", "kind", b"kind", "metadata", b"metadata", "network", b"network", "network_status", b"network_status", "spec", b"spec", "status", b"status", "volume", b"volume", "volume_status", b"volume_status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_spec: _TypeAlias = _typing.Literal["container", "network", "volume", "image"]  # noqa: Y015
     _WhichOneofArgType_spec: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
-    _WhichOneofReturnType_status: _TypeAlias = _typing.Literal[
-        "container_status", "network_status", "volume_status", "image_status"
-    ]  # noqa: Y015
+    _WhichOneofReturnType_status: _TypeAlias = _typing.Literal["container_status", "network_status", "volume_status", "image_status"]  # noqa: Y015
     _WhichOneofArgType_status: _TypeAlias = _typing.Literal["status", b"status"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_spec) -> _WhichOneofReturnType_spec | None: ...
@@ -223,43 +171,9 @@ class Metadata(_message.Message):
         manager: _builtins.str = ...,
         owner: Global___OwnerReference | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_uid",
-        b"_uid",
-        "created_at",
-        b"created_at",
-        "deleted_at",
-        b"deleted_at",
-        "owner",
-        b"owner",
-        "uid",
-        b"uid",
-    ]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_uid", b"_uid", "created_at", b"created_at", "deleted_at", b"deleted_at", "owner", b"owner", "uid", b"uid"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_uid",
-        b"_uid",
-        "annotations",
-        b"annotations",
-        "created_at",
-        b"created_at",
-        "deleted_at",
-        b"deleted_at",
-        "generation",
-        b"generation",
-        "labels",
-        b"labels",
-        "manager",
-        b"manager",
-        "name",
-        b"name",
-        "owner",
-        b"owner",
-        "revision",
-        b"revision",
-        "uid",
-        b"uid",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_uid", b"_uid", "annotations", b"annotations", "created_at", b"created_at", "deleted_at", b"deleted_at", "generation", b"generation", "labels", b"labels", "manager", b"manager", "name", b"name", "owner", b"owner", "revision", b"revision", "uid", b"uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__uid: _TypeAlias = _typing.Literal["uid"]  # noqa: Y015
     _WhichOneofArgType__uid: _TypeAlias = _typing.Literal["_uid", b"_uid"]  # noqa: Y015
@@ -319,18 +233,7 @@ class Condition(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last_transition_at", b"last_transition_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "last_transition_at",
-        b"last_transition_at",
-        "message",
-        b"message",
-        "reason",
-        b"reason",
-        "status",
-        b"status",
-        "type",
-        b"type",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_transition_at", b"last_transition_at", "message", b"message", "reason", b"reason", "status", b"status", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -473,127 +376,9 @@ class ContainerSpec(_message.Message):
         auto_remove: _builtins.bool = ...,
         runtime: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_desired",
-        b"_desired",
-        "_hostname",
-        b"_hostname",
-        "_image",
-        b"_image",
-        "_network_mode",
-        b"_network_mode",
-        "_rootfs",
-        b"_rootfs",
-        "_runtime",
-        b"_runtime",
-        "_stop_grace_period_s",
-        b"_stop_grace_period_s",
-        "_stop_signal",
-        b"_stop_signal",
-        "_user",
-        b"_user",
-        "_working_dir",
-        b"_working_dir",
-        "command",
-        b"command",
-        "desired",
-        b"desired",
-        "entrypoint",
-        b"entrypoint",
-        "hostname",
-        b"hostname",
-        "image",
-        b"image",
-        "network_mode",
-        b"network_mode",
-        "resources",
-        b"resources",
-        "restart",
-        b"restart",
-        "rootfs",
-        b"rootfs",
-        "runtime",
-        b"runtime",
-        "stop_grace_period_s",
-        b"stop_grace_period_s",
-        "stop_signal",
-        b"stop_signal",
-        "user",
-        b"user",
-        "working_dir",
-        b"working_dir",
-    ]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_desired", b"_desired", "_hostname", b"_hostname", "_image", b"_image", "_network_mode", b"_network_mode", "_rootfs", b"_rootfs", "_runtime", b"_runtime", "_stop_grace_period_s", b"_stop_grace_period_s", "_stop_signal", b"_stop_signal", "_user", b"_user", "_working_dir", b"_working_dir", "command", b"command", "desired", b"desired", "entrypoint", b"entrypoint", "hostname", b"hostname", "image", b"image", "network_mode", b"network_mode", "resources", b"resources", "restart", b"restart", "rootfs", b"rootfs", "runtime", b"runtime", "stop_grace_period_s", b"stop_grace_period_s", "stop_signal", b"stop_signal", "user", b"user", "working_dir", b"working_dir"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_desired",
-        b"_desired",
-        "_hostname",
-        b"_hostname",
-        "_image",
-        b"_image",
-        "_network_mode",
-        b"_network_mode",
-        "_rootfs",
-        b"_rootfs",
-        "_runtime",
-        b"_runtime",
-        "_stop_grace_period_s",
-        b"_stop_grace_period_s",
-        "_stop_signal",
-        b"_stop_signal",
-        "_user",
-        b"_user",
-        "_working_dir",
-        b"_working_dir",
-        "auto_remove",
-        b"auto_remove",
-        "command",
-        b"command",
-        "depends_on",
-        b"depends_on",
-        "desired",
-        b"desired",
-        "entrypoint",
-        b"entrypoint",
-        "environment",
-        b"environment",
-        "hostname",
-        b"hostname",
-        "image",
-        b"image",
-        "mounts",
-        b"mounts",
-        "network_mode",
-        b"network_mode",
-        "networks",
-        b"networks",
-        "ports",
-        b"ports",
-        "read_only",
-        b"read_only",
-        "resources",
-        b"resources",
-        "restart",
-        b"restart",
-        "rootfs",
-        b"rootfs",
-        "run",
-        b"run",
-        "runtime",
-        b"runtime",
-        "stdin_open",
-        b"stdin_open",
-        "stop_grace_period_s",
-        b"stop_grace_period_s",
-        "stop_signal",
-        b"stop_signal",
-        "tty",
-        b"tty",
-        "user",
-        b"user",
-        "working_dir",
-        b"working_dir",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_desired", b"_desired", "_hostname", b"_hostname", "_image", b"_image", "_network_mode", b"_network_mode", "_rootfs", b"_rootfs", "_runtime", b"_runtime", "_stop_grace_period_s", b"_stop_grace_period_s", "_stop_signal", b"_stop_signal", "_user", b"_user", "_working_dir", b"_working_dir", "auto_remove", b"auto_remove", "command", b"command", "depends_on", b"depends_on", "desired", b"desired", "entrypoint", b"entrypoint", "environment", b"environment", "hostname", b"hostname", "image", b"image", "mounts", b"mounts", "network_mode", b"network_mode", "networks", b"networks", "ports", b"ports", "read_only", b"read_only", "resources", b"resources", "restart", b"restart", "rootfs", b"rootfs", "run", b"run", "runtime", b"runtime", "stdin_open", b"stdin_open", "stop_grace_period_s", b"stop_grace_period_s", "stop_signal", b"stop_signal", "tty", b"tty", "user", b"user", "working_dir", b"working_dir"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__desired: _TypeAlias = _typing.Literal["desired"]  # noqa: Y015
     _WhichOneofArgType__desired: _TypeAlias = _typing.Literal["_desired", b"_desired"]  # noqa: Y015
@@ -608,9 +393,7 @@ class ContainerSpec(_message.Message):
     _WhichOneofReturnType__runtime: _TypeAlias = _typing.Literal["runtime"]  # noqa: Y015
     _WhichOneofArgType__runtime: _TypeAlias = _typing.Literal["_runtime", b"_runtime"]  # noqa: Y015
     _WhichOneofReturnType__stop_grace_period_s: _TypeAlias = _typing.Literal["stop_grace_period_s"]  # noqa: Y015
-    _WhichOneofArgType__stop_grace_period_s: _TypeAlias = _typing.Literal[
-        "_stop_grace_period_s", b"_stop_grace_period_s"
-    ]  # noqa: Y015
+    _WhichOneofArgType__stop_grace_period_s: _TypeAlias = _typing.Literal["_stop_grace_period_s", b"_stop_grace_period_s"]  # noqa: Y015
     _WhichOneofReturnType__stop_signal: _TypeAlias = _typing.Literal["stop_signal"]  # noqa: Y015
     _WhichOneofArgType__stop_signal: _TypeAlias = _typing.Literal["_stop_signal", b"_stop_signal"]  # noqa: Y015
     _WhichOneofReturnType__user: _TypeAlias = _typing.Literal["user"]  # noqa: Y015
@@ -618,39 +401,25 @@ class ContainerSpec(_message.Message):
     _WhichOneofReturnType__working_dir: _TypeAlias = _typing.Literal["working_dir"]  # noqa: Y015
     _WhichOneofArgType__working_dir: _TypeAlias = _typing.Literal["_working_dir", b"_working_dir"]  # noqa: Y015
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__desired
-    ) -> _WhichOneofReturnType__desired | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__desired) -> _WhichOneofReturnType__desired | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__hostname
-    ) -> _WhichOneofReturnType__hostname | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__hostname) -> _WhichOneofReturnType__hostname | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__image) -> _WhichOneofReturnType__image | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__network_mode
-    ) -> _WhichOneofReturnType__network_mode | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__network_mode) -> _WhichOneofReturnType__network_mode | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rootfs) -> _WhichOneofReturnType__rootfs | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__runtime
-    ) -> _WhichOneofReturnType__runtime | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__runtime) -> _WhichOneofReturnType__runtime | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__stop_grace_period_s
-    ) -> _WhichOneofReturnType__stop_grace_period_s | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stop_grace_period_s) -> _WhichOneofReturnType__stop_grace_period_s | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__stop_signal
-    ) -> _WhichOneofReturnType__stop_signal | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stop_signal) -> _WhichOneofReturnType__stop_signal | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__user) -> _WhichOneofReturnType__user | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__working_dir
-    ) -> _WhichOneofReturnType__working_dir | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__working_dir) -> _WhichOneofReturnType__working_dir | None: ...
 
 Global___ContainerSpec: _TypeAlias = ContainerSpec  # noqa: Y015
 
@@ -684,30 +453,9 @@ class Mount(_message.Message):
         size_bytes: _builtins.int | None = ...,
         mode: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_mode", b"_mode", "_size_bytes", b"_size_bytes", "mode", b"mode", "size_bytes", b"size_bytes"
-    ]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_mode", b"_mode", "_size_bytes", b"_size_bytes", "mode", b"mode", "size_bytes", b"size_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_mode",
-        b"_mode",
-        "_size_bytes",
-        b"_size_bytes",
-        "create_host_path",
-        b"create_host_path",
-        "mode",
-        b"mode",
-        "read_only",
-        b"read_only",
-        "size_bytes",
-        b"size_bytes",
-        "source",
-        b"source",
-        "target",
-        b"target",
-        "type",
-        b"type",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mode", b"_mode", "_size_bytes", b"_size_bytes", "create_host_path", b"create_host_path", "mode", b"mode", "read_only", b"read_only", "size_bytes", b"size_bytes", "source", b"source", "target", b"target", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__mode: _TypeAlias = _typing.Literal["mode"]  # noqa: Y015
     _WhichOneofArgType__mode: _TypeAlias = _typing.Literal["_mode", b"_mode"]  # noqa: Y015
@@ -716,9 +464,7 @@ class Mount(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__mode) -> _WhichOneofReturnType__mode | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__size_bytes
-    ) -> _WhichOneofReturnType__size_bytes | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__size_bytes) -> _WhichOneofReturnType__size_bytes | None: ...
 
 Global___Mount: _TypeAlias = Mount  # noqa: Y015
 
@@ -743,24 +489,9 @@ class NetworkAttachment(_message.Message):
         ipv4: _builtins.str | None = ...,
         mac: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_ipv4", b"_ipv4", "_mac", b"_mac", "ipv4", b"ipv4", "mac", b"mac"
-    ]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ipv4", b"_ipv4", "_mac", b"_mac", "ipv4", b"ipv4", "mac", b"mac"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_ipv4",
-        b"_ipv4",
-        "_mac",
-        b"_mac",
-        "aliases",
-        b"aliases",
-        "ipv4",
-        b"ipv4",
-        "mac",
-        b"mac",
-        "name",
-        b"name",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ipv4", b"_ipv4", "_mac", b"_mac", "aliases", b"aliases", "ipv4", b"ipv4", "mac", b"mac", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ipv4: _TypeAlias = _typing.Literal["ipv4"]  # noqa: Y015
     _WhichOneofArgType__ipv4: _TypeAlias = _typing.Literal["_ipv4", b"_ipv4"]  # noqa: Y015
@@ -796,24 +527,11 @@ class PortMapping(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_protocol", b"_protocol", "protocol", b"protocol"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_protocol",
-        b"_protocol",
-        "container_port",
-        b"container_port",
-        "host_ip",
-        b"host_ip",
-        "host_port",
-        b"host_port",
-        "protocol",
-        b"protocol",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_protocol", b"_protocol", "container_port", b"container_port", "host_ip", b"host_ip", "host_port", b"host_port", "protocol", b"protocol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__protocol: _TypeAlias = _typing.Literal["protocol"]  # noqa: Y015
     _WhichOneofArgType__protocol: _TypeAlias = _typing.Literal["_protocol", b"_protocol"]  # noqa: Y015
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__protocol
-    ) -> _WhichOneofReturnType__protocol | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__protocol) -> _WhichOneofReturnType__protocol | None: ...
 
 Global___PortMapping: _TypeAlias = PortMapping  # noqa: Y015
 
@@ -834,35 +552,9 @@ class Resources(_message.Message):
         cpus: _builtins.float | None = ...,
         pids: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_cpus",
-        b"_cpus",
-        "_memory_bytes",
-        b"_memory_bytes",
-        "_pids",
-        b"_pids",
-        "cpus",
-        b"cpus",
-        "memory_bytes",
-        b"memory_bytes",
-        "pids",
-        b"pids",
-    ]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cpus", b"_cpus", "_memory_bytes", b"_memory_bytes", "_pids", b"_pids", "cpus", b"cpus", "memory_bytes", b"memory_bytes", "pids", b"pids"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_cpus",
-        b"_cpus",
-        "_memory_bytes",
-        b"_memory_bytes",
-        "_pids",
-        b"_pids",
-        "cpus",
-        b"cpus",
-        "memory_bytes",
-        b"memory_bytes",
-        "pids",
-        b"pids",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cpus", b"_cpus", "_memory_bytes", b"_memory_bytes", "_pids", b"_pids", "cpus", b"cpus", "memory_bytes", b"memory_bytes", "pids", b"pids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cpus: _TypeAlias = _typing.Literal["cpus"]  # noqa: Y015
     _WhichOneofArgType__cpus: _TypeAlias = _typing.Literal["_cpus", b"_cpus"]  # noqa: Y015
@@ -873,9 +565,7 @@ class Resources(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cpus) -> _WhichOneofReturnType__cpus | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__memory_bytes
-    ) -> _WhichOneofReturnType__memory_bytes | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__memory_bytes) -> _WhichOneofReturnType__memory_bytes | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__pids) -> _WhichOneofReturnType__pids | None: ...
 
@@ -898,9 +588,7 @@ class RestartPolicy(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_name", b"_name", "name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_name", b"_name", "max_retries", b"max_retries", "name", b"name"
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_name", b"_name", "max_retries", b"max_retries", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
     _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
@@ -926,9 +614,7 @@ class Dependency(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__condition: _TypeAlias = _typing.Literal["condition"]  # noqa: Y015
     _WhichOneofArgType__condition: _TypeAlias = _typing.Literal["_condition", b"_condition"]  # noqa: Y015
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__condition
-    ) -> _WhichOneofReturnType__condition | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__condition) -> _WhichOneofReturnType__condition | None: ...
 
 Global___Dependency: _TypeAlias = Dependency  # noqa: Y015
 
@@ -990,57 +676,13 @@ class ContainerStatus(_message.Message):
         networks: _abc.Iterable[Global___AttachmentStatus] | None = ...,
         ports: _abc.Iterable[Global___PortMapping] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_exit_code",
-        b"_exit_code",
-        "exit_code",
-        b"exit_code",
-        "finished_at",
-        b"finished_at",
-        "started_at",
-        b"started_at",
-    ]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "exit_code", b"exit_code", "finished_at", b"finished_at", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_exit_code",
-        b"_exit_code",
-        "backoff_s",
-        b"backoff_s",
-        "conditions",
-        b"conditions",
-        "error",
-        b"error",
-        "exit_code",
-        b"exit_code",
-        "finished_at",
-        b"finished_at",
-        "networks",
-        b"networks",
-        "observed_generation",
-        b"observed_generation",
-        "oom_killed",
-        b"oom_killed",
-        "phase",
-        b"phase",
-        "pid",
-        b"pid",
-        "ports",
-        b"ports",
-        "restarts",
-        b"restarts",
-        "run",
-        b"run",
-        "spec_hash",
-        b"spec_hash",
-        "started_at",
-        b"started_at",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "backoff_s", b"backoff_s", "conditions", b"conditions", "error", b"error", "exit_code", b"exit_code", "finished_at", b"finished_at", "networks", b"networks", "observed_generation", b"observed_generation", "oom_killed", b"oom_killed", "phase", b"phase", "pid", b"pid", "ports", b"ports", "restarts", b"restarts", "run", b"run", "spec_hash", b"spec_hash", "started_at", b"started_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__exit_code: _TypeAlias = _typing.Literal["exit_code"]  # noqa: Y015
     _WhichOneofArgType__exit_code: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code"]  # noqa: Y015
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__exit_code
-    ) -> _WhichOneofReturnType__exit_code | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__exit_code) -> _WhichOneofReturnType__exit_code | None: ...
 
 Global___ContainerStatus: _TypeAlias = ContainerStatus  # noqa: Y015
 
@@ -1066,9 +708,7 @@ class AttachmentStatus(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "gateway", b"gateway", "ipv4", b"ipv4", "mac", b"mac", "name", b"name"
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway", b"gateway", "ipv4", b"ipv4", "mac", b"mac", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1107,55 +747,9 @@ class NetworkSpec(_message.Message):
         mtu: _builtins.int | None = ...,
         bridge_name: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_bridge_name",
-        b"_bridge_name",
-        "_driver",
-        b"_driver",
-        "_gateway",
-        b"_gateway",
-        "_masquerade",
-        b"_masquerade",
-        "_mtu",
-        b"_mtu",
-        "bridge_name",
-        b"bridge_name",
-        "driver",
-        b"driver",
-        "gateway",
-        b"gateway",
-        "masquerade",
-        b"masquerade",
-        "mtu",
-        b"mtu",
-    ]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bridge_name", b"_bridge_name", "_driver", b"_driver", "_gateway", b"_gateway", "_masquerade", b"_masquerade", "_mtu", b"_mtu", "bridge_name", b"bridge_name", "driver", b"driver", "gateway", b"gateway", "masquerade", b"masquerade", "mtu", b"mtu"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_bridge_name",
-        b"_bridge_name",
-        "_driver",
-        b"_driver",
-        "_gateway",
-        b"_gateway",
-        "_masquerade",
-        b"_masquerade",
-        "_mtu",
-        b"_mtu",
-        "bridge_name",
-        b"bridge_name",
-        "driver",
-        b"driver",
-        "gateway",
-        b"gateway",
-        "internal",
-        b"internal",
-        "masquerade",
-        b"masquerade",
-        "mtu",
-        b"mtu",
-        "subnets",
-        b"subnets",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bridge_name", b"_bridge_name", "_driver", b"_driver", "_gateway", b"_gateway", "_masquerade", b"_masquerade", "_mtu", b"_mtu", "bridge_name", b"bridge_name", "driver", b"driver", "gateway", b"gateway", "internal", b"internal", "masquerade", b"masquerade", "mtu", b"mtu", "subnets", b"subnets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bridge_name: _TypeAlias = _typing.Literal["bridge_name"]  # noqa: Y015
     _WhichOneofArgType__bridge_name: _TypeAlias = _typing.Literal["_bridge_name", b"_bridge_name"]  # noqa: Y015
@@ -1168,19 +762,13 @@ class NetworkSpec(_message.Message):
     _WhichOneofReturnType__mtu: _TypeAlias = _typing.Literal["mtu"]  # noqa: Y015
     _WhichOneofArgType__mtu: _TypeAlias = _typing.Literal["_mtu", b"_mtu"]  # noqa: Y015
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__bridge_name
-    ) -> _WhichOneofReturnType__bridge_name | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bridge_name) -> _WhichOneofReturnType__bridge_name | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__driver) -> _WhichOneofReturnType__driver | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__gateway
-    ) -> _WhichOneofReturnType__gateway | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gateway) -> _WhichOneofReturnType__gateway | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__masquerade
-    ) -> _WhichOneofReturnType__masquerade | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__masquerade) -> _WhichOneofReturnType__masquerade | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__mtu) -> _WhichOneofReturnType__mtu | None: ...
 
@@ -1212,18 +800,7 @@ class NetworkStatus(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "bridge",
-        b"bridge",
-        "conditions",
-        b"conditions",
-        "gateway",
-        b"gateway",
-        "observed_generation",
-        b"observed_generation",
-        "subnet",
-        b"subnet",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bridge", b"bridge", "conditions", b"conditions", "gateway", b"gateway", "observed_generation", b"observed_generation", "subnet", b"subnet"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1273,9 +850,7 @@ class VolumeStatus(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "conditions", b"conditions", "observed_generation", b"observed_generation", "path", b"path"
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conditions", b"conditions", "observed_generation", b"observed_generation", "path", b"path"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1324,35 +899,9 @@ class ImageSource(_message.Message):
         directory: _builtins.str | None = ...,
         stored: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_archive",
-        b"_archive",
-        "_directory",
-        b"_directory",
-        "_stored",
-        b"_stored",
-        "archive",
-        b"archive",
-        "directory",
-        b"directory",
-        "stored",
-        b"stored",
-    ]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_archive", b"_archive", "_directory", b"_directory", "_stored", b"_stored", "archive", b"archive", "directory", b"directory", "stored", b"stored"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_archive",
-        b"_archive",
-        "_directory",
-        b"_directory",
-        "_stored",
-        b"_stored",
-        "archive",
-        b"archive",
-        "directory",
-        b"directory",
-        "stored",
-        b"stored",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archive", b"_archive", "_directory", b"_directory", "_stored", b"_stored", "archive", b"archive", "directory", b"directory", "stored", b"stored"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__archive: _TypeAlias = _typing.Literal["archive"]  # noqa: Y015
     _WhichOneofArgType__archive: _TypeAlias = _typing.Literal["_archive", b"_archive"]  # noqa: Y015
@@ -1361,13 +910,9 @@ class ImageSource(_message.Message):
     _WhichOneofReturnType__stored: _TypeAlias = _typing.Literal["stored"]  # noqa: Y015
     _WhichOneofArgType__stored: _TypeAlias = _typing.Literal["_stored", b"_stored"]  # noqa: Y015
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__archive
-    ) -> _WhichOneofReturnType__archive | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__archive) -> _WhichOneofReturnType__archive | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__directory
-    ) -> _WhichOneofReturnType__directory | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__directory) -> _WhichOneofReturnType__directory | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__stored) -> _WhichOneofReturnType__stored | None: ...
 
@@ -1454,51 +999,9 @@ class ImageConfig(_message.Message):
         volumes: _abc.Iterable[_builtins.str] | None = ...,
         stop_signal: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_stop_signal",
-        b"_stop_signal",
-        "_user",
-        b"_user",
-        "_working_dir",
-        b"_working_dir",
-        "command",
-        b"command",
-        "entrypoint",
-        b"entrypoint",
-        "stop_signal",
-        b"stop_signal",
-        "user",
-        b"user",
-        "working_dir",
-        b"working_dir",
-    ]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_stop_signal", b"_stop_signal", "_user", b"_user", "_working_dir", b"_working_dir", "command", b"command", "entrypoint", b"entrypoint", "stop_signal", b"stop_signal", "user", b"user", "working_dir", b"working_dir"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_stop_signal",
-        b"_stop_signal",
-        "_user",
-        b"_user",
-        "_working_dir",
-        b"_working_dir",
-        "command",
-        b"command",
-        "entrypoint",
-        b"entrypoint",
-        "environment",
-        b"environment",
-        "exposed_ports",
-        b"exposed_ports",
-        "labels",
-        b"labels",
-        "stop_signal",
-        b"stop_signal",
-        "user",
-        b"user",
-        "volumes",
-        b"volumes",
-        "working_dir",
-        b"working_dir",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stop_signal", b"_stop_signal", "_user", b"_user", "_working_dir", b"_working_dir", "command", b"command", "entrypoint", b"entrypoint", "environment", b"environment", "exposed_ports", b"exposed_ports", "labels", b"labels", "stop_signal", b"stop_signal", "user", b"user", "volumes", b"volumes", "working_dir", b"working_dir"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__stop_signal: _TypeAlias = _typing.Literal["stop_signal"]  # noqa: Y015
     _WhichOneofArgType__stop_signal: _TypeAlias = _typing.Literal["_stop_signal", b"_stop_signal"]  # noqa: Y015
@@ -1507,15 +1010,11 @@ class ImageConfig(_message.Message):
     _WhichOneofReturnType__working_dir: _TypeAlias = _typing.Literal["working_dir"]  # noqa: Y015
     _WhichOneofArgType__working_dir: _TypeAlias = _typing.Literal["_working_dir", b"_working_dir"]  # noqa: Y015
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__stop_signal
-    ) -> _WhichOneofReturnType__stop_signal | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stop_signal) -> _WhichOneofReturnType__stop_signal | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__user) -> _WhichOneofReturnType__user | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__working_dir
-    ) -> _WhichOneofReturnType__working_dir | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__working_dir) -> _WhichOneofReturnType__working_dir | None: ...
 
 Global___ImageConfig: _TypeAlias = ImageConfig  # noqa: Y015
 
@@ -1563,28 +1062,7 @@ class ImageStatus(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "created_at", b"created_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "architecture",
-        b"architecture",
-        "conditions",
-        b"conditions",
-        "config",
-        b"config",
-        "created_at",
-        b"created_at",
-        "digest",
-        b"digest",
-        "id",
-        b"id",
-        "layers",
-        b"layers",
-        "observed_generation",
-        b"observed_generation",
-        "os",
-        b"os",
-        "size_bytes",
-        b"size_bytes",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "conditions", b"conditions", "config", b"config", "created_at", b"created_at", "digest", b"digest", "id", b"id", "layers", b"layers", "observed_generation", b"observed_generation", "os", b"os", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
