@@ -6,10 +6,9 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from controller.model.base import Model
+from controller.model.image_reference import DEFAULT_TAG, parse_reference
 from controller.model.resource import API_VERSION, ApiVersion, Metadata, Status
 from controller.model.units import Text
-
-DEFAULT_TAG = "latest"
 
 
 class ImageSource(Model):
@@ -101,6 +100,12 @@ class Image(Model):
 
 
 def complete_image_name(name: str) -> str:
-    """Return `name` with `:latest` where it has neither tag nor digest."""
-    last = name.rsplit("/", 1)[-1]
-    return name if ":" in last or "@" in last else f"{name}:{DEFAULT_TAG}"
+    """Return the familiar form of a reference with `:latest` where it has neither tag nor digest.
+
+    `docker.io/library/shop` and `shop` are one name. What is no reference is a local name and keeps its spelling.
+    """
+    try:
+        return parse_reference(name).complete().familiar
+    except ValueError:
+        last = name.rsplit("/", 1)[-1]
+        return name if ":" in last or "@" in last else f"{name}:{DEFAULT_TAG}"
