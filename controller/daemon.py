@@ -6,6 +6,7 @@ told. Ending is the reverse and touches no container. Being killed at any moment
 
 import argparse
 import asyncio
+import collections
 import contextlib
 import importlib.metadata
 import logging
@@ -14,7 +15,7 @@ import random
 import resource
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from controller.api.admission import Gate
@@ -224,9 +225,9 @@ class StoreApplier:
         self._gate = gate
         self._store = store
 
-    def list_managers(self) -> frozenset[str]:
-        """Return the managers of all objects that stay."""
-        return frozenset(
+    def count_objects(self) -> Mapping[str, int]:
+        """Return, by manager, how many objects there are that are not being deleted."""
+        return collections.Counter(
             each.metadata.manager
             for each in self._store.snapshot().values()
             if each.metadata.deleted_at is None

@@ -1,13 +1,13 @@
 """A directory of manifests that is kept applied.
 
 Files right in the directory are the source `.`; each sub-directory is a source of its own. A source is applied whole:
-what it no longer declares is deleted, but only when every file of it can be read and has stopped changing. Whatever is
-broken, missing or half-written deletes nothing: the last good state stays, and the reason is told.
+what it no longer declares is deleted. Whatever is broken, missing or half-written deletes nothing: the last good state
+stays, and the reason is told. What is believed to be gone, and when, is written down at `_may_be_gone`.
 """
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -15,26 +15,26 @@ from typing import Protocol
 from watchfiles import awatch
 
 from controller.errors import HoldError, Invalid
-from controller.manifests.load import LoadedResource, is_manifest, list_manifests, load_documents, read_text
+from controller.manifests.load import LoadedResource, load_documents, read_text
+from controller.manifests.scan import ROOT_SOURCE, Identity, Look, identify, scan_sources
 from controller.ports import Clock, SourceStatus
 
 MANAGER_PREFIX = "manifests:"
-ROOT_SOURCE = "."
 _QUIET_S = 0.05
 _LOOK_AGAIN_MS = 1000
 _DEBOUNCE_MS = 20
 _STEP_MS = 5
 _MISSING_RETRY_S = 0.5
-
-Fingerprint = tuple[tuple[str, int, int, int], ...]
-"""Path, inode, size and time of change of every file of a source."""
+_KEPT = (
+    "as one that is not mounted: nothing is deleted; put its files back, or delete its objects with --force"
+)
 
 
 class SourceApplier(Protocol):
     """Where sources are applied to; the daemon joins it with the store."""
 
-    def list_managers(self) -> frozenset[str]:
-        """Return the managers of all objects that there are."""
+    def count_objects(self) -> Mapping[str, int]:
+        """Return, by manager, how many objects there are that are not being deleted."""
         ...
 
     async def apply(self, manager: str, loaded: Sequence[LoadedResource]) -> None:
@@ -48,10 +48,10 @@ class SourceApplier(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
-    """What is known of a source: the files last tried, and how that went."""
+    """What is known of a source: what it looked like when last tried (None: try again), and how that went."""
 
     status: SourceStatus
-    fingerprint: Fingerprint | None = None
+    tried: Look | None = None
 
 
 class ManifestDirectory:
@@ -62,7 +62,8 @@ class ManifestDirectory:
         self._applier = applier
         self._clock = clock
         self._seen: dict[str, _Seen] = {}
-        self._identity: tuple[int, int] | None = None
+        self._settled: dict[str, Look] = {}
+        self._filled: dict[str, Identity] = {}
 
     def sources(self) -> tuple[SourceStatus, ...]:
         """See Sources."""
@@ -72,6 +73,7 @@ class ManifestDirectory:
         """Apply and watch until cancelled."""
         while True:
             try:
+                await self._synchronise()
                 async for _ in self._changes():
                     await self._synchronise()
             except OSError as error:
@@ -80,92 +82,112 @@ class ManifestDirectory:
             await asyncio.sleep(_MISSING_RETRY_S)
 
     async def _changes(self) -> AsyncIterator[None]:
-        """Yield at once, at every change, and now and then; ends when the directory is another one than before."""
-        identity = _identify(self._directory_path)
-        yield
+        """Yield at every change, and now and then; ends when nothing can be watched any more, or something else should."""
+        identity = identify(self._directory_path)
         changes = awatch(
             self._directory_path,
             debounce=_DEBOUNCE_MS,
             step=_STEP_MS,
             rust_timeout=_LOOK_AGAIN_MS,
             yield_on_timeout=True,
+            ignore_permission_denied=True,
         )
-        async for _ in changes:
-            if _identify(self._directory_path) != identity:
-                return
-            yield
+        async with contextlib.aclosing(changes):
+            while identify(self._directory_path) == identity:
+                try:
+                    await anext(changes)
+                except (OSError, RuntimeError, StopAsyncIteration):
+                    return  # no more watches are to be had, for one: looking now and then is slower and as good
+                yield
 
     async def _synchronise(self) -> None:
-        found = await self._read_settled()
-        identity = _identify(self._directory_path)
-        if self._identity not in (None, identity) and not any(found.values()):
-            await self._tell_all("the directory was replaced by an empty one: nothing is deleted")
+        looks = await self._read_settled()
+        for name, look in looks.items():
+            if look.fingerprint:
+                self._filled[name] = look.identity
+        if looks == self._settled and all(seen.tried is not None for seen in self._seen.values()):
             return
-        self._identity = identity
-        for name in sorted(found.keys() | self._list_known()):
-            await self._apply_source(name, found.get(name, ()))
-        for name in [name for name in self._seen if name not in found and name != ROOT_SOURCE]:
-            if not self._seen[name].status.error:
-                del self._seen[name]
+        root = looks[ROOT_SOURCE].identity
+        if any(look.fingerprint for look in looks.values()):
+            self._filled[ROOT_SOURCE] = root
+        declared = self._count_declared()
+        for name in sorted(looks.keys() | declared.keys()):
+            await self._apply_source(name, looks.get(name), root, declared.get(name, 0))
+        for name in [name for name in self._seen if name not in looks and not self._seen[name].status.error]:
+            del self._seen[name]
+        self._settled = looks
 
-    async def _read_settled(self) -> dict[str, Fingerprint]:
+    async def _read_settled(self) -> dict[str, Look]:
         """Return all sources once two looks, a moment apart, have found the same."""
-        before = await asyncio.to_thread(self._fingerprint)
-        if before == {name: seen.fingerprint for name, seen in self._seen.items()}:
-            return before
-        while True:
+        before = await asyncio.to_thread(scan_sources, self._directory_path)
+        while before != self._settled:
             await asyncio.sleep(_QUIET_S)
-            after = await asyncio.to_thread(self._fingerprint)
+            after = await asyncio.to_thread(scan_sources, self._directory_path)
             if after == before:
-                return after
+                break
             before = after
+        return before
 
-    def _fingerprint(self) -> dict[str, Fingerprint]:
-        found: dict[str, Fingerprint] = {ROOT_SOURCE: _fingerprint_files(self._list_own_files())}
-        for path in sorted(self._directory_path.iterdir()):
-            if path.is_dir() and not path.name.startswith("."):
-                found[path.name] = _fingerprint_files(list_manifests(path))
-        return found
+    def _count_declared(self) -> dict[str, int]:
+        """Return how many objects there are of each source."""
+        return {
+            manager.removeprefix(MANAGER_PREFIX): count
+            for manager, count in self._applier.count_objects().items()
+            if manager.startswith(MANAGER_PREFIX)
+        }
 
-    def _list_own_files(self) -> Iterator[Path]:
-        for path in sorted(self._directory_path.iterdir()):
-            if is_manifest(path) and path.is_file():
-                yield path
+    def _may_be_gone(self, name: str, look: Look | None, root: Identity) -> bool:
+        """Tell whether a source without manifests has none, and is not just out of sight.
 
-    def _list_known(self) -> set[str]:
-        managers = self._applier.list_managers()
-        return {name.removeprefix(MANAGER_PREFIX) for name in managers if name.startswith(MANAGER_PREFIX)}
+        A directory is believed to be empty when this daemon has seen it, the very same one, with manifests in it. One
+        that was empty from the start, or has become another one, may be a mount point before its mount. A sub-directory
+        that is not there is gone when the watched directory can be believed.
+        """
+        if look is None or name == ROOT_SOURCE:
+            return self._filled.get(ROOT_SOURCE) == root
+        return self._filled.get(name) == look.identity
 
-    async def _apply_source(self, name: str, fingerprint: Fingerprint) -> None:
+    async def _apply_source(self, name: str, look: Look | None, root: Identity, declared: int) -> None:
         earlier = self._seen.get(name)
-        if earlier is not None and earlier.fingerprint == fingerprint:
+        if earlier is not None and earlier.tried is not None and earlier.tried == look:
             return
-        status = self._read_status(name)
-        tried: Fingerprint | None = fingerprint
+        status = self._read_status(name, declared)
+        if look is not None and look.problem:
+            await self._record(status, f"{look.problem}: nothing is changed", tried=look)
+        elif declared and not (look and look.fingerprint) and not self._may_be_gone(name, look, root):
+            where = status.path if look is not None else self._directory_path
+            await self._record(status, f"{where} has no manifests, {_KEPT}", tried=None)
+        else:
+            await self._apply(status, look)
+
+    async def _apply(self, status: SourceStatus, look: Look | None) -> None:
+        paths = [Path(each[0]) for each in look.fingerprint] if look else []
         try:
-            loaded = await asyncio.to_thread(_load_files, [Path(each[0]) for each in fingerprint])
-            await self._applier.apply(MANAGER_PREFIX + name, loaded)
-            after = replace(status, error="", objects=len(loaded), applied_at=self._clock.now())
+            loaded = await asyncio.to_thread(_load_files, paths)
+            await self._applier.apply(MANAGER_PREFIX + status.name, loaded)
         except HoldError as error:
-            after = replace(status, error=error.message)
-            if not isinstance(error, Invalid):
-                tried = None  # the rest of the world may change, so it is tried again
-        self._seen[name] = _Seen(status=after, fingerprint=tried)
-        if after.error != status.error:
-            await self._applier.report(name, after.error)
+            # Unless the files are at fault, the rest of the world may change, so it is tried again.
+            await self._record(status, error.message, tried=look if isinstance(error, Invalid) else None)
+            return
+        after = replace(status, objects=len(loaded), applied_at=self._clock.now())
+        await self._record(after, "", tried=look)
+
+    async def _record(self, status: SourceStatus, error: str, *, tried: Look | None) -> None:
+        self._seen[status.name] = _Seen(status=replace(status, error=error), tried=tried)
+        if status.error != error:
+            await self._applier.report(status.name, error)
 
     async def _tell_all(self, reason: str) -> None:
-        for name in list(self._seen) or [ROOT_SOURCE]:
-            status = self._read_status(name)
-            self._seen[name] = _Seen(status=replace(status, error=reason))
-            if status.error != reason:
-                await self._applier.report(name, reason)
+        declared = self._count_declared()
+        self._settled = {}
+        for name in sorted({*self._seen, *declared, ROOT_SOURCE}):
+            await self._record(self._read_status(name, declared.get(name, 0)), reason, tried=None)
 
-    def _read_status(self, name: str) -> SourceStatus:
+    def _read_status(self, name: str, declared: int) -> SourceStatus:
         if name in self._seen:
             return self._seen[name].status
         path = self._directory_path if name == ROOT_SOURCE else self._directory_path / name
-        return SourceStatus(name=name, path=str(path), error="", objects=0, applied_at=None)
+        return SourceStatus(name=name, path=str(path), error="", objects=declared, applied_at=None)
 
 
 class NoSources:
@@ -176,27 +198,16 @@ class NoSources:
         return ()
 
 
-def _identify(path: Path) -> tuple[int, int]:
-    status = os.stat(path)  # noqa: PTH116 - raises for a missing directory, which is what is asked
-    return (status.st_dev, status.st_ino)
-
-
-def _fingerprint_files(paths: "Iterator[Path] | list[Path]") -> Fingerprint:
-    found = []
-    for path in paths:
-        try:
-            status = path.stat()
-        except FileNotFoundError:
-            continue
-        found.append((str(path), status.st_ino, status.st_size, status.st_mtime_ns))
-    return tuple(found)
-
-
 def _load_files(paths: Sequence[Path]) -> list[LoadedResource]:
     """Return the resources of all files; the first file that can't be used is named in the error."""
     loaded: list[LoadedResource] = []
     for path in paths:
-        loaded.extend(load_documents(read_text(path), source=str(path)))
+        text = read_text(path)
+        if not text.strip():
+            raise Invalid(
+                f"{path}: is empty, as one that is still being written: remove it if it declares nothing"
+            )
+        loaded.extend(load_documents(text, source=str(path)))
     first: dict[object, LoadedResource] = {}
     for each in loaded:
         earlier = first.setdefault(each.key, each)

@@ -1,6 +1,7 @@
 """A daemon that watches a directory keeps what is declared there."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,3 +59,20 @@ def test_it_holds_over_a_killed_daemon(watching: Machine) -> None:
     (directory / "gone.yaml").unlink()
     watching.start_daemon()
     wait_for(lambda: _volumes(watching) == {"a"}, "the deletion")
+
+
+def test_a_directory_lost_while_the_daemon_was_down_deletes_nothing(watching: Machine) -> None:
+    directory = watching.scratch_path / "declared"
+    subprocess.run(["mount", "-t", "tmpfs", "manifests", directory], check=True)
+    try:
+        (directory / "a.yaml").write_text("kind: Volume\nmetadata: {name: a}\n")
+        wait_for(lambda: _volumes(watching) == {"a"}, "the volume")
+        watching.kill_daemon()
+    finally:
+        subprocess.run(["umount", "--lazy", directory], check=True)
+    watching.start_daemon()
+    wait_for(lambda: "no manifests" in watching.succeed("get", "sources"), "the reason")
+    assert "nothing is deleted" in watching.succeed("events")
+    assert _volumes(watching) == {"a"}
+    (directory / "b.yaml").write_text("kind: Volume\nmetadata: {name: b}\n")
+    wait_for(lambda: _volumes(watching) == {"b"}, "the directory as it is now")
