@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.errors import Refused, Unsupported
+from controller.errors import HoldError, Refused, Unsupported
 from controller.kernel.conntrack import Translation, forget_connections
 from controller.kernel.firewall_text import (
     Ownership,
@@ -44,6 +44,7 @@ class KernelFirewall:
         self._owner = Ownership(instance=layout.instance)
         self._runner = runner
         self._lock = asyncio.Lock()
+        self._seen: Ruleset | None = None
 
     async def read(self) -> FirewallFacts:
         """Return what is installed."""
@@ -51,15 +52,22 @@ class KernelFirewall:
             installed = self._load()
             if installed is None:
                 return FirewallFacts(digest="")
-            whole = self._is_installed(_parse_want(installed.text), await self._read_rules())
+            self._seen = await self._read_rules()
+            whole = self._is_installed(_parse_want(installed.text), self._seen)
             return FirewallFacts(digest=installed.digest if whole else "")
 
     async def replace(self, want: FirewallWant) -> None:
-        """Install all rules of `want` atomically per table, in place of ours, and the jumps to them first in line."""
+        """Install all rules of `want` atomically per table, in place of ours, and the jumps to them first in line.
+
+        What was read last is taken for what is there, as reading takes longer than installing. Where that is wrong, the
+        program refuses, or the next look tells.
+        """
         async with self._lock:
-            present = await self._read_rules()
             wanted = _parse_want(want.text)
-            await self._install(wanted, present)
+            present, self._seen = self._seen, None
+            if present is None or not await self._try_to_install(wanted, present):
+                present = await self._read_rules()
+                await self._install(wanted, present)
             self._save(_Installed(digest=want.digest, text=want.text))
             await asyncio.to_thread(
                 forget_connections, _parse_translations(present) ^ _parse_translations(wanted)
@@ -71,6 +79,13 @@ class KernelFirewall:
             await self._install({}, await self._read_rules())
             self._path.unlink(missing_ok=True)
 
+    async def _try_to_install(self, wanted: Ruleset, present: Ruleset) -> bool:
+        try:
+            await self._install(wanted, present)
+        except Refused:
+            return False
+        return True
+
     async def _install(self, wanted: Ruleset, present: Ruleset) -> None:
         for program, tables in present.items():
             text = render_replacement(wanted.get(program, {}), tables, self._owner)
@@ -78,12 +93,22 @@ class KernelFirewall:
                 await self._runner.run(f"{program}-restore", "--noflush", "-w", stdin=text)
 
     async def _read_rules(self) -> Ruleset:
-        rules = {"iptables": parse_tables(await self._runner.run("iptables-save"))}
         try:
-            rules["ip6tables"] = parse_tables(await self._runner.run("ip6tables-save"))
+            async with asyncio.TaskGroup() as tasks:
+                ipv4 = tasks.create_task(self._runner.run("iptables-save"))
+                ipv6 = tasks.create_task(self._read_ipv6())
+        except* HoldError as group:
+            raise group.exceptions[0] from None
+        rules = {"iptables": parse_tables(ipv4.result())}
+        text = ipv6.result()
+        return rules if text is None else {**rules, "ip6tables": parse_tables(text)}
+
+    async def _read_ipv6(self) -> str | None:
+        """Return None on a host without IPv6, which has nothing of it to forward."""
+        try:
+            return await self._runner.run("ip6tables-save")
         except (Refused, Unsupported):
-            return rules  # a host without IPv6 has nothing of it to forward
-        return rules
+            return None
 
     def _is_installed(self, wanted: Ruleset, present: Ruleset) -> bool:
         return all(

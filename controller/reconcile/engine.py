@@ -119,6 +119,8 @@ class Reconciler:
     async def _follow_hints(self) -> None:
         async for hint in self._kernel.events.watch():
             target = self._router.route_hint(hint)
+            if hint.type is HintType.FIREWALL:
+                self._host.doubt()
             if target is Whole.EVERYTHING:
                 self._wake_target(target)
             elif target is not None and hint.type is HintType.PROCESS:
@@ -159,6 +161,7 @@ class Reconciler:
                 for key in await self._host.run():
                     self._queue.wake(key)
             case Whole.EVERYTHING:
+                self._host.doubt()
                 await self._resync.run()
                 self._queue.wake_later(target, self._options.resync_interval_s)
                 self.first_pass_done.set()

@@ -4,6 +4,7 @@ import logging
 from typing import assert_never
 
 from controller.model.changes import Snapshot
+from controller.model.facts import FirewallFacts
 from controller.model.ids import Key
 from controller.model.layout import Layout
 from controller.plan.host import (
@@ -22,7 +23,10 @@ LOG = logging.getLogger(__name__)
 
 
 class HostReconciler:
-    """The loop's part for the host."""
+    """The loop's part for the host.
+
+    Reading rules costs more than all else here, so what is installed is remembered until somebody doubts it.
+    """
 
     def __init__(
         self, kernel: KernelPorts, state: DesiredState, layout: Layout, publication: Publication
@@ -31,6 +35,13 @@ class HostReconciler:
         self._state = state
         self._layout = layout
         self._publication = publication
+        self._doubts = 0
+        self._firewall: FirewallFacts | None = None
+
+    def doubt(self) -> None:
+        """Look at the rules themselves at the next turn: somebody may have changed them."""
+        self._doubts += 1
+        self._firewall = None
 
     def gather(self, snapshot: Snapshot) -> HostDesired:
         """Return what is wanted of the host."""
@@ -38,9 +49,17 @@ class HostReconciler:
 
     async def observe(self) -> HostObserved:
         """Look at what the host has."""
-        return HostObserved(
-            firewall=await self._kernel.firewall.read(), names=await self._kernel.names.read()
-        )
+        firewall = self._firewall
+        if firewall is None:
+            doubts = self._doubts
+            firewall = await self._kernel.firewall.read()
+            self._remember(firewall, doubts)
+        return HostObserved(firewall=firewall, names=await self._kernel.names.read())
+
+    def _remember(self, firewall: FirewallFacts, doubts: int) -> None:
+        """Take over what is installed, unless it came into doubt since there were `doubts`."""
+        if doubts == self._doubts:
+            self._firewall = firewall
 
     async def run(self) -> set[Key]:
         """Make rules and names right; return the objects whose conditions it makes a difference to."""
@@ -56,7 +75,9 @@ class HostReconciler:
     async def _apply(self, action: HostAction) -> None:
         match action:
             case ReplaceFirewall(want=rules):
+                doubts, self._firewall = self._doubts, None
                 await self._kernel.firewall.replace(rules)
+                self._remember(FirewallFacts(digest=rules.digest), doubts)
             case PublishNames(want=names):
                 await self._kernel.names.publish(names)
             case _:
