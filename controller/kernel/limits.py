@@ -6,9 +6,8 @@ from pathlib import Path
 from controller.errors import NotFound
 from controller.kernel.cgroups import Cgroups, read_text
 from controller.kernel.translation import translated
-from controller.model.facts import LimitFacts
 from controller.model.ids import Uid
-from controller.model.wants import LimitsWant
+from controller.model.limits import LimitFacts, LimitsWant
 
 _PERIOD_US = 100_000
 _MIN_QUOTA_US = 1000

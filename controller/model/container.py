@@ -7,13 +7,31 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from controller.model.base import Model
+from controller.model.health import Health, Healthcheck
+from controller.model.devices import DeviceCgroupRules, Devices
 from controller.model.ids import ObjectName
+from controller.model.isolation import list_isolation_conflicts
+from controller.model.mount_forms import parse_mount
 from controller.model.mounts import Mount
+from controller.model.naming import (
+    Dns,
+    DnsOptions,
+    DnsSearch,
+    ExtraHosts,
+    GroupAdd,
+    IpcMode,
+    Links,
+    NetworkMode,
+    PidMode,
+    VolumesFrom,
+)
 from controller.model.network import Ipv4
-from controller.model.ports import PortMapping
+from controller.model.ports import Expose, PortMapping
 from controller.model.resource import API_VERSION, ApiVersion, Metadata, Status
+from controller.model.resources import Resources, Ulimits
 from controller.model.restart import RestartPolicy
-from controller.model.short_forms import expand_ports, parse_mount, parse_restart
+from controller.model.security import CapAdd, CapDrop, Privileged, SecurityOpt, SecurityOptions, Sysctls
+from controller.model.short_forms import expand_ports, parse_restart
 from controller.model.units import DurationS, Number, SignalName, SizeBytes, Text
 
 
@@ -28,25 +46,11 @@ class NetworkAttachment(Model):
     )
 
 
-class Resources(Model):
-    """Limits, enforced by cgroups, changed in place."""
-
-    memory_bytes: SizeBytes | None = Field(
-        default=None,
-        alias="memory",
-        ge=6 << 20,
-        description="Most memory, in bytes or as 64MiB; at least 6 MiB.",
-    )
-    cpus: float | None = Field(
-        default=None, gt=0, le=4096, description="Most processors' worth of time, such as 0.5."
-    )
-    pids: Number | None = Field(default=None, ge=1, le=4194304, description="Most processes and threads.")
-
-
 class DependencyCondition(StrEnum):
     """What must be true of another container before this one starts."""
 
     STARTED = "started"
+    HEALTHY = "healthy"
     COMPLETED = "completed"
 
 
@@ -55,7 +59,7 @@ class Dependency(Model):
 
     condition: DependencyCondition = Field(
         default=DependencyCondition.STARTED,
-        description="started: it runs; completed: it ended with exit code 0.",
+        description="started: it runs; healthy: its health check passes; completed: it ended with exit code 0.",
     )
 
 
@@ -137,16 +141,25 @@ class ContainerSpec(Model):
         default=(),
         description="Networks to join; the first gives the default route. The default network when empty.",
     )
-    network_mode: Literal["host", "none"] | None = Field(
-        default=None, description="host: the host's network; none: only loopback. Instead of networks."
-    )
+    network_mode: NetworkMode = None
     ports: Annotated[tuple[PortMapping, ...], BeforeValidator(expand_ports)] = Field(
         default=(),
         description="Published ports; Docker's [IP:][HOST:]CONTAINER[/PROTOCOL] is accepted, also ranges.",
     )
     resources: Resources = Field(default=Resources(), description="Limits.")
+    ulimits: Ulimits = Field(
+        default={}, description="Limits of setrlimit(2) by name, such as nofile: 1024 or nofile: 1024:4096."
+    )
+    oom_score_adj: Annotated[Number, Field(ge=-1000, le=1000)] | None = Field(
+        default=None,
+        description="How readily the kernel kills the process when memory runs out: -1000 never, 1000 first.",
+    )
     restart: Annotated[RestartPolicy, BeforeValidator(parse_restart)] = Field(
         default=RestartPolicy(), description="no, always, unless-stopped, on-failure or on-failure:N."
+    )
+    healthcheck: Healthcheck | None = Field(
+        default=None,
+        description="How to find out whether the container is well; the image's check by default.",
     )
     depends_on: Annotated[dict[ObjectName, Dependency], BeforeValidator(_dict_dependencies)] = Field(
         default={}, description="Containers that must come first, each with a condition."
@@ -175,11 +188,50 @@ class ContainerSpec(Model):
         default=False, description="Whether the container is deleted when its process has ended."
     )
     runtime: str | None = Field(default=None, description="OCI runtime: crun, runc or an absolute path.")
+    cap_add: CapAdd = ()
+    cap_drop: CapDrop = ()
+    privileged: Privileged = False
+    security_opt: SecurityOpt = SecurityOptions()
+    sysctls: Sysctls = Field(default={})
+    devices: Devices = ()
+    device_cgroup_rules: DeviceCgroupRules = ()
+    group_add: GroupAdd = ()
+    init: bool = Field(
+        default=False, description="Whether an init of hold's own passes on signals and reaps orphans."
+    )
+    shm_size_bytes: SizeBytes | None = Field(
+        default=None, alias="shmSize", ge=0, description="Most bytes of /dev/shm; 64 MiB by default."
+    )
+    pid: PidMode = None
+    ipc: IpcMode = None
+    uts: Literal["host"] | None = Field(
+        default=None, description="host: the host's name; its own by default."
+    )
+    cgroup: Literal["host", "private"] = Field(
+        default="private",
+        description="private: its cgroup looks like the root of all; host: it sees its place.",
+    )
+    domainname: str | None = Field(
+        default=None, pattern=r"^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,62})$", description="NIS domain name."
+    )
+    extra_hosts: ExtraHosts = ()
+    dns: Dns = ()
+    dns_search: DnsSearch = ()
+    dns_opt: DnsOptions = ()
+    links: Links = ()
+    volumes_from: VolumesFrom = ()
+    expose: Expose = ()
+    publish_all: bool = Field(
+        default=False,
+        description="Whether every port of expose, and of the image's, is published on a free host port.",
+    )
 
     @model_validator(mode="after")
     def _fields_agree(self) -> Self:
         if (self.image is None) == (self.rootfs is None):
             raise ValueError("name either image or rootfs")
+        for message in list_isolation_conflicts(self):
+            raise ValueError(message)
         if self.network_mode is not None and self.networks:
             raise ValueError(
                 f"networks can't be joined with networkMode {self.network_mode}: remove one of the two"
@@ -257,6 +309,9 @@ class ContainerStatus(Status):
         default="", description="Digest of the spec fields that need a new process to change."
     )
     error: str = Field(default="", description="Why the process can't be started.")
+    health: Health | None = Field(
+        default=None, description="What health checks have found; absent without a check."
+    )
     networks: tuple[AttachmentStatus, ...] = Field(default=(), description="Networks joined.")
     ports: tuple[PortMapping, ...] = Field(default=(), description="Published ports, host ports filled in.")
 

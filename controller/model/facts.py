@@ -62,15 +62,6 @@ class AccountFiles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LimitFacts:
-    """Limits in force in a container's cgroups; None is unlimited. `cpus` is quota divided by period."""
-
-    memory_bytes: int | None = None
-    cpus: float | None = None
-    pids: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BridgeFacts:
     """A bridge of this instance. `addresses` are texts with prefix, such as 10.77.0.1/24."""
 

@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from controller.model.base import Model
+from controller.model.health import Healthcheck
 from controller.model.image_reference import DEFAULT_TAG, parse_reference
 from controller.model.resource import API_VERSION, ApiVersion, Metadata, Status
 from controller.model.units import Text
@@ -57,6 +58,9 @@ class ImageConfig(Model):
     )
     volumes: tuple[str, ...] = Field(default=(), description="Paths meant for volumes; for readers alone.")
     stop_signal: str | None = Field(default=None, description="Signal that asks the process to end.")
+    healthcheck: Healthcheck | None = Field(
+        default=None, description="How to find out whether a container is well."
+    )
 
 
 class ImageSpec(Model):

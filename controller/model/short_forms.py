@@ -1,4 +1,4 @@
-"""Docker's short forms of ports, mounts and restart policies, read into the long ones.
+"""Docker's short forms of ports, mounts, restart policies and ulimits, read into the long ones.
 
 Needs no pydantic, so that the command line can read its flags quickly.
 """
@@ -54,28 +54,6 @@ def expand_ports(value: object) -> object:
     return tuple(long)
 
 
-def parse_mount(value: object) -> object:
-    """Return the long form of `SOURCE:TARGET[:ro|rw]`; ValueError says what is wrong."""
-    if not isinstance(value, str):
-        return value
-    parts = value.split(":")
-    if len(parts) not in (2, 3) or not parts[0] or not parts[1]:
-        raise ValueError(f"{value!r} is not a mount: write SOURCE:TARGET or SOURCE:TARGET:ro")
-    source, target = parts[0], parts[1]
-    options = parts[2].split(",") if len(parts) == 3 else []
-    for option in options:
-        if option not in ("ro", "rw"):
-            raise ValueError(f"{value!r}: {option!r} is not a mount option: use ro or rw")
-    bind = source.startswith("/")
-    return {
-        "type": "bind" if bind else "volume",
-        "source": source,
-        "target": target,
-        "readOnly": "ro" in options,
-        "createHostPath": bind,
-    }
-
-
 def parse_restart(value: object) -> object:
     """Return the long form of `always` or `on-failure:3`; ValueError says what is wrong."""
     if value is False:  # YAML 1.1 reads a bare `no` as false
@@ -90,3 +68,24 @@ def parse_restart(value: object) -> object:
     if not count.isdigit():
         raise ValueError(f"{value!r}: {count!r} is not a number of retries")
     return {"name": name, "max_retries": int(count)}
+
+
+def parse_ulimit(value: object) -> object:
+    """Return the long form of `SOFT`, `SOFT:HARD` or a number; -1 and `unlimited` are without a limit.
+
+    ValueError says what is wrong.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {"soft": value, "hard": value}
+    if not isinstance(value, str):
+        return value
+    soft, colon, hard = value.partition(":")
+    numbers = []
+    for text in (soft, hard) if colon else (soft, soft):
+        number = "-1" if text == "unlimited" else text
+        if not re.fullmatch(r"-1|\d+", number):
+            raise ValueError(
+                f"{value!r}: {text!r} is not a limit: write SOFT or SOFT:HARD, such as 1024:2048"
+            )
+        numbers.append(int(number))
+    return {"soft": numbers[0], "hard": numbers[1]}

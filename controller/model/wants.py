@@ -15,15 +15,6 @@ class RootWant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LimitsWant:
-    """Limits for a container's cgroups; None is unlimited."""
-
-    memory_bytes: int | None = None
-    cpus: float | None = None
-    pids: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessWant:
     """A process to create (not yet to start).
 

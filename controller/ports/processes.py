@@ -2,18 +2,10 @@
 
 from typing import Protocol
 
-from controller.model.facts import (
-    AccountFiles,
-    LimitFacts,
-    ProcessFacts,
-    RootFacts,
-)
+from controller.model.facts import AccountFiles, ProcessFacts, RootFacts
 from controller.model.ids import Uid
-from controller.model.wants import (
-    LimitsWant,
-    ProcessWant,
-    RootWant,
-)
+from controller.model.limits import LimitFacts, LimitsWant
+from controller.model.wants import ProcessWant, RootWant
 
 
 class Processes(Protocol):

@@ -3,8 +3,7 @@
 import pytest
 
 from controller.errors import NotFound
-from controller.model.facts import LimitFacts
-from controller.model.wants import LimitsWant
+from controller.model.limits import LimitFacts, LimitsWant
 from tests.contract.containers import DB, WEB, ContainerPorts
 
 MIB = 1 << 20

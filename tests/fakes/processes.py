@@ -6,18 +6,14 @@ from dataclasses import replace
 from controller.errors import NotFound, Refused
 from controller.model.facts import (
     AccountFiles,
-    LimitFacts,
     ProcessFacts,
     ProcessState,
     RootFacts,
 )
 from controller.model.ids import Uid
+from controller.model.limits import LimitFacts, LimitsWant
 from controller.model.signals import find_number
-from controller.model.wants import (
-    LimitsWant,
-    ProcessWant,
-    RootWant,
-)
+from controller.model.wants import ProcessWant, RootWant
 from tests.fakes.port import FakePort
 
 

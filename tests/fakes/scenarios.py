@@ -2,9 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from controller.model.facts import LimitFacts
 from controller.model.ids import Key
 from controller.model.image import ImageSource, ImageSpec
+from controller.model.limits import LimitFacts
 from controller.model.network import NetworkSpec
 from tests.fakes.simulation import Simulation, draft_container, draft_shop, make_draft
 from tests.fakes.world import Program

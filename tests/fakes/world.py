@@ -9,12 +9,12 @@ from controller.model.facts import (
     AttachmentFacts,
     BridgeFacts,
     ImageFacts,
-    LimitFacts,
     ProcessFacts,
     ProcessState,
     RootFacts,
 )
 from controller.model.ids import Uid
+from controller.model.limits import LimitFacts
 from controller.model.wants import FirewallWant, NamesWant, ProcessWant
 from controller.ports import Hint, HintType
 

@@ -16,7 +16,6 @@ from controller.model.container import (
 )
 from controller.model.facts import (
     AttachmentFacts,
-    LimitFacts,
     NamespaceFacts,
     ProcessFacts,
     ProcessState,
@@ -25,6 +24,7 @@ from controller.model.facts import (
 from controller.model.ids import Uid
 from controller.model.image import Image
 from controller.model.layout import Layout
+from controller.model.limits import LimitFacts
 from controller.model.network import Network
 from controller.plan.container.inputs import ContainerDesired, ContainerObserved
 from controller.plan.container.planner import plan_container

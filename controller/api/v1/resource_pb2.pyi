@@ -286,6 +286,47 @@ class ContainerSpec(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class UlimitsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___Ulimit: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___Ulimit | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class SysctlsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     IMAGE_FIELD_NUMBER: _builtins.int
     ROOTFS_FIELD_NUMBER: _builtins.int
     ENTRYPOINT_FIELD_NUMBER: _builtins.int
@@ -310,13 +351,39 @@ class ContainerSpec(_message.Message):
     READ_ONLY_FIELD_NUMBER: _builtins.int
     AUTO_REMOVE_FIELD_NUMBER: _builtins.int
     RUNTIME_FIELD_NUMBER: _builtins.int
+    HEALTHCHECK_FIELD_NUMBER: _builtins.int
+    ULIMITS_FIELD_NUMBER: _builtins.int
+    OOM_SCORE_ADJ_FIELD_NUMBER: _builtins.int
+    CAP_ADD_FIELD_NUMBER: _builtins.int
+    CAP_DROP_FIELD_NUMBER: _builtins.int
+    PRIVILEGED_FIELD_NUMBER: _builtins.int
+    SECURITY_OPT_FIELD_NUMBER: _builtins.int
+    SYSCTLS_FIELD_NUMBER: _builtins.int
+    DEVICES_FIELD_NUMBER: _builtins.int
+    DEVICE_CGROUP_RULES_FIELD_NUMBER: _builtins.int
+    GROUP_ADD_FIELD_NUMBER: _builtins.int
+    INIT_FIELD_NUMBER: _builtins.int
+    SHM_SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    PID_FIELD_NUMBER: _builtins.int
+    IPC_FIELD_NUMBER: _builtins.int
+    UTS_FIELD_NUMBER: _builtins.int
+    CGROUP_FIELD_NUMBER: _builtins.int
+    DOMAINNAME_FIELD_NUMBER: _builtins.int
+    EXTRA_HOSTS_FIELD_NUMBER: _builtins.int
+    DNS_FIELD_NUMBER: _builtins.int
+    DNS_SEARCH_FIELD_NUMBER: _builtins.int
+    DNS_OPT_FIELD_NUMBER: _builtins.int
+    LINKS_FIELD_NUMBER: _builtins.int
+    VOLUMES_FROM_FIELD_NUMBER: _builtins.int
+    EXPOSE_FIELD_NUMBER: _builtins.int
+    PUBLISH_ALL_FIELD_NUMBER: _builtins.int
     image: _builtins.str
     rootfs: _builtins.str
     working_dir: _builtins.str
     user: _builtins.str
     hostname: _builtins.str
     network_mode: _builtins.str
-    """host or none."""
+    """host, none or container:NAME."""
     desired: _builtins.str
     """running, stopped or paused; empty is running."""
     run: _builtins.int
@@ -328,6 +395,20 @@ class ContainerSpec(_message.Message):
     read_only: _builtins.bool
     auto_remove: _builtins.bool
     runtime: _builtins.str
+    oom_score_adj: _builtins.int
+    privileged: _builtins.bool
+    init: _builtins.bool
+    shm_size_bytes: _builtins.int
+    pid: _builtins.str
+    """host or container:NAME."""
+    ipc: _builtins.str
+    """private, shareable, none, host or container:NAME."""
+    uts: _builtins.str
+    """host."""
+    cgroup: _builtins.str
+    """private or host; empty is private."""
+    domainname: _builtins.str
+    publish_all: _builtins.bool
     @_builtins.property
     def entrypoint(self) -> _struct_pb2.ListValue:
         """Absent: the image's own. Empty: none."""
@@ -348,6 +429,38 @@ class ContainerSpec(_message.Message):
     def restart(self) -> Global___RestartPolicy: ...
     @_builtins.property
     def depends_on(self) -> _containers.MessageMap[_builtins.str, Global___Dependency]: ...
+    @_builtins.property
+    def healthcheck(self) -> Global___Healthcheck: ...
+    @_builtins.property
+    def ulimits(self) -> _containers.MessageMap[_builtins.str, Global___Ulimit]: ...
+    @_builtins.property
+    def cap_add(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def cap_drop(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def security_opt(self) -> Global___SecurityOptions: ...
+    @_builtins.property
+    def sysctls(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    @_builtins.property
+    def devices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Device]: ...
+    @_builtins.property
+    def device_cgroup_rules(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def group_add(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def extra_hosts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExtraHost]: ...
+    @_builtins.property
+    def dns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def dns_search(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def dns_opt(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def links(self) -> _containers.RepeatedCompositeFieldContainer[Global___Link]: ...
+    @_builtins.property
+    def volumes_from(self) -> _containers.RepeatedCompositeFieldContainer[Global___VolumeSource]: ...
+    @_builtins.property
+    def expose(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
@@ -375,49 +488,103 @@ class ContainerSpec(_message.Message):
         read_only: _builtins.bool = ...,
         auto_remove: _builtins.bool = ...,
         runtime: _builtins.str | None = ...,
+        healthcheck: Global___Healthcheck | None = ...,
+        ulimits: _abc.Mapping[_builtins.str, Global___Ulimit] | None = ...,
+        oom_score_adj: _builtins.int | None = ...,
+        cap_add: _abc.Iterable[_builtins.str] | None = ...,
+        cap_drop: _abc.Iterable[_builtins.str] | None = ...,
+        privileged: _builtins.bool = ...,
+        security_opt: Global___SecurityOptions | None = ...,
+        sysctls: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        devices: _abc.Iterable[Global___Device] | None = ...,
+        device_cgroup_rules: _abc.Iterable[_builtins.str] | None = ...,
+        group_add: _abc.Iterable[_builtins.str] | None = ...,
+        init: _builtins.bool = ...,
+        shm_size_bytes: _builtins.int | None = ...,
+        pid: _builtins.str | None = ...,
+        ipc: _builtins.str | None = ...,
+        uts: _builtins.str | None = ...,
+        cgroup: _builtins.str | None = ...,
+        domainname: _builtins.str | None = ...,
+        extra_hosts: _abc.Iterable[Global___ExtraHost] | None = ...,
+        dns: _abc.Iterable[_builtins.str] | None = ...,
+        dns_search: _abc.Iterable[_builtins.str] | None = ...,
+        dns_opt: _abc.Iterable[_builtins.str] | None = ...,
+        links: _abc.Iterable[Global___Link] | None = ...,
+        volumes_from: _abc.Iterable[Global___VolumeSource] | None = ...,
+        expose: _abc.Iterable[_builtins.str] | None = ...,
+        publish_all: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_desired", b"_desired", "_hostname", b"_hostname", "_image", b"_image", "_network_mode", b"_network_mode", "_rootfs", b"_rootfs", "_runtime", b"_runtime", "_stop_grace_period_s", b"_stop_grace_period_s", "_stop_signal", b"_stop_signal", "_user", b"_user", "_working_dir", b"_working_dir", "command", b"command", "desired", b"desired", "entrypoint", b"entrypoint", "hostname", b"hostname", "image", b"image", "network_mode", b"network_mode", "resources", b"resources", "restart", b"restart", "rootfs", b"rootfs", "runtime", b"runtime", "stop_grace_period_s", b"stop_grace_period_s", "stop_signal", b"stop_signal", "user", b"user", "working_dir", b"working_dir"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cgroup", b"_cgroup", "_desired", b"_desired", "_domainname", b"_domainname", "_hostname", b"_hostname", "_image", b"_image", "_ipc", b"_ipc", "_network_mode", b"_network_mode", "_oom_score_adj", b"_oom_score_adj", "_pid", b"_pid", "_rootfs", b"_rootfs", "_runtime", b"_runtime", "_shm_size_bytes", b"_shm_size_bytes", "_stop_grace_period_s", b"_stop_grace_period_s", "_stop_signal", b"_stop_signal", "_user", b"_user", "_uts", b"_uts", "_working_dir", b"_working_dir", "cgroup", b"cgroup", "command", b"command", "desired", b"desired", "domainname", b"domainname", "entrypoint", b"entrypoint", "healthcheck", b"healthcheck", "hostname", b"hostname", "image", b"image", "ipc", b"ipc", "network_mode", b"network_mode", "oom_score_adj", b"oom_score_adj", "pid", b"pid", "resources", b"resources", "restart", b"restart", "rootfs", b"rootfs", "runtime", b"runtime", "security_opt", b"security_opt", "shm_size_bytes", b"shm_size_bytes", "stop_grace_period_s", b"stop_grace_period_s", "stop_signal", b"stop_signal", "user", b"user", "uts", b"uts", "working_dir", b"working_dir"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_desired", b"_desired", "_hostname", b"_hostname", "_image", b"_image", "_network_mode", b"_network_mode", "_rootfs", b"_rootfs", "_runtime", b"_runtime", "_stop_grace_period_s", b"_stop_grace_period_s", "_stop_signal", b"_stop_signal", "_user", b"_user", "_working_dir", b"_working_dir", "auto_remove", b"auto_remove", "command", b"command", "depends_on", b"depends_on", "desired", b"desired", "entrypoint", b"entrypoint", "environment", b"environment", "hostname", b"hostname", "image", b"image", "mounts", b"mounts", "network_mode", b"network_mode", "networks", b"networks", "ports", b"ports", "read_only", b"read_only", "resources", b"resources", "restart", b"restart", "rootfs", b"rootfs", "run", b"run", "runtime", b"runtime", "stdin_open", b"stdin_open", "stop_grace_period_s", b"stop_grace_period_s", "stop_signal", b"stop_signal", "tty", b"tty", "user", b"user", "working_dir", b"working_dir"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cgroup", b"_cgroup", "_desired", b"_desired", "_domainname", b"_domainname", "_hostname", b"_hostname", "_image", b"_image", "_ipc", b"_ipc", "_network_mode", b"_network_mode", "_oom_score_adj", b"_oom_score_adj", "_pid", b"_pid", "_rootfs", b"_rootfs", "_runtime", b"_runtime", "_shm_size_bytes", b"_shm_size_bytes", "_stop_grace_period_s", b"_stop_grace_period_s", "_stop_signal", b"_stop_signal", "_user", b"_user", "_uts", b"_uts", "_working_dir", b"_working_dir", "auto_remove", b"auto_remove", "cap_add", b"cap_add", "cap_drop", b"cap_drop", "cgroup", b"cgroup", "command", b"command", "depends_on", b"depends_on", "desired", b"desired", "device_cgroup_rules", b"device_cgroup_rules", "devices", b"devices", "dns", b"dns", "dns_opt", b"dns_opt", "dns_search", b"dns_search", "domainname", b"domainname", "entrypoint", b"entrypoint", "environment", b"environment", "expose", b"expose", "extra_hosts", b"extra_hosts", "group_add", b"group_add", "healthcheck", b"healthcheck", "hostname", b"hostname", "image", b"image", "init", b"init", "ipc", b"ipc", "links", b"links", "mounts", b"mounts", "network_mode", b"network_mode", "networks", b"networks", "oom_score_adj", b"oom_score_adj", "pid", b"pid", "ports", b"ports", "privileged", b"privileged", "publish_all", b"publish_all", "read_only", b"read_only", "resources", b"resources", "restart", b"restart", "rootfs", b"rootfs", "run", b"run", "runtime", b"runtime", "security_opt", b"security_opt", "shm_size_bytes", b"shm_size_bytes", "stdin_open", b"stdin_open", "stop_grace_period_s", b"stop_grace_period_s", "stop_signal", b"stop_signal", "sysctls", b"sysctls", "tty", b"tty", "ulimits", b"ulimits", "user", b"user", "uts", b"uts", "volumes_from", b"volumes_from", "working_dir", b"working_dir"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cgroup: _TypeAlias = _typing.Literal["cgroup"]  # noqa: Y015
+    _WhichOneofArgType__cgroup: _TypeAlias = _typing.Literal["_cgroup", b"_cgroup"]  # noqa: Y015
     _WhichOneofReturnType__desired: _TypeAlias = _typing.Literal["desired"]  # noqa: Y015
     _WhichOneofArgType__desired: _TypeAlias = _typing.Literal["_desired", b"_desired"]  # noqa: Y015
+    _WhichOneofReturnType__domainname: _TypeAlias = _typing.Literal["domainname"]  # noqa: Y015
+    _WhichOneofArgType__domainname: _TypeAlias = _typing.Literal["_domainname", b"_domainname"]  # noqa: Y015
     _WhichOneofReturnType__hostname: _TypeAlias = _typing.Literal["hostname"]  # noqa: Y015
     _WhichOneofArgType__hostname: _TypeAlias = _typing.Literal["_hostname", b"_hostname"]  # noqa: Y015
     _WhichOneofReturnType__image: _TypeAlias = _typing.Literal["image"]  # noqa: Y015
     _WhichOneofArgType__image: _TypeAlias = _typing.Literal["_image", b"_image"]  # noqa: Y015
+    _WhichOneofReturnType__ipc: _TypeAlias = _typing.Literal["ipc"]  # noqa: Y015
+    _WhichOneofArgType__ipc: _TypeAlias = _typing.Literal["_ipc", b"_ipc"]  # noqa: Y015
     _WhichOneofReturnType__network_mode: _TypeAlias = _typing.Literal["network_mode"]  # noqa: Y015
     _WhichOneofArgType__network_mode: _TypeAlias = _typing.Literal["_network_mode", b"_network_mode"]  # noqa: Y015
+    _WhichOneofReturnType__oom_score_adj: _TypeAlias = _typing.Literal["oom_score_adj"]  # noqa: Y015
+    _WhichOneofArgType__oom_score_adj: _TypeAlias = _typing.Literal["_oom_score_adj", b"_oom_score_adj"]  # noqa: Y015
+    _WhichOneofReturnType__pid: _TypeAlias = _typing.Literal["pid"]  # noqa: Y015
+    _WhichOneofArgType__pid: _TypeAlias = _typing.Literal["_pid", b"_pid"]  # noqa: Y015
     _WhichOneofReturnType__rootfs: _TypeAlias = _typing.Literal["rootfs"]  # noqa: Y015
     _WhichOneofArgType__rootfs: _TypeAlias = _typing.Literal["_rootfs", b"_rootfs"]  # noqa: Y015
     _WhichOneofReturnType__runtime: _TypeAlias = _typing.Literal["runtime"]  # noqa: Y015
     _WhichOneofArgType__runtime: _TypeAlias = _typing.Literal["_runtime", b"_runtime"]  # noqa: Y015
+    _WhichOneofReturnType__shm_size_bytes: _TypeAlias = _typing.Literal["shm_size_bytes"]  # noqa: Y015
+    _WhichOneofArgType__shm_size_bytes: _TypeAlias = _typing.Literal["_shm_size_bytes", b"_shm_size_bytes"]  # noqa: Y015
     _WhichOneofReturnType__stop_grace_period_s: _TypeAlias = _typing.Literal["stop_grace_period_s"]  # noqa: Y015
     _WhichOneofArgType__stop_grace_period_s: _TypeAlias = _typing.Literal["_stop_grace_period_s", b"_stop_grace_period_s"]  # noqa: Y015
     _WhichOneofReturnType__stop_signal: _TypeAlias = _typing.Literal["stop_signal"]  # noqa: Y015
     _WhichOneofArgType__stop_signal: _TypeAlias = _typing.Literal["_stop_signal", b"_stop_signal"]  # noqa: Y015
     _WhichOneofReturnType__user: _TypeAlias = _typing.Literal["user"]  # noqa: Y015
     _WhichOneofArgType__user: _TypeAlias = _typing.Literal["_user", b"_user"]  # noqa: Y015
+    _WhichOneofReturnType__uts: _TypeAlias = _typing.Literal["uts"]  # noqa: Y015
+    _WhichOneofArgType__uts: _TypeAlias = _typing.Literal["_uts", b"_uts"]  # noqa: Y015
     _WhichOneofReturnType__working_dir: _TypeAlias = _typing.Literal["working_dir"]  # noqa: Y015
     _WhichOneofArgType__working_dir: _TypeAlias = _typing.Literal["_working_dir", b"_working_dir"]  # noqa: Y015
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cgroup) -> _WhichOneofReturnType__cgroup | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__desired) -> _WhichOneofReturnType__desired | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__domainname) -> _WhichOneofReturnType__domainname | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__hostname) -> _WhichOneofReturnType__hostname | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__image) -> _WhichOneofReturnType__image | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ipc) -> _WhichOneofReturnType__ipc | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__network_mode) -> _WhichOneofReturnType__network_mode | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__oom_score_adj) -> _WhichOneofReturnType__oom_score_adj | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__pid) -> _WhichOneofReturnType__pid | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rootfs) -> _WhichOneofReturnType__rootfs | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__runtime) -> _WhichOneofReturnType__runtime | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__shm_size_bytes) -> _WhichOneofReturnType__shm_size_bytes | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__stop_grace_period_s) -> _WhichOneofReturnType__stop_grace_period_s | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__stop_signal) -> _WhichOneofReturnType__stop_signal | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__user) -> _WhichOneofReturnType__user | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__uts) -> _WhichOneofReturnType__uts | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__working_dir) -> _WhichOneofReturnType__working_dir | None: ...
 
@@ -434,6 +601,12 @@ class Mount(_message.Message):
     CREATE_HOST_PATH_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     MODE_FIELD_NUMBER: _builtins.int
+    PROPAGATION_FIELD_NUMBER: _builtins.int
+    RECURSIVE_FIELD_NUMBER: _builtins.int
+    RELABEL_FIELD_NUMBER: _builtins.int
+    NOCOPY_FIELD_NUMBER: _builtins.int
+    SUBPATH_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
     type: _builtins.str
     """volume, bind or tmpfs."""
     source: _builtins.str
@@ -442,6 +615,16 @@ class Mount(_message.Message):
     create_host_path: _builtins.bool
     size_bytes: _builtins.int
     mode: _builtins.int
+    propagation: _builtins.str
+    """private, rprivate, shared, rshared, slave or rslave; empty is rprivate."""
+    recursive: _builtins.str
+    """enabled, disabled, writable or readonly; empty is enabled."""
+    relabel: _builtins.str
+    """shared or private; empty leaves labels alone."""
+    nocopy: _builtins.bool
+    subpath: _builtins.str
+    @_builtins.property
+    def options(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
@@ -452,21 +635,358 @@ class Mount(_message.Message):
         create_host_path: _builtins.bool = ...,
         size_bytes: _builtins.int | None = ...,
         mode: _builtins.int | None = ...,
+        propagation: _builtins.str | None = ...,
+        recursive: _builtins.str | None = ...,
+        relabel: _builtins.str = ...,
+        nocopy: _builtins.bool = ...,
+        subpath: _builtins.str = ...,
+        options: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_mode", b"_mode", "_size_bytes", b"_size_bytes", "mode", b"mode", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_mode", b"_mode", "_propagation", b"_propagation", "_recursive", b"_recursive", "_size_bytes", b"_size_bytes", "mode", b"mode", "propagation", b"propagation", "recursive", b"recursive", "size_bytes", b"size_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mode", b"_mode", "_size_bytes", b"_size_bytes", "create_host_path", b"create_host_path", "mode", b"mode", "read_only", b"read_only", "size_bytes", b"size_bytes", "source", b"source", "target", b"target", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mode", b"_mode", "_propagation", b"_propagation", "_recursive", b"_recursive", "_size_bytes", b"_size_bytes", "create_host_path", b"create_host_path", "mode", b"mode", "nocopy", b"nocopy", "options", b"options", "propagation", b"propagation", "read_only", b"read_only", "recursive", b"recursive", "relabel", b"relabel", "size_bytes", b"size_bytes", "source", b"source", "subpath", b"subpath", "target", b"target", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__mode: _TypeAlias = _typing.Literal["mode"]  # noqa: Y015
     _WhichOneofArgType__mode: _TypeAlias = _typing.Literal["_mode", b"_mode"]  # noqa: Y015
+    _WhichOneofReturnType__propagation: _TypeAlias = _typing.Literal["propagation"]  # noqa: Y015
+    _WhichOneofArgType__propagation: _TypeAlias = _typing.Literal["_propagation", b"_propagation"]  # noqa: Y015
+    _WhichOneofReturnType__recursive: _TypeAlias = _typing.Literal["recursive"]  # noqa: Y015
+    _WhichOneofArgType__recursive: _TypeAlias = _typing.Literal["_recursive", b"_recursive"]  # noqa: Y015
     _WhichOneofReturnType__size_bytes: _TypeAlias = _typing.Literal["size_bytes"]  # noqa: Y015
     _WhichOneofArgType__size_bytes: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__mode) -> _WhichOneofReturnType__mode | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__propagation) -> _WhichOneofReturnType__propagation | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__recursive) -> _WhichOneofReturnType__recursive | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__size_bytes) -> _WhichOneofReturnType__size_bytes | None: ...
 
 Global___Mount: _TypeAlias = Mount  # noqa: Y015
+
+@_typing.final
+class SecurityOptions(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NO_NEW_PRIVILEGES_FIELD_NUMBER: _builtins.int
+    SECCOMP_FIELD_NUMBER: _builtins.int
+    SECCOMP_PROFILE_FIELD_NUMBER: _builtins.int
+    APPARMOR_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    MASKED_PATHS_FIELD_NUMBER: _builtins.int
+    READONLY_PATHS_FIELD_NUMBER: _builtins.int
+    no_new_privileges: _builtins.bool
+    seccomp: _builtins.str
+    """default or unconfined; empty is default."""
+    apparmor: _builtins.str
+    @_builtins.property
+    def seccomp_profile(self) -> Global___SeccompProfile: ...
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def masked_paths(self) -> _struct_pb2.ListValue:
+        """Absent: the default ones. Empty: none."""
+
+    @_builtins.property
+    def readonly_paths(self) -> _struct_pb2.ListValue: ...
+    def __init__(
+        self,
+        *,
+        no_new_privileges: _builtins.bool = ...,
+        seccomp: _builtins.str | None = ...,
+        seccomp_profile: Global___SeccompProfile | None = ...,
+        apparmor: _builtins.str | None = ...,
+        labels: _abc.Iterable[_builtins.str] | None = ...,
+        masked_paths: _struct_pb2.ListValue | None = ...,
+        readonly_paths: _struct_pb2.ListValue | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_apparmor", b"_apparmor", "_seccomp", b"_seccomp", "apparmor", b"apparmor", "masked_paths", b"masked_paths", "readonly_paths", b"readonly_paths", "seccomp", b"seccomp", "seccomp_profile", b"seccomp_profile"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_apparmor", b"_apparmor", "_seccomp", b"_seccomp", "apparmor", b"apparmor", "labels", b"labels", "masked_paths", b"masked_paths", "no_new_privileges", b"no_new_privileges", "readonly_paths", b"readonly_paths", "seccomp", b"seccomp", "seccomp_profile", b"seccomp_profile"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__apparmor: _TypeAlias = _typing.Literal["apparmor"]  # noqa: Y015
+    _WhichOneofArgType__apparmor: _TypeAlias = _typing.Literal["_apparmor", b"_apparmor"]  # noqa: Y015
+    _WhichOneofReturnType__seccomp: _TypeAlias = _typing.Literal["seccomp"]  # noqa: Y015
+    _WhichOneofArgType__seccomp: _TypeAlias = _typing.Literal["_seccomp", b"_seccomp"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__apparmor) -> _WhichOneofReturnType__apparmor | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__seccomp) -> _WhichOneofReturnType__seccomp | None: ...
+
+Global___SecurityOptions: _TypeAlias = SecurityOptions  # noqa: Y015
+
+@_typing.final
+class SeccompProfile(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEFAULT_ACTION_FIELD_NUMBER: _builtins.int
+    DEFAULT_ERRNO_RET_FIELD_NUMBER: _builtins.int
+    DEFAULT_ERRNO_FIELD_NUMBER: _builtins.int
+    ARCHITECTURES_FIELD_NUMBER: _builtins.int
+    ARCH_MAP_FIELD_NUMBER: _builtins.int
+    FLAGS_FIELD_NUMBER: _builtins.int
+    SYSCALLS_FIELD_NUMBER: _builtins.int
+    default_action: _builtins.str
+    default_errno_ret: _builtins.int
+    default_errno: _builtins.str
+    @_builtins.property
+    def architectures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def arch_map(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeccompArchitectures]: ...
+    @_builtins.property
+    def flags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def syscalls(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeccompRule]: ...
+    def __init__(
+        self,
+        *,
+        default_action: _builtins.str = ...,
+        default_errno_ret: _builtins.int | None = ...,
+        default_errno: _builtins.str = ...,
+        architectures: _abc.Iterable[_builtins.str] | None = ...,
+        arch_map: _abc.Iterable[Global___SeccompArchitectures] | None = ...,
+        flags: _abc.Iterable[_builtins.str] | None = ...,
+        syscalls: _abc.Iterable[Global___SeccompRule] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_default_errno_ret", b"_default_errno_ret", "default_errno_ret", b"default_errno_ret"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_default_errno_ret", b"_default_errno_ret", "arch_map", b"arch_map", "architectures", b"architectures", "default_action", b"default_action", "default_errno", b"default_errno", "default_errno_ret", b"default_errno_ret", "flags", b"flags", "syscalls", b"syscalls"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__default_errno_ret: _TypeAlias = _typing.Literal["default_errno_ret"]  # noqa: Y015
+    _WhichOneofArgType__default_errno_ret: _TypeAlias = _typing.Literal["_default_errno_ret", b"_default_errno_ret"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__default_errno_ret) -> _WhichOneofReturnType__default_errno_ret | None: ...
+
+Global___SeccompProfile: _TypeAlias = SeccompProfile  # noqa: Y015
+
+@_typing.final
+class SeccompArchitectures(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ARCHITECTURE_FIELD_NUMBER: _builtins.int
+    SUB_ARCHITECTURES_FIELD_NUMBER: _builtins.int
+    architecture: _builtins.str
+    @_builtins.property
+    def sub_architectures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        architecture: _builtins.str = ...,
+        sub_architectures: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "sub_architectures", b"sub_architectures"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SeccompArchitectures: _TypeAlias = SeccompArchitectures  # noqa: Y015
+
+@_typing.final
+class SeccompRule(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMES_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    ERRNO_RET_FIELD_NUMBER: _builtins.int
+    ERRNO_FIELD_NUMBER: _builtins.int
+    ARGS_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    INCLUDES_FIELD_NUMBER: _builtins.int
+    EXCLUDES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    action: _builtins.str
+    errno_ret: _builtins.int
+    errno: _builtins.str
+    comment: _builtins.str
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def args(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeccompArgument]: ...
+    @_builtins.property
+    def includes(self) -> Global___SeccompFilter: ...
+    @_builtins.property
+    def excludes(self) -> Global___SeccompFilter: ...
+    def __init__(
+        self,
+        *,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        name: _builtins.str = ...,
+        action: _builtins.str = ...,
+        errno_ret: _builtins.int | None = ...,
+        errno: _builtins.str = ...,
+        args: _abc.Iterable[Global___SeccompArgument] | None = ...,
+        comment: _builtins.str = ...,
+        includes: Global___SeccompFilter | None = ...,
+        excludes: Global___SeccompFilter | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_errno_ret", b"_errno_ret", "errno_ret", b"errno_ret", "excludes", b"excludes", "includes", b"includes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_errno_ret", b"_errno_ret", "action", b"action", "args", b"args", "comment", b"comment", "errno", b"errno", "errno_ret", b"errno_ret", "excludes", b"excludes", "includes", b"includes", "name", b"name", "names", b"names"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__errno_ret: _TypeAlias = _typing.Literal["errno_ret"]  # noqa: Y015
+    _WhichOneofArgType__errno_ret: _TypeAlias = _typing.Literal["_errno_ret", b"_errno_ret"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__errno_ret) -> _WhichOneofReturnType__errno_ret | None: ...
+
+Global___SeccompRule: _TypeAlias = SeccompRule  # noqa: Y015
+
+@_typing.final
+class SeccompArgument(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    VALUE_TWO_FIELD_NUMBER: _builtins.int
+    OP_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    value: _builtins.int
+    value_two: _builtins.int
+    op: _builtins.str
+    def __init__(
+        self,
+        *,
+        index: _builtins.int | None = ...,
+        value: _builtins.int | None = ...,
+        value_two: _builtins.int = ...,
+        op: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_index", b"_index", "_value", b"_value", "index", b"index", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_index", b"_index", "_value", b"_value", "index", b"index", "op", b"op", "value", b"value", "value_two", b"value_two"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__index: _TypeAlias = _typing.Literal["index"]  # noqa: Y015
+    _WhichOneofArgType__index: _TypeAlias = _typing.Literal["_index", b"_index"]  # noqa: Y015
+    _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
+    _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__index) -> _WhichOneofReturnType__index | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
+
+Global___SeccompArgument: _TypeAlias = SeccompArgument  # noqa: Y015
+
+@_typing.final
+class SeccompFilter(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAPS_FIELD_NUMBER: _builtins.int
+    ARCHES_FIELD_NUMBER: _builtins.int
+    MIN_KERNEL_FIELD_NUMBER: _builtins.int
+    min_kernel: _builtins.str
+    @_builtins.property
+    def caps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def arches(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        caps: _abc.Iterable[_builtins.str] | None = ...,
+        arches: _abc.Iterable[_builtins.str] | None = ...,
+        min_kernel: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arches", b"arches", "caps", b"caps", "min_kernel", b"min_kernel"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SeccompFilter: _TypeAlias = SeccompFilter  # noqa: Y015
+
+@_typing.final
+class Device(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    PERMISSIONS_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    target: _builtins.str
+    permissions: _builtins.str
+    """Some of r, w and m; empty is rwm."""
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        target: _builtins.str = ...,
+        permissions: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_permissions", b"_permissions", "permissions", b"permissions"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_permissions", b"_permissions", "permissions", b"permissions", "source", b"source", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__permissions: _TypeAlias = _typing.Literal["permissions"]  # noqa: Y015
+    _WhichOneofArgType__permissions: _TypeAlias = _typing.Literal["_permissions", b"_permissions"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__permissions) -> _WhichOneofReturnType__permissions | None: ...
+
+Global___Device: _TypeAlias = Device  # noqa: Y015
+
+@_typing.final
+class ExtraHost(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOSTNAME_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    hostname: _builtins.str
+    address: _builtins.str
+    """An IP address or host-gateway."""
+    def __init__(
+        self,
+        *,
+        hostname: _builtins.str = ...,
+        address: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "hostname", b"hostname"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExtraHost: _TypeAlias = ExtraHost  # noqa: Y015
+
+@_typing.final
+class Link(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTAINER_FIELD_NUMBER: _builtins.int
+    ALIAS_FIELD_NUMBER: _builtins.int
+    container: _builtins.str
+    alias: _builtins.str
+    def __init__(
+        self,
+        *,
+        container: _builtins.str = ...,
+        alias: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "container", b"container"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Link: _TypeAlias = Link  # noqa: Y015
+
+@_typing.final
+class VolumeSource(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTAINER_FIELD_NUMBER: _builtins.int
+    READ_ONLY_FIELD_NUMBER: _builtins.int
+    container: _builtins.str
+    read_only: _builtins.bool
+    def __init__(
+        self,
+        *,
+        container: _builtins.str = ...,
+        read_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["container", b"container", "read_only", b"read_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VolumeSource: _TypeAlias = VolumeSource  # noqa: Y015
 
 @_typing.final
 class NetworkAttachment(_message.Message):
@@ -542,34 +1062,368 @@ class Resources(_message.Message):
     MEMORY_BYTES_FIELD_NUMBER: _builtins.int
     CPUS_FIELD_NUMBER: _builtins.int
     PIDS_FIELD_NUMBER: _builtins.int
+    MEMORY_SWAP_BYTES_FIELD_NUMBER: _builtins.int
+    MEMORY_RESERVATION_BYTES_FIELD_NUMBER: _builtins.int
+    MEMORY_SWAPPINESS_FIELD_NUMBER: _builtins.int
+    OOM_KILL_DISABLE_FIELD_NUMBER: _builtins.int
+    CPU_PERIOD_US_FIELD_NUMBER: _builtins.int
+    CPU_QUOTA_US_FIELD_NUMBER: _builtins.int
+    CPU_SHARES_FIELD_NUMBER: _builtins.int
+    CPUSET_CPUS_FIELD_NUMBER: _builtins.int
+    CPUSET_MEMS_FIELD_NUMBER: _builtins.int
+    BLOCK_IO_FIELD_NUMBER: _builtins.int
     memory_bytes: _builtins.int
     cpus: _builtins.float
     pids: _builtins.int
+    memory_swap_bytes: _builtins.int
+    memory_reservation_bytes: _builtins.int
+    memory_swappiness: _builtins.int
+    oom_kill_disable: _builtins.bool
+    cpu_period_us: _builtins.int
+    cpu_quota_us: _builtins.int
+    cpu_shares: _builtins.int
+    cpuset_cpus: _builtins.str
+    cpuset_mems: _builtins.str
+    @_builtins.property
+    def block_io(self) -> Global___BlockIO: ...
     def __init__(
         self,
         *,
         memory_bytes: _builtins.int | None = ...,
         cpus: _builtins.float | None = ...,
         pids: _builtins.int | None = ...,
+        memory_swap_bytes: _builtins.int | None = ...,
+        memory_reservation_bytes: _builtins.int | None = ...,
+        memory_swappiness: _builtins.int | None = ...,
+        oom_kill_disable: _builtins.bool = ...,
+        cpu_period_us: _builtins.int | None = ...,
+        cpu_quota_us: _builtins.int | None = ...,
+        cpu_shares: _builtins.int | None = ...,
+        cpuset_cpus: _builtins.str | None = ...,
+        cpuset_mems: _builtins.str | None = ...,
+        block_io: Global___BlockIO | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cpus", b"_cpus", "_memory_bytes", b"_memory_bytes", "_pids", b"_pids", "cpus", b"cpus", "memory_bytes", b"memory_bytes", "pids", b"pids"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cpu_period_us", b"_cpu_period_us", "_cpu_quota_us", b"_cpu_quota_us", "_cpu_shares", b"_cpu_shares", "_cpus", b"_cpus", "_cpuset_cpus", b"_cpuset_cpus", "_cpuset_mems", b"_cpuset_mems", "_memory_bytes", b"_memory_bytes", "_memory_reservation_bytes", b"_memory_reservation_bytes", "_memory_swap_bytes", b"_memory_swap_bytes", "_memory_swappiness", b"_memory_swappiness", "_pids", b"_pids", "block_io", b"block_io", "cpu_period_us", b"cpu_period_us", "cpu_quota_us", b"cpu_quota_us", "cpu_shares", b"cpu_shares", "cpus", b"cpus", "cpuset_cpus", b"cpuset_cpus", "cpuset_mems", b"cpuset_mems", "memory_bytes", b"memory_bytes", "memory_reservation_bytes", b"memory_reservation_bytes", "memory_swap_bytes", b"memory_swap_bytes", "memory_swappiness", b"memory_swappiness", "pids", b"pids"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cpus", b"_cpus", "_memory_bytes", b"_memory_bytes", "_pids", b"_pids", "cpus", b"cpus", "memory_bytes", b"memory_bytes", "pids", b"pids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cpu_period_us", b"_cpu_period_us", "_cpu_quota_us", b"_cpu_quota_us", "_cpu_shares", b"_cpu_shares", "_cpus", b"_cpus", "_cpuset_cpus", b"_cpuset_cpus", "_cpuset_mems", b"_cpuset_mems", "_memory_bytes", b"_memory_bytes", "_memory_reservation_bytes", b"_memory_reservation_bytes", "_memory_swap_bytes", b"_memory_swap_bytes", "_memory_swappiness", b"_memory_swappiness", "_pids", b"_pids", "block_io", b"block_io", "cpu_period_us", b"cpu_period_us", "cpu_quota_us", b"cpu_quota_us", "cpu_shares", b"cpu_shares", "cpus", b"cpus", "cpuset_cpus", b"cpuset_cpus", "cpuset_mems", b"cpuset_mems", "memory_bytes", b"memory_bytes", "memory_reservation_bytes", b"memory_reservation_bytes", "memory_swap_bytes", b"memory_swap_bytes", "memory_swappiness", b"memory_swappiness", "oom_kill_disable", b"oom_kill_disable", "pids", b"pids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cpu_period_us: _TypeAlias = _typing.Literal["cpu_period_us"]  # noqa: Y015
+    _WhichOneofArgType__cpu_period_us: _TypeAlias = _typing.Literal["_cpu_period_us", b"_cpu_period_us"]  # noqa: Y015
+    _WhichOneofReturnType__cpu_quota_us: _TypeAlias = _typing.Literal["cpu_quota_us"]  # noqa: Y015
+    _WhichOneofArgType__cpu_quota_us: _TypeAlias = _typing.Literal["_cpu_quota_us", b"_cpu_quota_us"]  # noqa: Y015
+    _WhichOneofReturnType__cpu_shares: _TypeAlias = _typing.Literal["cpu_shares"]  # noqa: Y015
+    _WhichOneofArgType__cpu_shares: _TypeAlias = _typing.Literal["_cpu_shares", b"_cpu_shares"]  # noqa: Y015
     _WhichOneofReturnType__cpus: _TypeAlias = _typing.Literal["cpus"]  # noqa: Y015
     _WhichOneofArgType__cpus: _TypeAlias = _typing.Literal["_cpus", b"_cpus"]  # noqa: Y015
+    _WhichOneofReturnType__cpuset_cpus: _TypeAlias = _typing.Literal["cpuset_cpus"]  # noqa: Y015
+    _WhichOneofArgType__cpuset_cpus: _TypeAlias = _typing.Literal["_cpuset_cpus", b"_cpuset_cpus"]  # noqa: Y015
+    _WhichOneofReturnType__cpuset_mems: _TypeAlias = _typing.Literal["cpuset_mems"]  # noqa: Y015
+    _WhichOneofArgType__cpuset_mems: _TypeAlias = _typing.Literal["_cpuset_mems", b"_cpuset_mems"]  # noqa: Y015
     _WhichOneofReturnType__memory_bytes: _TypeAlias = _typing.Literal["memory_bytes"]  # noqa: Y015
     _WhichOneofArgType__memory_bytes: _TypeAlias = _typing.Literal["_memory_bytes", b"_memory_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__memory_reservation_bytes: _TypeAlias = _typing.Literal["memory_reservation_bytes"]  # noqa: Y015
+    _WhichOneofArgType__memory_reservation_bytes: _TypeAlias = _typing.Literal["_memory_reservation_bytes", b"_memory_reservation_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__memory_swap_bytes: _TypeAlias = _typing.Literal["memory_swap_bytes"]  # noqa: Y015
+    _WhichOneofArgType__memory_swap_bytes: _TypeAlias = _typing.Literal["_memory_swap_bytes", b"_memory_swap_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__memory_swappiness: _TypeAlias = _typing.Literal["memory_swappiness"]  # noqa: Y015
+    _WhichOneofArgType__memory_swappiness: _TypeAlias = _typing.Literal["_memory_swappiness", b"_memory_swappiness"]  # noqa: Y015
     _WhichOneofReturnType__pids: _TypeAlias = _typing.Literal["pids"]  # noqa: Y015
     _WhichOneofArgType__pids: _TypeAlias = _typing.Literal["_pids", b"_pids"]  # noqa: Y015
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cpu_period_us) -> _WhichOneofReturnType__cpu_period_us | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cpu_quota_us) -> _WhichOneofReturnType__cpu_quota_us | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cpu_shares) -> _WhichOneofReturnType__cpu_shares | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cpus) -> _WhichOneofReturnType__cpus | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cpuset_cpus) -> _WhichOneofReturnType__cpuset_cpus | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cpuset_mems) -> _WhichOneofReturnType__cpuset_mems | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__memory_bytes) -> _WhichOneofReturnType__memory_bytes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__memory_reservation_bytes) -> _WhichOneofReturnType__memory_reservation_bytes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__memory_swap_bytes) -> _WhichOneofReturnType__memory_swap_bytes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__memory_swappiness) -> _WhichOneofReturnType__memory_swappiness | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__pids) -> _WhichOneofReturnType__pids | None: ...
 
 Global___Resources: _TypeAlias = Resources  # noqa: Y015
+
+@_typing.final
+class BlockIO(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class DevicesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___DeviceIO: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___DeviceIO | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    DEVICES_FIELD_NUMBER: _builtins.int
+    weight: _builtins.int
+    @_builtins.property
+    def devices(self) -> _containers.MessageMap[_builtins.str, Global___DeviceIO]: ...
+    def __init__(
+        self,
+        *,
+        weight: _builtins.int | None = ...,
+        devices: _abc.Mapping[_builtins.str, Global___DeviceIO] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_weight", b"_weight", "weight", b"weight"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_weight", b"_weight", "devices", b"devices", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__weight: _TypeAlias = _typing.Literal["weight"]  # noqa: Y015
+    _WhichOneofArgType__weight: _TypeAlias = _typing.Literal["_weight", b"_weight"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__weight) -> _WhichOneofReturnType__weight | None: ...
+
+Global___BlockIO: _TypeAlias = BlockIO  # noqa: Y015
+
+@_typing.final
+class DeviceIO(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    READ_BPS_FIELD_NUMBER: _builtins.int
+    WRITE_BPS_FIELD_NUMBER: _builtins.int
+    READ_IOPS_FIELD_NUMBER: _builtins.int
+    WRITE_IOPS_FIELD_NUMBER: _builtins.int
+    weight: _builtins.int
+    read_bps: _builtins.int
+    write_bps: _builtins.int
+    read_iops: _builtins.int
+    write_iops: _builtins.int
+    def __init__(
+        self,
+        *,
+        weight: _builtins.int | None = ...,
+        read_bps: _builtins.int | None = ...,
+        write_bps: _builtins.int | None = ...,
+        read_iops: _builtins.int | None = ...,
+        write_iops: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_read_bps", b"_read_bps", "_read_iops", b"_read_iops", "_weight", b"_weight", "_write_bps", b"_write_bps", "_write_iops", b"_write_iops", "read_bps", b"read_bps", "read_iops", b"read_iops", "weight", b"weight", "write_bps", b"write_bps", "write_iops", b"write_iops"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_read_bps", b"_read_bps", "_read_iops", b"_read_iops", "_weight", b"_weight", "_write_bps", b"_write_bps", "_write_iops", b"_write_iops", "read_bps", b"read_bps", "read_iops", b"read_iops", "weight", b"weight", "write_bps", b"write_bps", "write_iops", b"write_iops"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__read_bps: _TypeAlias = _typing.Literal["read_bps"]  # noqa: Y015
+    _WhichOneofArgType__read_bps: _TypeAlias = _typing.Literal["_read_bps", b"_read_bps"]  # noqa: Y015
+    _WhichOneofReturnType__read_iops: _TypeAlias = _typing.Literal["read_iops"]  # noqa: Y015
+    _WhichOneofArgType__read_iops: _TypeAlias = _typing.Literal["_read_iops", b"_read_iops"]  # noqa: Y015
+    _WhichOneofReturnType__weight: _TypeAlias = _typing.Literal["weight"]  # noqa: Y015
+    _WhichOneofArgType__weight: _TypeAlias = _typing.Literal["_weight", b"_weight"]  # noqa: Y015
+    _WhichOneofReturnType__write_bps: _TypeAlias = _typing.Literal["write_bps"]  # noqa: Y015
+    _WhichOneofArgType__write_bps: _TypeAlias = _typing.Literal["_write_bps", b"_write_bps"]  # noqa: Y015
+    _WhichOneofReturnType__write_iops: _TypeAlias = _typing.Literal["write_iops"]  # noqa: Y015
+    _WhichOneofArgType__write_iops: _TypeAlias = _typing.Literal["_write_iops", b"_write_iops"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__read_bps) -> _WhichOneofReturnType__read_bps | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__read_iops) -> _WhichOneofReturnType__read_iops | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__weight) -> _WhichOneofReturnType__weight | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__write_bps) -> _WhichOneofReturnType__write_bps | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__write_iops) -> _WhichOneofReturnType__write_iops | None: ...
+
+Global___DeviceIO: _TypeAlias = DeviceIO  # noqa: Y015
+
+@_typing.final
+class Ulimit(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOFT_FIELD_NUMBER: _builtins.int
+    HARD_FIELD_NUMBER: _builtins.int
+    soft: _builtins.int
+    """-1 is without a limit."""
+    hard: _builtins.int
+    def __init__(
+        self,
+        *,
+        soft: _builtins.int = ...,
+        hard: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hard", b"hard", "soft", b"soft"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Ulimit: _TypeAlias = Ulimit  # noqa: Y015
+
+@_typing.final
+class Healthcheck(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEST_FIELD_NUMBER: _builtins.int
+    HTTP_FIELD_NUMBER: _builtins.int
+    TCP_FIELD_NUMBER: _builtins.int
+    GRPC_FIELD_NUMBER: _builtins.int
+    INTERVAL_S_FIELD_NUMBER: _builtins.int
+    TIMEOUT_S_FIELD_NUMBER: _builtins.int
+    START_PERIOD_S_FIELD_NUMBER: _builtins.int
+    START_INTERVAL_S_FIELD_NUMBER: _builtins.int
+    RETRIES_FIELD_NUMBER: _builtins.int
+    RESTART_FIELD_NUMBER: _builtins.int
+    interval_s: _builtins.float
+    """Seconds; 0 is the image's, or the default."""
+    timeout_s: _builtins.float
+    start_period_s: _builtins.float
+    start_interval_s: _builtins.float
+    retries: _builtins.int
+    restart: _builtins.bool
+    @_builtins.property
+    def test(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """CMD, CMD-SHELL or NONE and its arguments; empty is the image's."""
+
+    @_builtins.property
+    def http(self) -> Global___HttpProbe: ...
+    @_builtins.property
+    def tcp(self) -> Global___TcpProbe: ...
+    @_builtins.property
+    def grpc(self) -> Global___GrpcProbe: ...
+    def __init__(
+        self,
+        *,
+        test: _abc.Iterable[_builtins.str] | None = ...,
+        http: Global___HttpProbe | None = ...,
+        tcp: Global___TcpProbe | None = ...,
+        grpc: Global___GrpcProbe | None = ...,
+        interval_s: _builtins.float = ...,
+        timeout_s: _builtins.float = ...,
+        start_period_s: _builtins.float = ...,
+        start_interval_s: _builtins.float = ...,
+        retries: _builtins.int = ...,
+        restart: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["grpc", b"grpc", "http", b"http", "tcp", b"tcp"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grpc", b"grpc", "http", b"http", "interval_s", b"interval_s", "restart", b"restart", "retries", b"retries", "start_interval_s", b"start_interval_s", "start_period_s", b"start_period_s", "tcp", b"tcp", "test", b"test", "timeout_s", b"timeout_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Healthcheck: _TypeAlias = Healthcheck  # noqa: Y015
+
+@_typing.final
+class HttpProbe(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class HeadersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PORT_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    SCHEME_FIELD_NUMBER: _builtins.int
+    HEADERS_FIELD_NUMBER: _builtins.int
+    port: _builtins.int
+    path: _builtins.str
+    """Empty is /."""
+    scheme: _builtins.str
+    """http or https; empty is http."""
+    @_builtins.property
+    def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        port: _builtins.int = ...,
+        path: _builtins.str | None = ...,
+        scheme: _builtins.str | None = ...,
+        headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_path", b"_path", "_scheme", b"_scheme", "path", b"path", "scheme", b"scheme"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_path", b"_path", "_scheme", b"_scheme", "headers", b"headers", "path", b"path", "port", b"port", "scheme", b"scheme"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__path: _TypeAlias = _typing.Literal["path"]  # noqa: Y015
+    _WhichOneofArgType__path: _TypeAlias = _typing.Literal["_path", b"_path"]  # noqa: Y015
+    _WhichOneofReturnType__scheme: _TypeAlias = _typing.Literal["scheme"]  # noqa: Y015
+    _WhichOneofArgType__scheme: _TypeAlias = _typing.Literal["_scheme", b"_scheme"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__path) -> _WhichOneofReturnType__path | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__scheme) -> _WhichOneofReturnType__scheme | None: ...
+
+Global___HttpProbe: _TypeAlias = HttpProbe  # noqa: Y015
+
+@_typing.final
+class TcpProbe(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PORT_FIELD_NUMBER: _builtins.int
+    port: _builtins.int
+    def __init__(
+        self,
+        *,
+        port: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["port", b"port"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TcpProbe: _TypeAlias = TcpProbe  # noqa: Y015
+
+@_typing.final
+class GrpcProbe(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PORT_FIELD_NUMBER: _builtins.int
+    SERVICE_FIELD_NUMBER: _builtins.int
+    port: _builtins.int
+    service: _builtins.str
+    def __init__(
+        self,
+        *,
+        port: _builtins.int = ...,
+        service: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["port", b"port", "service", b"service"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GrpcProbe: _TypeAlias = GrpcProbe  # noqa: Y015
 
 @_typing.final
 class RestartPolicy(_message.Message):
@@ -602,7 +1456,7 @@ class Dependency(_message.Message):
 
     CONDITION_FIELD_NUMBER: _builtins.int
     condition: _builtins.str
-    """started or completed; empty is started."""
+    """started, healthy or completed; empty is started."""
     def __init__(
         self,
         *,
@@ -637,6 +1491,7 @@ class ContainerStatus(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     NETWORKS_FIELD_NUMBER: _builtins.int
     PORTS_FIELD_NUMBER: _builtins.int
+    HEALTH_FIELD_NUMBER: _builtins.int
     observed_generation: _builtins.int
     phase: _builtins.str
     pid: _builtins.int
@@ -657,6 +1512,8 @@ class ContainerStatus(_message.Message):
     def networks(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttachmentStatus]: ...
     @_builtins.property
     def ports(self) -> _containers.RepeatedCompositeFieldContainer[Global___PortMapping]: ...
+    @_builtins.property
+    def health(self) -> Global___Health: ...
     def __init__(
         self,
         *,
@@ -675,16 +1532,78 @@ class ContainerStatus(_message.Message):
         error: _builtins.str = ...,
         networks: _abc.Iterable[Global___AttachmentStatus] | None = ...,
         ports: _abc.Iterable[Global___PortMapping] | None = ...,
+        health: Global___Health | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "exit_code", b"exit_code", "finished_at", b"finished_at", "started_at", b"started_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "exit_code", b"exit_code", "finished_at", b"finished_at", "health", b"health", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "backoff_s", b"backoff_s", "conditions", b"conditions", "error", b"error", "exit_code", b"exit_code", "finished_at", b"finished_at", "networks", b"networks", "observed_generation", b"observed_generation", "oom_killed", b"oom_killed", "phase", b"phase", "pid", b"pid", "ports", b"ports", "restarts", b"restarts", "run", b"run", "spec_hash", b"spec_hash", "started_at", b"started_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "backoff_s", b"backoff_s", "conditions", b"conditions", "error", b"error", "exit_code", b"exit_code", "finished_at", b"finished_at", "health", b"health", "networks", b"networks", "observed_generation", b"observed_generation", "oom_killed", b"oom_killed", "phase", b"phase", "pid", b"pid", "ports", b"ports", "restarts", b"restarts", "run", b"run", "spec_hash", b"spec_hash", "started_at", b"started_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__exit_code: _TypeAlias = _typing.Literal["exit_code"]  # noqa: Y015
     _WhichOneofArgType__exit_code: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__exit_code) -> _WhichOneofReturnType__exit_code | None: ...
 
 Global___ContainerStatus: _TypeAlias = ContainerStatus  # noqa: Y015
+
+@_typing.final
+class Health(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    FAILING_STREAK_FIELD_NUMBER: _builtins.int
+    HEALTHY_AT_FIELD_NUMBER: _builtins.int
+    LOG_FIELD_NUMBER: _builtins.int
+    state: _builtins.str
+    """starting, healthy or unhealthy."""
+    failing_streak: _builtins.int
+    @_builtins.property
+    def healthy_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def log(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProbeResult]: ...
+    def __init__(
+        self,
+        *,
+        state: _builtins.str = ...,
+        failing_streak: _builtins.int = ...,
+        healthy_at: _timestamp_pb2.Timestamp | None = ...,
+        log: _abc.Iterable[Global___ProbeResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["healthy_at", b"healthy_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failing_streak", b"failing_streak", "healthy_at", b"healthy_at", "log", b"log", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Health: _TypeAlias = Health  # noqa: Y015
+
+@_typing.final
+class ProbeResult(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STARTED_AT_FIELD_NUMBER: _builtins.int
+    FINISHED_AT_FIELD_NUMBER: _builtins.int
+    EXIT_CODE_FIELD_NUMBER: _builtins.int
+    OUTPUT_FIELD_NUMBER: _builtins.int
+    exit_code: _builtins.int
+    output: _builtins.str
+    @_builtins.property
+    def started_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def finished_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        started_at: _timestamp_pb2.Timestamp | None = ...,
+        finished_at: _timestamp_pb2.Timestamp | None = ...,
+        exit_code: _builtins.int = ...,
+        output: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["finished_at", b"finished_at", "started_at", b"started_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exit_code", b"exit_code", "finished_at", b"finished_at", "output", b"output", "started_at", b"started_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProbeResult: _TypeAlias = ProbeResult  # noqa: Y015
 
 @_typing.final
 class AttachmentStatus(_message.Message):
@@ -971,6 +1890,7 @@ class ImageConfig(_message.Message):
     EXPOSED_PORTS_FIELD_NUMBER: _builtins.int
     VOLUMES_FIELD_NUMBER: _builtins.int
     STOP_SIGNAL_FIELD_NUMBER: _builtins.int
+    HEALTHCHECK_FIELD_NUMBER: _builtins.int
     working_dir: _builtins.str
     user: _builtins.str
     stop_signal: _builtins.str
@@ -986,6 +1906,8 @@ class ImageConfig(_message.Message):
     def exposed_ports(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def volumes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def healthcheck(self) -> Global___Healthcheck: ...
     def __init__(
         self,
         *,
@@ -998,10 +1920,11 @@ class ImageConfig(_message.Message):
         exposed_ports: _abc.Iterable[_builtins.str] | None = ...,
         volumes: _abc.Iterable[_builtins.str] | None = ...,
         stop_signal: _builtins.str | None = ...,
+        healthcheck: Global___Healthcheck | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_stop_signal", b"_stop_signal", "_user", b"_user", "_working_dir", b"_working_dir", "command", b"command", "entrypoint", b"entrypoint", "stop_signal", b"stop_signal", "user", b"user", "working_dir", b"working_dir"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_stop_signal", b"_stop_signal", "_user", b"_user", "_working_dir", b"_working_dir", "command", b"command", "entrypoint", b"entrypoint", "healthcheck", b"healthcheck", "stop_signal", b"stop_signal", "user", b"user", "working_dir", b"working_dir"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stop_signal", b"_stop_signal", "_user", b"_user", "_working_dir", b"_working_dir", "command", b"command", "entrypoint", b"entrypoint", "environment", b"environment", "exposed_ports", b"exposed_ports", "labels", b"labels", "stop_signal", b"stop_signal", "user", b"user", "volumes", b"volumes", "working_dir", b"working_dir"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stop_signal", b"_stop_signal", "_user", b"_user", "_working_dir", b"_working_dir", "command", b"command", "entrypoint", b"entrypoint", "environment", b"environment", "exposed_ports", b"exposed_ports", "healthcheck", b"healthcheck", "labels", b"labels", "stop_signal", b"stop_signal", "user", b"user", "volumes", b"volumes", "working_dir", b"working_dir"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__stop_signal: _TypeAlias = _typing.Literal["stop_signal"]  # noqa: Y015
     _WhichOneofArgType__stop_signal: _TypeAlias = _typing.Literal["_stop_signal", b"_stop_signal"]  # noqa: Y015

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from controller.model.container import Container
 from controller.model.ids import Uid
 from controller.model.image import ImageConfig
-from controller.model.wants import AttachmentWant, LimitsWant, RootWant
+from controller.model.limits import LimitsWant
+from controller.model.wants import AttachmentWant, RootWant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

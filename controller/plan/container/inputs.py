@@ -5,10 +5,16 @@ from dataclasses import dataclass, field
 
 from controller.model.changes import Snapshot
 from controller.model.container import Container, ContainerStatus
-from controller.model.facts import AttachmentFacts, LimitFacts, NamespaceFacts, ProcessFacts, RootFacts
+from controller.model.facts import (
+    AttachmentFacts,
+    NamespaceFacts,
+    ProcessFacts,
+    RootFacts,
+)
 from controller.model.ids import Key, Uid
 from controller.model.image import Image
 from controller.model.layout import Layout
+from controller.model.limits import LimitFacts
 from controller.model.mounts import MountType
 from controller.model.network import Network
 from controller.model.volume import Volume

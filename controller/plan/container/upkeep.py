@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from controller.model.container import DesiredState
-from controller.model.facts import LimitFacts, ProcessState
-from controller.model.wants import LimitsWant
+from controller.model.facts import ProcessState
+from controller.model.limits import LimitFacts, LimitsWant
 from controller.plan.container.actions import (
     ApplyLimits,
     Attach,

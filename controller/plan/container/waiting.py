@@ -1,6 +1,7 @@
 """What a container has to wait for before it can start."""
 
 from controller.model.container import Container, DependencyCondition, Phase
+from controller.model.health import HealthState
 from controller.model.mounts import MountType
 from controller.model.resource import Condition, is_ready
 from controller.plan.conditions import Reason, make_condition
@@ -41,6 +42,10 @@ def is_met(condition: DependencyCondition, other: Container | None) -> bool:
     match condition:
         case DependencyCondition.STARTED:
             return other.status.phase in (Phase.RUNNING, Phase.PAUSED)
+        case DependencyCondition.HEALTHY:
+            health = other.status.health
+            lives = other.status.phase in (Phase.RUNNING, Phase.PAUSED)
+            return lives and health is not None and health.state is HealthState.HEALTHY
         case DependencyCondition.COMPLETED:
             return other.status.phase is Phase.EXITED and other.status.exit_code == 0
 

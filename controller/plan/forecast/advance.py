@@ -8,13 +8,13 @@ from controller.model.facts import (
     AttachmentFacts,
     BridgeFacts,
     ImageFacts,
-    LimitFacts,
     NamespaceFacts,
     ProcessFacts,
     ProcessState,
     RootFacts,
 )
 from controller.model.image import ImageConfig
+from controller.model.limits import LimitFacts
 from controller.model.wants import AttachmentWant
 from controller.plan.container.actions import (
     ApplyLimits,

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from controller.model.container import Resources
 from controller.model.ids import Uid
 from controller.model.layout import Layout
 from controller.model.names import derive_cgroup
+from controller.model.resources import Resources
 from controller.plan.oci.seccomp import render_seccomp
 
 CPU_PERIOD_US = 100_000
