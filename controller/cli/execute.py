@@ -4,10 +4,12 @@ import argparse
 import os
 import sys
 
-from controller.api.v1 import container_pb2
+from controller.api.v1 import container_pb2, resource_pb2
 from controller.cli.client import Client
-from controller.cli.run import read_pairs, report_exit
-from controller.cli.terminal import Conversation, Detached
+from controller.cli.detach_keys import add_detach_keys_flag, parse_detach_keys
+from controller.cli.pairs import read_pair_files, read_pairs
+from controller.cli.parser import EXIT_DAEMON
+from controller.cli.terminal import Conversation, add_sig_proxy_flag, report_exit
 
 
 def add_exec(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +20,10 @@ def add_exec(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-u", "--user", default="", help="User and group.")
     parser.add_argument("-w", "--workdir", default="", help="Working directory.")
     parser.add_argument("-e", "--env", action="append", default=[], metavar="NAME=VALUE", help="Variable.")
+    parser.add_argument(
+        "--env-file", action="append", default=[], metavar="FILE", help="File of variables, one a line."
+    )
+    add_detach_keys_flag(parser)
     parser.add_argument("--privileged", action="store_true", help="Give the program every capability.")
     parser.add_argument("container", metavar="CONTAINER", help="Name, or the beginning of an id.")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="Program and arguments.")
@@ -25,10 +31,13 @@ def add_exec(parser: argparse.ArgumentParser) -> None:
 
 def run_exec(client: Client, options: argparse.Namespace) -> int:
     """Run a program in a container; the exit code is the program's."""
+    environment = read_pair_files("--env-file", options.env_file, inherit=True)
+    environment |= read_pairs("--env", options.env, inherit=True)
+    detach_keys = parse_detach_keys(options.detach_keys, code=EXIT_DAEMON)
     start = container_pb2.ExecStart(
         container=options.container,
         arguments=options.command,
-        environment=read_pairs("--env", options.env, inherit=True),
+        environment=environment,
         working_dir=options.workdir,
         user=options.user,
         tty=options.tty,
@@ -50,36 +59,46 @@ def run_exec(client: Client, options: argparse.Namespace) -> int:
         wrap=lambda message: container_pb2.ExecRequest(input=message),
         stdin=options.interactive,
         raw=raw,
+        detach_keys=detach_keys,
         proxy_signals=False,
     )
-    try:
-        return report_exit(conversation.run())
-    except Detached:
-        return 0
+    return conversation.run_to_exit()
 
 
 def add_attach(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `hold attach`."""
     parser.add_argument("--no-stdin", action="store_true", help="Do not send standard input.")
+    add_detach_keys_flag(parser)
+    add_sig_proxy_flag(parser)
     parser.add_argument("container", metavar="CONTAINER", help="Name, or the beginning of an id.")
 
 
 def run_attach(client: Client, options: argparse.Namespace) -> int:
-    """Connect to the container's process; Ctrl-P Ctrl-Q leaves it."""
+    """Connect to the container's process; the detach keys leave it."""
     container = client.find_container(options.container)
     stdin = container.container.stdin_open and not options.no_stdin
+    return converse_attached(client, container, options, stdin=stdin)
+
+
+def converse_attached(
+    client: Client,
+    container: resource_pb2.Resource,
+    options: argparse.Namespace,
+    *,
+    stdin: bool,
+) -> int:
+    """Be the terminal of a container until it ends or the user leaves. `options` are those of `attach` or `start`."""
     raw = container.container.tty and stdin and sys.stdin.isatty()
+    detach_keys = parse_detach_keys(options.detach_keys)
     call = client.channel.open("ContainerService/Attach", container_pb2.AttachResponse)
-    start = container_pb2.AttachStart(container=container.metadata.name, stdin=stdin)
-    call.send(container_pb2.AttachRequest(start=start))
+    wanted = container_pb2.AttachStart(container=container.metadata.name, stdin=stdin)
+    call.send(container_pb2.AttachRequest(start=wanted))
     conversation = Conversation(
         call=call,
         wrap=lambda message: container_pb2.AttachRequest(input=message),
         stdin=stdin,
         raw=raw,
-        proxy_signals=not raw,
+        detach_keys=detach_keys,
+        proxy_signals=options.sig_proxy and not raw,
     )
-    try:
-        return report_exit(conversation.run())
-    except Detached:
-        return 0
+    return conversation.run_to_exit()

@@ -1,16 +1,17 @@
 """explain: fields of a kind, from the models that validate them."""
 
 import argparse
-import types
-import typing
-from typing import Any, get_args, get_origin
-
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from controller.cli.client import Client, Failure, parse_kind
-from controller.model.kinds import RESOURCE_TYPES
+from controller.cli.parser import suggest
+
+if TYPE_CHECKING:
+    from controller.model.explain import FieldDoc
+
+Fields = dict[str, "FieldDoc"]
+"""Fields of a kind by their path without marks of lists and maps."""
 
 
 def add_explain(parser: argparse.ArgumentParser) -> None:
@@ -21,74 +22,66 @@ def add_explain(parser: argparse.ArgumentParser) -> None:
 
 def run_explain(_: Client, options: argparse.Namespace) -> int:
     """Print what a field is, and the fields below it."""
-    word, *parts = options.path.split(".")
-    kind = parse_kind(word)
-    model: type[BaseModel] | None = RESOURCE_TYPES[kind]  # type: ignore[index]  # parse_kind returns kinds only
-    print(f"KIND: {kind}")
-    for part in parts:
-        fields = _list_fields(model)
-        if part not in fields:
-            raise Failure(f"{part!r} is not a field there; known are {', '.join(fields) or 'none'}")
-        field = fields[part]
-        print(
-            f"FIELD: {part} <{render_type(field.annotation)}>{_render_default(field)}\n  {field.description or ''}"
-        )
-        model = find_model(field.annotation)
-    if model is not None:
-        print("FIELDS:")
-        _print_fields(model, "  ", recursive=options.recursive)
+    from controller.model.explain import describe_fields
+    from controller.model.ids import KINDS
+
+    word, _, rest = options.path.partition(".")
+    kind = next(each for each in KINDS if each == parse_kind(word))
+    fields = {_strip(field.path): field for field in describe_fields(kind)}
+    path = _strip(rest)
+    _check_path(fields, path)
+    print("\n".join(render(kind, fields, path, recursive=options.recursive)))
     return 0
 
 
-def _list_fields(model: type[BaseModel] | None) -> dict[str, FieldInfo]:
-    if model is None:
-        return {}
-    return {field.alias or name: field for name, field in model.model_fields.items() if not field.exclude}
+def _strip(path: str) -> str:
+    """Return a path without `[]` after lists, indexes, and the NAME of maps."""
+    parts = (part.partition("[")[0] for part in path.split("."))
+    return ".".join(part for part in parts if part not in ("", "NAME"))
 
 
-def _print_fields(model: type[BaseModel], indent: str, *, recursive: bool) -> None:
-    for name, field in _list_fields(model).items():
-        print(f"{indent}{name} <{render_type(field.annotation)}>{_render_default(field)}")
-        if field.description:
-            print(f"{indent}  {field.description}")
-        inner = find_model(field.annotation)
-        if recursive and inner is not None:
-            _print_fields(inner, indent + "    ", recursive=True)
+def _check_path(fields: Fields, path: str) -> None:
+    """Raise Failure at the first part of the path that is not a field."""
+    parent = ""
+    for part in filter(None, path.split(".")):
+        known = [_leaf(each) for each in _list_children(fields, parent)]
+        if part not in known:
+            where = parent or "the top"
+            told = f"known are {', '.join(known)}" if known else "it has no fields"
+            raise Failure(f"{part!r} is not a field of {where}{suggest(part, known)}: {told}")
+        parent = f"{parent}.{part}".strip(".")
 
 
-def _render_default(field: FieldInfo) -> str:
-    if field.is_required():
-        return " required"
-    default = field.default
-    if (
-        default is PydanticUndefined
-        or default is None
-        or default in ((), {}, "")
-        or isinstance(default, BaseModel)
-    ):
-        return ""
-    return f" default {default}"
+def _list_children(fields: Fields, parent: str) -> list[str]:
+    return [path for path in fields if path.rpartition(".")[0] == parent]
 
 
-def render_type(annotation: Any) -> str:  # noqa: ANN401
-    """Return a type as people write it: text, number, list of text."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is typing.Annotated:
-        return render_type(arguments[0])
-    if origin in (typing.Union, types.UnionType):
-        return " or ".join(render_type(each) for each in arguments if each is not type(None))
-    if origin is typing.Literal:
-        return " | ".join(map(str, arguments))
-    if origin is tuple:
-        return f"list of {render_type(arguments[0])}"
-    if origin is dict:
-        return f"map of {render_type(arguments[1])}"
-    names = {str: "text", int: "number", float: "number", bool: "boolean"}
-    return names.get(annotation, getattr(annotation, "__name__", str(annotation)))
+def _leaf(path: str) -> str:
+    return path.rpartition(".")[2]
 
 
-def find_model(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401
-    """Return the model inside a type, None when there is none."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for each in get_args(annotation) if (found := find_model(each)) is not None), None)
+def render(kind: str, fields: Fields, path: str, *, recursive: bool) -> Iterator[str]:
+    """Yield the lines that tell of a field, or with an empty path of a kind."""
+    yield f"KIND: {kind}"
+    if path:
+        yield f"FIELD: {_render_head(fields[path], fields[path].path)}"
+        yield f"  {fields[path].description}"
+    below = _list_children(fields, path)
+    if below:
+        yield "FIELDS:"
+    for child in below:
+        yield from _render_field(fields, child, "  ", recursive=recursive)
+
+
+def _render_field(fields: Fields, path: str, indent: str, *, recursive: bool) -> Iterator[str]:
+    yield indent + _render_head(fields[path], _leaf(path))
+    if fields[path].description:
+        yield f"{indent}  {fields[path].description}"
+    if recursive:
+        for child in _list_children(fields, path):
+            yield from _render_field(fields, child, indent + "    ", recursive=True)
+
+
+def _render_head(field: "FieldDoc", name: str) -> str:
+    default = f" default {field.default}" if field.default not in ("", "[]", "{}") else ""
+    return f"{name} <{field.type}>{' required' if field.required else default}"

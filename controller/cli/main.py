@@ -9,18 +9,18 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from types import ModuleType
+from typing import Any
 
 from controller.cli.client import Client, Failure
+from controller.cli.groups import GROUPS, render_group_help, resolve
+from controller.cli.parser import DOCKERS_CODE, EXIT_DAEMON, EXIT_USAGE, Parser
 from controller.cli.transport import CallFailed, Channel, Unreachable
 
 DEFAULT_HOST = "unix:///run/hold/hold.sock"
 EXIT_FAILED = 1
-EXIT_USAGE = 2
 EXIT_INTERRUPTED = 128 + 2
 EXIT_PIPE_CLOSED = 128 + 13
-EXIT_DAEMON = 125
-"""What Docker exits with when it is not the program in the container that failed."""
 
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "apply": ("declare", "Objects", "Make objects as manifests declare them"),
@@ -51,6 +51,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "unpause": ("lifecycle", "Containers", "Let frozen containers go on"),
     "rm": ("lifecycle", "Containers", "Remove containers"),
     "update": ("lifecycle", "Containers", "Change limits and the restart policy of containers"),
+    "container prune": ("prune", "Containers", "Remove every container that does not run"),
     "inspect": ("inspect", "Containers", "Show objects as JSON, or by a template"),
     "import": ("images", "Images", "Make an image out of a tar archive"),
     "images": ("images", "Images", "List images"),
@@ -70,29 +71,6 @@ _ORDERED = ("run", "create", "exec", "network", "volume")
 """Commands whose options end at the first word, or at a verb; elsewhere options may stand anywhere."""
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser that says in one line what is wrong, and knows no abbreviated flags."""
-
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401
-        super().__init__(allow_abbrev=False, **options)
-
-    def error(self, message: str) -> NoReturn:
-        """End with the exit code for wrong usage."""
-        code = EXIT_DAEMON if self.prog in ("hold run", "hold create", "hold exec") else EXIT_USAGE
-        self.exit(code, f"{self.prog}: {message}{self._suggest(message)}: see `{self.prog} --help`\n")
-
-    def _suggest(self, message: str) -> str:
-        """Return the near miss of an unknown flag."""
-        import difflib
-        import re
-
-        unknown = re.search(r"unrecognized arguments:.*?(--[\w-]+)", message)
-        if unknown is None:
-            return ""
-        near = difflib.get_close_matches(unknown[1], self._option_string_actions, n=1)
-        return f"; did you mean {near[0]}?" if near else ""
-
-
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; returns the exit code, with all output written."""
     try:
@@ -106,29 +84,50 @@ def run(arguments: Sequence[str]) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     options, rest = _split_global(list(arguments))
-    if not rest or rest[0] in ("-h", "--help", "help"):
+    if not rest:
         print(render_help())
-        return 0 if rest else EXIT_USAGE
-    name, *words = rest
-    if name not in COMMANDS or name == "daemon":
-        print(f"hold: {name!r} is not a command{_suggest(name)}: see `hold --help`", file=sys.stderr)
         return EXIT_USAGE
-    module = importlib.import_module(f"controller.cli.{COMMANDS[name][0]}")
+    if rest[0] == "help":
+        rest = [*rest[1:], "--help"]
+    if rest[0] in ("-h", "--help"):
+        print(render_help())
+        return 0
+    if rest[0] == "--version":
+        rest = ["version", "--client"]
+    try:
+        name, *words = resolve(rest, COMMANDS)
+    except LookupError as error:
+        print(error.args[0], file=sys.stderr)
+        return EXIT_USAGE
+    if name in GROUPS:
+        print(render_group_help(name, COMMANDS))
+        return 0 if rest[1:] else EXIT_USAGE
+    parser = make_parser(name)
+    parsed = parser.parse_args(words) if name in _ORDERED else parser.parse_intermixed_args(words)
+    host = getattr(parsed, "host", None) or options.get("host") or os.environ.get("HOLD_HOST") or DEFAULT_HOST
+    client = Client(Channel(host))
+    body = getattr(_import(name), f"run_{name.replace(' ', '_')}")
+    return _attempt(name, lambda: int(body(client, parsed)))
+
+
+def _import(name: str) -> ModuleType:
+    return importlib.import_module(f"controller.cli.{COMMANDS[name][0]}")
+
+
+def make_parser(name: str) -> Parser:
+    """Return the parser of a command."""
     # As with Docker, -h is the host name there.
     takes_hostname = name in ("run", "create")
     parser = Parser(prog=f"hold {name}", description=COMMANDS[name][2] + ".", add_help=not takes_hostname)
     if takes_hostname:
         parser.add_argument("--help", action="help", help="Show this and end.")
     parser.add_argument("--host", default=argparse.SUPPRESS, help="Address of the daemon, unix:///PATH.")
-    getattr(module, f"add_{name}")(parser)
-    parsed = parser.parse_args(words) if name in _ORDERED else parser.parse_intermixed_args(words)
-    host = getattr(parsed, "host", None) or options.get("host") or os.environ.get("HOLD_HOST") or DEFAULT_HOST
-    client = Client(Channel(host))
-    return _attempt(name, lambda: int(getattr(module, f"run_{name}")(client, parsed)))
+    getattr(_import(name), f"add_{name.replace(' ', '_')}")(parser)
+    return parser
 
 
 def _attempt(name: str, body: Any) -> int:  # noqa: ANN401
-    failed = EXIT_DAEMON if name in ("run", "create", "exec") else EXIT_FAILED
+    failed = EXIT_DAEMON if name in DOCKERS_CODE else EXIT_FAILED
     failed = EXIT_USAGE if name == "diff" else failed
     try:
         return int(body())
@@ -163,13 +162,6 @@ def _split_global(words: list[str]) -> tuple[dict[str, str], list[str]]:
     return options, words
 
 
-def _suggest(name: str) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name, COMMANDS, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
 def render_help() -> str:
     """Return the overview of all commands."""
     lines = ["Usage: hold [--host ADDRESS] COMMAND ...", "", "A declarative container engine."]
@@ -178,6 +170,10 @@ def render_help() -> str:
         if its_group != group:
             group = its_group
             lines += ["", f"{group}:"]
-        lines.append(f"  {name:<12} {what}")
-    lines += ["", "`hold COMMAND --help` tells more. HOLD_HOST names the daemon as --host does."]
+        lines.append(f"  {name:<16} {what}")
+    lines += [
+        "",
+        "`hold container VERB` and `hold image VERB` are the same commands by Docker's longer names.",
+    ]
+    lines += ["`hold COMMAND --help` tells more. HOLD_HOST names the daemon as --host does."]
     return "\n".join(lines)

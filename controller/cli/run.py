@@ -8,11 +8,13 @@ from typing import Any
 
 from controller.api.v1 import container_pb2, resource_pb2, state_pb2
 from controller.cli.client import Client, Failure
+from controller.cli.detach_keys import add_detach_keys_flag, parse_detach_keys
 from controller.cli.limits import add_limit_flags, set_limits, set_restart
-from controller.cli.terminal import Conversation, Detached
+from controller.cli.pairs import read_pair_files, read_pairs
+from controller.cli.parser import EXIT_DAEMON
+from controller.cli.terminal import Conversation, add_sig_proxy_flag, report_exit
 from controller.model.short_forms import parse_mount, parse_port
 
-EXIT_DAEMON = 125
 _FIRST = "amber brisk calm clear deft eager fair firm fleet grand keen lively merry neat noble proud quick ready solid stout swift tidy true warm wise".split()  # noqa: SIM905
 _SECOND = "anchor barge beacon bollard bosun bow brig buoy cabin cargo clipper compass crane cutter deck dinghy dock ferry galley harbor hull jetty keel mast pier quay rudder sail schooner sloop tiller tug wharf".split()  # noqa: SIM905
 
@@ -26,6 +28,8 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `hold run`."""
     _add_flags(parser)
     parser.add_argument("-d", "--detach", action="store_true", help="Print the id and leave it running.")
+    add_detach_keys_flag(parser)
+    add_sig_proxy_flag(parser)
 
 
 def _add_flags(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +48,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     many("-e", "--env", metavar="NAME=VALUE", text="Variable of the process.")
     many("--env-file", metavar="FILE", text="File of variables, one a line.")
     many("-l", "--label", metavar="NAME=VALUE", text="Label.")
+    many("--label-file", metavar="FILE", text="File of labels, one a line.")
     many("-p", "--publish", metavar="[IP:][HOST:]PORT[/udp]", text="Publish a port.")
     many("-v", "--volume", metavar="SOURCE:TARGET[:ro]", text="Volume or host directory.")
     many("--mount", metavar="type=...,source=...,target=...", text="Mount in the long form.")
@@ -86,6 +91,7 @@ def run_create(client: Client, options: argparse.Namespace) -> int:
 
 def run_run(client: Client, options: argparse.Namespace) -> int:
     """Run a container; the exit code is the process' own, or 125, 126, 127 as with Docker."""
+    detach_keys = parse_detach_keys(options.detach_keys, code=EXIT_DAEMON)
     start = container_pb2.RunStart(
         resource=build_container(options), detach=options.detach, create_volumes=True
     )
@@ -100,20 +106,10 @@ def run_run(client: Client, options: argparse.Namespace) -> int:
         wrap=lambda message: container_pb2.RunRequest(input=message),
         stdin=options.interactive,
         raw=raw,
-        proxy_signals=not raw,
+        detach_keys=detach_keys,
+        proxy_signals=options.sig_proxy and not raw,
     )
-    try:
-        ended = conversation.run()
-    except Detached:
-        return 0
-    return report_exit(ended)
-
-
-def report_exit(ended: container_pb2.Exit) -> int:
-    """Print why a program could not run; return the exit code."""
-    if ended.error:
-        print(f"hold: {ended.error}", file=sys.stderr)
-    return ended.code
+    return conversation.run_to_exit()
 
 
 def _report_detached(call: Any) -> int:  # noqa: ANN401
@@ -133,6 +129,7 @@ def build_container(options: argparse.Namespace) -> resource_pb2.Resource:
     name = options.name or make_name()
     resource = resource_pb2.Resource(api_version="hold/v1", kind="Container")
     resource.metadata.name = name
+    resource.metadata.labels.update(read_pair_files("--label-file", options.label_file))
     resource.metadata.labels.update(read_pairs("--label", options.label))
     spec = resource.container
     if options.rootfs:
@@ -165,8 +162,7 @@ def _set_process(spec: resource_pb2.ContainerSpec, options: argparse.Namespace) 
         spec.entrypoint.extend([options.entrypoint] if options.entrypoint else [])
         if not options.command:
             spec.command.SetInParent()  # the image's command belongs to the image's entrypoint
-    for file in options.env_file:
-        spec.environment.update(_read_environment(file))
+    spec.environment.update(read_pair_files("--env-file", options.env_file, inherit=True))
     spec.environment.update(read_pairs("--env", options.env, inherit=True))
     for flag, attribute in (
         ("workdir", "working_dir"),
@@ -181,36 +177,6 @@ def _set_process(spec: resource_pb2.ContainerSpec, options: argparse.Namespace) 
             setattr(spec, attribute, value)
     spec.tty = options.tty
     spec.stdin_open = options.interactive
-
-
-def read_pairs(flag: str, texts: list[str], *, inherit: bool = False) -> dict[str, str]:
-    """Return the pairs of NAME=VALUE texts; with `inherit`, NAME alone passes on the client's own variable."""
-    pairs: dict[str, str] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not name:
-            raise Failure(f"{flag}: {text!r} is not NAME=VALUE", code=EXIT_DAEMON)
-        if equals:
-            pairs[name] = value
-        elif not inherit:
-            pairs[name] = ""
-        elif name in os.environ:
-            pairs[name] = os.environ[name]
-    return pairs
-
-
-def _read_environment(path: str) -> dict[str, str]:
-    try:
-        lines = Path(path).read_text().splitlines()
-    except OSError as error:
-        raise Failure(
-            f"--env-file: {path} can't be read: {(error.strerror or '').lower()}", code=EXIT_DAEMON
-        ) from error
-    return read_pairs(
-        "--env-file",
-        [line for line in map(str.strip, lines) if line and not line.startswith("#")],
-        inherit=True,
-    )
 
 
 def _set_mounts(spec: resource_pb2.ContainerSpec, options: argparse.Namespace) -> None:

@@ -1,5 +1,6 @@
 """The client's end of an interactive call: keyboard, screen, signals."""
 
+import argparse
 import contextlib
 import os
 import select
@@ -16,8 +17,6 @@ from controller.api.v1 import container_pb2
 from controller.cli.transport import Call
 
 _READ_BYTES = 1 << 16
-DETACH_KEYS = b"\x10\x11"
-"""Ctrl-P, Ctrl-Q."""
 _PROXIED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -30,13 +29,14 @@ class Conversation:
     """Carries an interactive call until its exit.
 
     `wrap` makes a request of the call out of an Input. With `stdin` the client's standard input is sent; with `raw`
-    the terminal passes every key on and tells its size.
+    the terminal passes every key on and tells its size, and `detach_keys` leave the process to itself.
     """
 
     call: Call[Any]
     wrap: Callable[[container_pb2.Input], Any]
     stdin: bool
     raw: bool
+    detach_keys: bytes = b"\x10\x11"
     proxy_signals: bool = True
     _held: bytes = b""
     _wake: tuple[int, int] = field(default_factory=os.pipe)
@@ -57,6 +57,13 @@ class Conversation:
                     ended = self._take_answers()
                     if ended is not None:
                         return ended
+
+    def run_to_exit(self) -> int:
+        """Return the exit code, 0 when the user leaves; tells why a program could not run."""
+        try:
+            return report_exit(self.run())
+        except Detached:
+            return 0
 
     def _take_answers(self) -> container_pb2.Exit | None:
         for answer in self.call.poll():
@@ -88,13 +95,14 @@ class Conversation:
     def _hold_back(self, data: bytes) -> bytes:
         """Return what to pass on: all but what may be the beginning of the detach keys; Detached when they are whole."""
         typed = self._held + data
-        before, found, _ = typed.partition(DETACH_KEYS)
+        keys = self.detach_keys
+        before, found, _ = typed.partition(keys)
         if found:
             if before:
                 self._send(container_pb2.Input(data=before))
             self.call.cancel()
             raise Detached
-        kept = next((n for n in range(len(DETACH_KEYS) - 1, 0, -1) if typed.endswith(DETACH_KEYS[:n])), 0)
+        kept = next((n for n in range(len(keys) - 1, 0, -1) if typed.endswith(keys[:n])), 0)
         self._held = typed[len(typed) - kept :]
         return typed[: len(typed) - kept]
 
@@ -137,6 +145,23 @@ class Conversation:
             yield
         finally:
             termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
+
+
+def report_exit(ended: container_pb2.Exit) -> int:
+    """Print why a program could not run; return the exit code."""
+    if ended.error:
+        print(f"hold: {ended.error}", file=sys.stderr)
+    return ended.code
+
+
+def add_sig_proxy_flag(parser: argparse.ArgumentParser) -> None:
+    """Add `--sig-proxy`."""
+    parser.add_argument(
+        "--sig-proxy",
+        action="store_true",
+        default=True,
+        help="Pass signals on to the process; =false does not.",
+    )
 
 
 def _write(output: container_pb2.Output) -> None:

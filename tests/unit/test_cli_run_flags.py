@@ -8,7 +8,7 @@ from google.protobuf import json_format
 
 from controller.cli import run
 from controller.cli.client import Failure
-from controller.cli.main import Parser
+from controller.cli.parser import EXIT_DAEMON, Parser
 
 HERE = str(Path.cwd())
 
@@ -124,6 +124,13 @@ def test_names_and_labels() -> None:
     assert _build(["box:1"])["metadata"]["name"] != _build(["box:1"])["metadata"]["name"]
 
 
+def test_labels_come_from_files(tmp_path: Path) -> None:
+    path = tmp_path / "labels"
+    path.write_text("# mine\na=1\nb\n")
+    metadata = _build(["--label-file", str(path), "-l", "a=2", "box:1"])["metadata"]
+    assert metadata["labels"] == {"a": "2", "b": ""}
+
+
 def test_variables_come_from_files(tmp_path: Path) -> None:
     path = tmp_path / "variables"
     path.write_text("# comment\n\nA=1\n  B=2 3\n")
@@ -154,11 +161,11 @@ def test_wrong_values_name_the_flag(flags: list[str], words: str) -> None:
     with pytest.raises(Failure) as caught:
         _build([*flags, "box:1"])
     assert words in str(caught.value)
-    assert caught.value.code == run.EXIT_DAEMON
+    assert caught.value.code == EXIT_DAEMON
 
 
 def test_an_unknown_flag_is_refused_with_dockers_code(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         _build(["--nmae", "x", "box:1"])
-    assert caught.value.code == run.EXIT_DAEMON
+    assert caught.value.code == EXIT_DAEMON
     assert "--nmae" in capsys.readouterr().err

@@ -1,0 +1,38 @@
+"""NAME=VALUE words of flags such as `--env` and `--label`, and files of them."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from controller.cli.client import Failure
+from controller.cli.parser import EXIT_DAEMON
+
+
+def read_pairs(flag: str, texts: Iterable[str], *, inherit: bool = False) -> dict[str, str]:
+    """Return the pairs of NAME=VALUE texts; with `inherit`, NAME alone passes on the client's own variable."""
+    pairs: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not name:
+            raise Failure(f"{flag}: {text!r} is not NAME=VALUE", code=EXIT_DAEMON)
+        if equals:
+            pairs[name] = value
+        elif not inherit:
+            pairs[name] = ""
+        elif name in os.environ:
+            pairs[name] = os.environ[name]
+    return pairs
+
+
+def read_pair_files(flag: str, paths: Iterable[str], *, inherit: bool = False) -> dict[str, str]:
+    """Return the pairs of files that have one a line; empty lines and those that begin with # are left out."""
+    pairs: dict[str, str] = {}
+    for path in paths:
+        try:
+            lines = Path(path).read_text().splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = (error.strerror or "").lower() if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise Failure(f"{flag}: {path} can't be read: {reason}", code=EXIT_DAEMON) from error
+        kept = (line for line in map(str.lstrip, lines) if line.strip() and not line.startswith("#"))
+        pairs |= read_pairs(f"{flag} {path}", kept, inherit=inherit)
+    return pairs

@@ -1,0 +1,82 @@
+"""Reading the words of a command line: argparse with Docker's switches, and one line that says what is wrong."""
+
+import argparse
+import re
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+EXIT_USAGE = 2
+EXIT_DAEMON = 125
+"""What Docker exits with when it is not the program in the container that failed."""
+
+DOCKERS_CODE = ("run", "create", "exec")
+"""Commands that end with EXIT_DAEMON when hold, not the program, is at fault."""
+
+_ON = ("1", "t", "T", "true", "TRUE", "True")
+_OFF = ("0", "f", "F", "false", "FALSE", "False")
+_REWORDED = (
+    (r"argument (\S+): ignored explicit argument (.+)", r"\1 is a switch: write \1, \1=true or \1=false, not \2"),
+    (r"argument (\S+): expected one argument", r"\1 wants a value"),
+    (r"argument (\S+): invalid (?:float|int) value: (.+)", r"\1: \2 is not a number"),
+    (r"the following arguments are required: (.+)", r"\1 is missing"),
+    (r"unrecognized arguments: (-\S+).*", r"\1 is not a flag of this command"),
+    (r"unrecognized arguments: (.+)", r"there is no room for \1"),
+    (r"argument (\S+): invalid choice: ('.*') \(choose from (.+)\)", r"\1: \2 is not known; known are \3"),
+)  # fmt: skip
+
+
+class _Turn(argparse.Action):
+    """Sets what the same flag without a value sets, or its opposite."""
+
+    def __init__(self, switch: argparse.Action, *, value: object) -> None:
+        super().__init__(switch.option_strings, switch.dest, nargs=0, const=value, default=argparse.SUPPRESS)
+
+    def __call__(self, _: argparse.ArgumentParser, namespace: argparse.Namespace, *__: object) -> None:
+        setattr(namespace, self.dest, self.const)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says in one line what is wrong, knows no abbreviated flags and takes `--switch=false`."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(allow_abbrev=False, **options)
+
+    def add_argument(self, *words: Any, **options: Any) -> argparse.Action:  # noqa: ANN401
+        """Add a flag or a word; a switch also takes `=true` and `=false` in all of Docker's spellings."""
+        action = super().add_argument(*words, **options)
+        if isinstance(action.const, bool) and action.nargs == 0:
+            for word in (*_ON, *_OFF):
+                turn = _Turn(action, value=action.const is (word in _ON))
+                self._option_string_actions |= {f"{flag}={word}": turn for flag in action.option_strings}
+        return action
+
+    def error(self, message: str) -> NoReturn:
+        """End with the exit code for wrong usage."""
+        code = EXIT_DAEMON if self.prog.removeprefix("hold ") in DOCKERS_CODE else EXIT_USAGE
+        words = _reword(message)
+        self.exit(code, f"{self.prog}: {words}{self._suggest(message)}: see `{self.prog} --help`\n")
+
+    def _suggest(self, message: str) -> str:
+        """Return the near miss of an unknown flag."""
+        unknown = re.search(r"unrecognized arguments:.*?(--[\w-]+)", message)
+        if unknown is None:
+            return ""
+        flags = [flag for flag in self._option_string_actions if "=" not in flag]
+        return suggest(unknown[1], flags)
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Return `; did you mean X?` for a near miss, nothing when nothing is near."""
+    import difflib
+
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _reword(message: str) -> str:
+    """Return an argparse message in our words; the short name of a flag with two is left out."""
+    for pattern, words in _REWORDED:
+        match = re.fullmatch(pattern, re.sub(r"(argument )(?:-\w/)+(?=--)", r"\1", message))
+        if match:
+            return match.expand(words)
+    return message
