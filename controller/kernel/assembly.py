@@ -56,6 +56,8 @@ async def open_linux(
     """Build every adapter for the length of the block; containers go on after it."""
     cgroups, gates, insides = Cgroups.find(layout.instance), Gates(), Insides(layout=layout)
     names = KernelNameServer(layout=layout, runner=runner, resolv_conf_path=options.resolv_conf_path)
+    volumes = LocalVolumes(layout=layout, runner=runner)
+    await volumes.open()
     network_events = NetworkEvents(layout=layout, insides=insides, names=names)
     ports = KernelPorts(
         processes=OciProcesses(
@@ -74,7 +76,7 @@ async def open_linux(
         attachments=KernelAttachments(layout=layout, insides=insides),
         firewall=KernelFirewall(layout=layout, runner=runner),
         names=names,
-        volumes=LocalVolumes(layout=layout, runner=runner),
+        volumes=volumes,
         images=images,
         events=MergedEvents(sources=(ProcessEvents(layout=layout, cgroups=cgroups), network_events)),
         read_host_texts=lambda: read_host_texts(options.resolv_conf_path),

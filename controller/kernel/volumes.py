@@ -1,16 +1,11 @@
-"""Data directories of volumes: `LocalVolumes(layout=..., runner=Runner())`."""
+"""Data directories of volumes: `LocalVolumes(layout=..., runner=Runner())`, then `await open()` once."""
 
 import asyncio
 import contextlib
-import errno
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
-from controller.kernel import syscalls
-from controller.kernel.confined import open_in_root, open_root
-from controller.kernel.overlay import mount_overlay
+from controller.kernel.prefill import prefill, settle_copies, sweep_views
 from controller.kernel.subprocesses import Runner
 from controller.kernel.translation import translated
 from controller.model.ids import Uid
@@ -19,18 +14,21 @@ from controller.model.wants import RootWant
 
 
 class LocalVolumes:
-    """Implements `controller.ports.VolumeDirectories`."""
+    """Implements `controller.ports.VolumeDirectories`. A volume is there when its data directory is."""
 
     def __init__(self, *, layout: Layout, runner: Runner) -> None:
         self._layout = layout
         self._runner = runner
+        self._locks: dict[Uid, asyncio.Lock] = {}
+
+    async def open(self) -> None:
+        """Bring to an end what a daemon that was killed has left half-done; before anything else is called."""
+        with translated("volumes"):
+            await asyncio.to_thread(self._sweep)
 
     async def list(self) -> tuple[Uid, ...]:
         """Return the volumes that have a directory."""
-        try:
-            return tuple(Uid(name) for name in await asyncio.to_thread(os.listdir, self._layout.volumes_path))
-        except FileNotFoundError:
-            return ()
+        return await asyncio.to_thread(self._list)
 
     async def ensure(self, volume: Uid) -> None:
         """Make the directory, empty, mode 0755."""
@@ -40,31 +38,34 @@ class LocalVolumes:
 
     async def prefill(self, volume: Uid, source: RootWant, path: str) -> None:
         """Copy what lies at `path` of a container's layers into the volume if it is empty; keeps owners and modes."""
-        target = self._layout.volume_path(volume)
-        with translated(f"volume {volume}"):
-            if await asyncio.to_thread(os.listdir, target):
-                return
-            await self._copy(source, path, target)
+        data_path = Path(self._layout.volume_path(volume))
+        view_path = self._views_path / source.uid
+        async with self._locks.setdefault(volume, asyncio.Lock()):
+            with translated(f"volume {volume}"):
+                await prefill(self._runner, data_path, source, path, view_path)
 
     async def delete(self, volume: Uid) -> None:
         """Remove the directory and all in it."""
+        self._locks.pop(volume, None)
         with translated(f"volume {volume}"), contextlib.suppress(FileNotFoundError):
-            await asyncio.to_thread(shutil.rmtree, Path(self._layout.volume_path(volume)).parent)
+            await asyncio.to_thread(_delete, Path(self._layout.volume_path(volume)))
 
-    async def _copy(self, source: RootWant, path: str, target: str) -> None:
-        view = Path(f"{self._layout.run_path}/prefill/{source.uid}")
-        await asyncio.to_thread(self._mount_view, source, view)
-        try:
-            with open_root(str(view)) as root_fd, _open_directory(root_fd, path) as directory_fd:
-                if directory_fd is not None:
-                    shown = f"/proc/{os.getpid()}/fd/{directory_fd}/."
-                    await self._runner.run("cp", "-a", "--reflink=auto", shown, target, timeout_s=600)
-        finally:
-            await asyncio.to_thread(_unmount_view, view)
+    @property
+    def _views_path(self) -> Path:
+        return Path(self._layout.run_path, "prefill")
 
-    def _mount_view(self, source: RootWant, view: Path) -> None:
-        view.mkdir(parents=True, exist_ok=True)
-        mount_overlay(str(view), source.lower_paths, None, f"{view}.links")
+    def _list(self) -> tuple[Uid, ...]:
+        paths = Path(self._layout.volumes_path).glob("*")
+        return tuple(
+            uid for uid in (Uid(path.name) for path in paths) if Path(self._layout.volume_path(uid)).is_dir()
+        )
+
+    def _sweep(self) -> None:
+        sweep_views(self._views_path)
+        for path in Path(self._layout.volumes_path).glob("*"):
+            settle_copies(Path(self._layout.volume_path(Uid(path.name))))
+            with contextlib.suppress(OSError):
+                path.rmdir()  # only what has nothing in it: its volume was about to be made, or almost deleted
 
 
 def _make_data_directory(path: Path) -> None:
@@ -75,23 +76,11 @@ def _make_data_directory(path: Path) -> None:
         path.chmod(0o755)
 
 
-def _unmount_view(view: Path) -> None:
+def _delete(path: Path) -> None:
+    """Remove what lies beside the data first, the data last: as long as it is there, the volume is."""
+    for beside in path.parent.iterdir():
+        if beside != path:
+            shutil.rmtree(beside)
     with contextlib.suppress(FileNotFoundError):
-        syscalls.umount2(str(view), syscalls.MNT_DETACH)
-    view.rmdir()
-    shutil.rmtree(f"{view}.links", ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _open_directory(root_fd: int, path: str) -> Iterator[int | None]:
-    try:
-        fd = open_in_root(root_fd, path, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as exc:
-        if exc.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-            raise
-        yield None
-        return
-    try:
-        yield fd
-    finally:
-        os.close(fd)
+        shutil.rmtree(path)
+    path.parent.rmdir()

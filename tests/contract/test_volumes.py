@@ -1,5 +1,6 @@
 """What every adapter of VolumeDirectories promises."""
 
+import asyncio
 import os
 import stat
 from pathlib import Path
@@ -97,6 +98,21 @@ async def test_filling_follows_links_inside_the_image_only(linux: ContainerPorts
         await linux.volumes.prefill(volume, source, path)
     assert "note" in _describe(linux.layout.volume_path(DATA))
     assert set(_describe(linux.layout.volume_path(OTHER))) == {"."}
+
+
+@pytest.mark.kernel
+async def test_whoever_comes_second_waits_for_the_filling(linux: ContainerPorts) -> None:
+    source = _fill_image(linux)
+    await linux.volumes.ensure(DATA)
+
+    async def fill(container: str) -> None:
+        want = RootWant(uid=Uid(container * 32), lower_paths=source.lower_paths)
+        await linux.volumes.prefill(DATA, want, "/srv/data")
+        assert "deep/pipe" in _describe(linux.layout.volume_path(DATA))
+
+    async with asyncio.TaskGroup() as tasks:
+        for container in "12345678":
+            tasks.create_task(fill(container))
 
 
 @pytest.mark.kernel
