@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from controller.model.changes import Decision, Snapshot
+from controller.model.facts import HostFacts
 from controller.plan.addresses import AddressPool
-from controller.plan.admission import AdmissionContext, ApplyBatch, decide_apply
+from controller.plan.admission import AdmissionContext, ApplyBatch, HostNeed, decide_apply, derive_host_need
 from controller.ports import Clock, Committed, HostView, StateStore
 
 
@@ -19,15 +20,16 @@ class Gate:
     clock: Clock
     pool: AddressPool
 
-    async def read_context(self) -> AdmissionContext:
-        """Return what the decision may know besides the snapshot."""
-        return AdmissionContext(
-            now=self.clock.now(), host=await self.host.read(), pool=self.pool, seed=secrets.token_hex(16)
-        )
+    async def read_context(self, need: HostNeed = HostNeed.NETWORKS) -> AdmissionContext:
+        """Return what the decision may know besides the snapshot, of the host no more than needed."""
+        host = HostFacts()
+        if need is not HostNeed.NOTHING:
+            host = await self.host.read(networks=need is HostNeed.NETWORKS)
+        return AdmissionContext(now=self.clock.now(), host=host, pool=self.pool, seed=secrets.token_hex(16))
 
     async def prepare(self, batch: ApplyBatch) -> Callable[[Snapshot], Decision]:
         """Return the decision on a batch, to be taken on a snapshot."""
-        context = await self.read_context()
+        context = await self.read_context(derive_host_need(draft.spec for draft in batch.drafts))
         return lambda snapshot: decide_apply(snapshot, batch, context)
 
     async def apply(self, batch: ApplyBatch, *, request_id: str = "") -> Committed:

@@ -23,25 +23,28 @@ class KernelHostView:
     def __init__(self, *, layout: Layout) -> None:
         self._instance = layout.instance
 
-    async def read(self) -> HostFacts:
-        """Return routes, listeners and links that are not ours."""
+    async def read(self, *, networks: bool) -> HostFacts:
+        """See HostView."""
         try:
-            return await asyncio.to_thread(self._read)
+            return await asyncio.to_thread(self._read, networks=networks)
         except OSError as exc:
             raise Refused(f"the host's network can't be read: {exc.strerror}") from exc
 
-    def _read(self) -> HostFacts:
+    def _read(self, *, networks: bool) -> HostFacts:
         with opened_netlink() as netlink:
             links = read_links(netlink)
             addresses = read_addresses(netlink)
         ours = {link.index for link in links if parse_owner(self._instance, link.alias) is not None}
         gateways = {text.split("/")[0] for index in ours for text in addresses.get(index, ())}
+        listeners = frozenset(
+            each for each in read_listeners() if not (each[1] in gateways and each[2] == NAME_SERVER_PORT)
+        )
+        if not networks:
+            return HostFacts(listeners=listeners)
         foreign = (each for each in read_routes() if each.index not in ours)
         return HostFacts(
             routes=tuple(dict.fromkeys(each.destination for each in foreign)),
-            listeners=frozenset(
-                each for each in read_listeners() if not (each[1] in gateways and each[2] == NAME_SERVER_PORT)
-            ),
+            listeners=listeners,
             link_names=frozenset(link.name for link in links if link.index not in ours),
         )
 

@@ -17,8 +17,8 @@ from controller.model.ids import Key, Uid
 class HostView(Protocol):
     """What admission must know of the host."""
 
-    async def read(self) -> HostFacts:
-        """Return routes, listeners and links that are not ours."""
+    async def read(self, *, networks: bool) -> HostFacts:
+        """Return listeners that are not ours, and for `networks` also routes and links that are not ours."""
         ...
 
 

@@ -32,7 +32,7 @@ def foreign_bridge() -> Iterator[None]:
 
 @pytest.mark.usefixtures("foreign_bridge")
 async def test_routes_and_links_of_others_are_seen_and_own_ones_are_not(network: NetworkHost) -> None:
-    facts = await KernelHostView(layout=network.layout).read()
+    facts = await KernelHostView(layout=network.layout).read(networks=True)
     assert set(facts.routes) == {FOREIGN_SUBNET, FOREIGN_ROUTE}
     assert FOREIGN_LINK in facts.link_names
     assert SHOP.name not in facts.link_names
@@ -41,5 +41,5 @@ async def test_routes_and_links_of_others_are_seen_and_own_ones_are_not(network:
 @pytest.mark.usefixtures("foreign_bridge")
 async def test_a_default_route_takes_no_subnet(network: NetworkHost) -> None:
     ip("route add default via 10.99.0.2")
-    facts = await KernelHostView(layout=network.layout).read()
+    facts = await KernelHostView(layout=network.layout).read(networks=True)
     assert set(facts.routes) == {FOREIGN_SUBNET, FOREIGN_ROUTE}

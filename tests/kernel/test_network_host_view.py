@@ -9,7 +9,7 @@ from tests.testhost.peer import Peer
 
 
 async def test_routes_and_links_of_others_are_seen(network: NetworkHost, peer: Peer) -> None:
-    facts = await KernelHostView(layout=network.layout).read()
+    facts = await KernelHostView(layout=network.layout).read(networks=True)
     assert facts.routes == ("192.0.2.0/24",)
     assert facts.link_names == {"lo", peer.host_link}
 
@@ -26,5 +26,5 @@ async def test_listeners_of_others_are_seen(network: NetworkHost) -> None:
         here.bind(("127.0.0.1", 7002))
         connected.bind(("127.0.0.1", 7004))
         connected.connect(("127.0.0.1", 7002))
-        facts = await KernelHostView(layout=network.layout).read()
+        facts = await KernelHostView(layout=network.layout).read(networks=True)
     assert facts.listeners == {("tcp", "", 7001), ("udp", "127.0.0.1", 7002), ("tcp", "", 7003)}

@@ -6,7 +6,14 @@ raise one error that reports everything wrong by field.
 
 from controller.plan.addresses import AddressPool
 from controller.plan.admission.apply import decide_apply
-from controller.plan.admission.batch import CLI_MANAGER, AdmissionContext, ApplyBatch, Rollback
+from controller.plan.admission.batch import (
+    CLI_MANAGER,
+    AdmissionContext,
+    ApplyBatch,
+    HostNeed,
+    Rollback,
+    derive_host_need,
+)
 from controller.plan.admission.delete import decide_delete
 from controller.plan.admission.intents import DEFAULT_NETWORK
 from controller.plan.admission.rollback import decide_rollback
@@ -17,8 +24,10 @@ __all__ = [
     "AddressPool",
     "AdmissionContext",
     "ApplyBatch",
+    "HostNeed",
     "Rollback",
     "decide_apply",
     "decide_delete",
     "decide_rollback",
+    "derive_host_need",
 ]

@@ -1,23 +1,34 @@
 """What a writer asks for, and what the decision may know besides the snapshot."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from controller.model.changes import Draft
+from controller.model.container import ContainerSpec
 from controller.model.facts import HostFacts
 from controller.model.ids import Key
-from controller.model.kinds import Resource
+from controller.model.kinds import Resource, Spec
+from controller.model.network import NetworkSpec
 from controller.plan.addresses import AddressPool
 
 CLI_MANAGER = "cli"
+
+
+class HostNeed(StrEnum):
+    """How much of the host a decision depends on; each includes those before it."""
+
+    NOTHING = "nothing"
+    LISTENERS = "listeners"
+    NETWORKS = "networks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdmissionContext:
     """What is true outside the store when a batch is decided.
 
-    `now` becomes the creation time of new objects. `seed` is fresh random text, never used for two batches: the uids of
+    `host` has what `derive_host_need` names, at least. `now` becomes the creation time of new objects. `seed` is fresh random text, never used for two batches: the uids of
     new objects derive from it. `pool` is where subnets of networks without one come from.
     """
 
@@ -42,6 +53,20 @@ class ApplyBatch:
     prune: bool = False
     create_volumes: bool = False
     deletions: Sequence[Key] = ()
+
+
+def derive_host_need(specs: Iterable[Spec]) -> HostNeed:
+    """Return what must be known of the host to decide on these specs: looking at it costs more than deciding."""
+    need = HostNeed.NOTHING
+    for spec in specs:
+        match spec:
+            case NetworkSpec():
+                return HostNeed.NETWORKS
+            case ContainerSpec(ports=ports) if ports:
+                need = HostNeed.LISTENERS
+            case _:
+                pass
+    return need
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
