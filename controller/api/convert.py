@@ -23,7 +23,8 @@ from controller.model.validation import list_violations
 
 _SPEC_FIELDS = {"Container": "container", "Network": "network", "Volume": "volume", "Image": "image"}
 
-_WORDS = {"entrypoint", "command"}
+_WORDS = {"entrypoint", "command", "masked_paths", "readonly_paths"}
+_WITH_WORDS = ("config", "security_opt")
 
 
 def to_proto(resource: Resource) -> resource_pb2.Resource:
@@ -42,8 +43,9 @@ def to_proto(resource: Resource) -> resource_pb2.Resource:
 def _dump(model: BaseModel) -> dict[str, Any]:
     fields = model.model_dump(exclude_none=True)
     _wrap_words(fields)
-    if isinstance(fields.get("config"), dict):
-        _wrap_words(fields["config"])
+    for name in _WITH_WORDS:
+        if isinstance(fields.get(name), dict):
+            _wrap_words(fields[name])
     return fields
 
 

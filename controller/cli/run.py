@@ -12,8 +12,11 @@ from controller.cli.detach_keys import add_detach_keys_flag, parse_detach_keys
 from controller.cli.limits import add_limit_flags, set_limits, set_restart
 from controller.cli.pairs import read_pair_files, read_pairs
 from controller.cli.parser import EXIT_DAEMON
+from controller.cli.run_isolation import add_isolation_flags, set_isolation
+from controller.cli.run_mounts import add_mount_flags, set_mounts
+from controller.cli.run_names import add_name_flags, set_names
 from controller.cli.terminal import Conversation, add_sig_proxy_flag, report_exit
-from controller.model.short_forms import parse_mount, parse_port
+from controller.model.short_forms import parse_port
 
 _FIRST = "amber brisk calm clear deft eager fair firm fleet grand keen lively merry neat noble proud quick ready solid stout swift tidy true warm wise".split()  # noqa: SIM905
 _SECOND = "anchor barge beacon bollard bosun bow brig buoy cabin cargo clipper compass crane cutter deck dinghy dock ferry galley harbor hull jetty keel mast pier quay rudder sail schooner sloop tiller tug wharf".split()  # noqa: SIM905
@@ -50,10 +53,10 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     many("-l", "--label", metavar="NAME=VALUE", text="Label.")
     many("--label-file", metavar="FILE", text="File of labels, one a line.")
     many("-p", "--publish", metavar="[IP:][HOST:]PORT[/udp]", text="Publish a port.")
-    many("-v", "--volume", metavar="SOURCE:TARGET[:ro]", text="Volume or host directory.")
-    many("--mount", metavar="type=...,source=...,target=...", text="Mount in the long form.")
-    many("--tmpfs", metavar="TARGET[:size=...]", text="File system in memory.")
-    many("--network", "--net", metavar="NETWORK", text="Network to join; host or none.")
+    add_mount_flags(parser)
+    add_isolation_flags(parser)
+    add_name_flags(parser)
+    many("--network", "--net", metavar="NETWORK", text="Network to join; host, none or container:NAME.")
     many("--network-alias", metavar="NAME", text="Further name on the first network.")
     for flag, text in (
         ("--ip", "Fixed address on the first network."),
@@ -137,7 +140,9 @@ def build_container(options: argparse.Namespace) -> resource_pb2.Resource:
     else:
         spec.image = options.image
     _set_process(spec, options)
-    _set_mounts(spec, options)
+    set_mounts(spec, options)
+    set_isolation(spec, options)
+    set_names(spec, options)
     _set_networks(spec, options)
     set_limits(spec, options)
     if options.restart:
@@ -179,91 +184,10 @@ def _set_process(spec: resource_pb2.ContainerSpec, options: argparse.Namespace) 
     spec.stdin_open = options.interactive
 
 
-def _set_mounts(spec: resource_pb2.ContainerSpec, options: argparse.Namespace) -> None:
-    try:
-        for text in options.volume:
-            _add_mount(spec, parse_mount(_complete_volume(text)))
-        for text in options.mount:
-            _add_mount(spec, _parse_long_mount(text))
-        for text in options.tmpfs:
-            _add_mount(spec, _parse_tmpfs(text))
-    except ValueError as error:
-        raise Failure(f"mount: {error}", code=EXIT_DAEMON) from error
-
-
-def _complete_volume(text: str) -> str:
-    """Return SOURCE:TARGET with a directory relative to the client made absolute, and a new volume for TARGET alone."""
-    source, colon, rest = text.partition(":")
-    if not colon:
-        return f"{os.urandom(16).hex()}:{source}"
-    return f"{Path(source).absolute()}:{rest}" if source.startswith(".") else text
-
-
-def _parse_tmpfs(text: str) -> dict[str, object]:
-    target, _, rest = text.partition(":")
-    fields: dict[str, object] = {"type": "tmpfs", "target": target}
-    for part in filter(None, rest.split(",")):
-        key, _, value = part.partition("=")
-        if key in ("size", "mode") and value:
-            fields[key] = value
-        elif part == "ro":
-            fields["readOnly"] = True
-        elif part != "rw":
-            raise ValueError(f"{part!r} is not an option of a tmpfs: use size=SIZE, mode=MODE, ro or rw")
-    return fields
-
-
-def _add_mount(spec: resource_pb2.ContainerSpec, fields: object) -> None:
-    from controller.model.quantities import parse_size_bytes
-
-    if not isinstance(fields, dict):
-        raise ValueError(f"{fields!r} is not a mount")
-    mount = spec.mounts.add(
-        type=fields["type"],
-        source=fields.get("source", ""),
-        target=fields["target"],
-        read_only=bool(fields.get("readOnly", False)),
-        create_host_path=bool(fields.get("createHostPath", False)),
-    )
-    if fields.get("size"):
-        mount.size_bytes = int(str(parse_size_bytes(fields["size"])))
-    if fields.get("mode"):
-        mount.mode = int(str(fields["mode"]), 8)
-
-
-_MOUNT_KEYS = {
-    "type": "type",
-    "source": "source",
-    "src": "source",
-    "target": "target",
-    "dst": "target",
-    "destination": "target",
-    "tmpfs-size": "size",
-    "tmpfs-mode": "mode",
-}
-
-
-def _parse_long_mount(text: str) -> dict[str, object]:
-    fields: dict[str, object] = {"type": "volume"}
-    for part in text.split(","):
-        key, equals, value = part.partition("=")
-        if key in ("readonly", "ro"):
-            fields["readOnly"] = not equals or value in ("true", "1")
-        elif key in _MOUNT_KEYS and equals:
-            fields[_MOUNT_KEYS[key]] = value
-        else:
-            raise ValueError(
-                f"{part!r} is not a key of a mount: known are {', '.join(_MOUNT_KEYS)}, readonly"
-            )
-    if "target" not in fields:
-        raise ValueError(f"{text!r} has no target")
-    return fields
-
-
 def _set_networks(spec: resource_pb2.ContainerSpec, options: argparse.Namespace) -> None:
     _set_ports(spec, options.publish)
     for text in options.network:
-        if text not in ("host", "none"):
+        if text not in ("host", "none") and not text.startswith("container:"):
             spec.networks.append(_parse_network(text))
         elif len(options.network) > 1:
             raise Failure(f"--network: {text} can't be joined with another network", code=EXIT_DAEMON)

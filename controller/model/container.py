@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from controller.model.base import Model
-from controller.model.health import Health, Healthcheck
 from controller.model.devices import DeviceCgroupRules, Devices
+from controller.model.health import Health, Healthcheck
 from controller.model.ids import ObjectName
 from controller.model.isolation import list_isolation_conflicts
 from controller.model.mount_forms import parse_mount

@@ -1,12 +1,13 @@
 """Mounts of a container: the long form."""
 
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from controller.model.base import Model
 from controller.model.ids import check_name
+from controller.model.mount_forms import check_tmpfs_option
 from controller.model.units import Number, SizeBytes
 
 
@@ -16,6 +17,22 @@ class MountType(StrEnum):
     VOLUME = "volume"
     BIND = "bind"
     TMPFS = "tmpfs"
+
+
+Propagation = Literal["private", "rprivate", "shared", "rshared", "slave", "rslave"]
+
+_OF_TYPE = {
+    "create_host_path": MountType.BIND,
+    "propagation": MountType.BIND,
+    "recursive": MountType.BIND,
+    "relabel": MountType.BIND,
+    "nocopy": MountType.VOLUME,
+    "subpath": MountType.VOLUME,
+    "size_bytes": MountType.TMPFS,
+    "mode": MountType.TMPFS,
+    "options": MountType.TMPFS,
+}
+"""Fields that only one type of mount has."""
 
 
 class Mount(Model):
@@ -33,11 +50,46 @@ class Mount(Model):
         default=None, alias="size", ge=0, description="Most bytes of a tmpfs."
     )
     mode: Number = Field(default=0o1777, ge=0, le=0o7777, description="Permissions of a tmpfs; 1777 (octal).")
+    propagation: Propagation = Field(
+        default="rprivate",
+        description="Whether later mounts below it spread: private, shared or slave, with r for all below; for bind.",
+    )
+    recursive: Literal["enabled", "disabled", "writable", "readonly"] = Field(
+        default="enabled",
+        description="What of mounts below the source: enabled (there, read-only with readOnly where the kernel can), "
+        "disabled (not there), writable (there, never read-only), readonly (read-only or an error); for bind.",
+    )
+    relabel: Literal["", "shared", "private"] = Field(
+        default="", description="SELinux label of the source: shared (Docker's z) or private (Z); for bind."
+    )
+    nocopy: bool = Field(
+        default=False, description="Whether an empty volume is left empty instead of filled from the image."
+    )
+    subpath: str = Field(
+        default="", description="Directory or file in the volume to mount instead of all of it."
+    )
+    options: tuple[Annotated[str, AfterValidator(check_tmpfs_option)], ...] = Field(
+        default=(), description="Further options of a tmpfs, such as exec, uid=1000 or nr_inodes=1k."
+    )
 
     @model_validator(mode="after")
     def _fields_agree(self) -> Self:
         if ".." in self.target.split("/") or self.target.rstrip("/") == "":
             raise ValueError(f"target {self.target!r} must be a path below / without '..'")
+        self._check_source()
+        for name, kind in _OF_TYPE.items():
+            field = type(self).model_fields[name]
+            if self.type is not kind and getattr(self, name) != field.default:
+                raise ValueError(f"{field.alias or name} is for {kind} only")
+        if self.subpath.startswith("/") or ".." in self.subpath.split("/"):
+            raise ValueError(f"subpath {self.subpath!r} must be a path inside the volume without '..'")
+        if self.recursive == "readonly" and not self.read_only:
+            raise ValueError("recursive readonly needs readOnly")
+        if self.recursive == "writable" and not self.read_only:
+            raise ValueError("recursive writable is only for a mount with readOnly")
+        return self
+
+    def _check_source(self) -> None:
         if self.type is MountType.TMPFS and self.source:
             raise ValueError("a tmpfs has no source")
         if self.type is MountType.VOLUME:
@@ -48,6 +100,3 @@ class Mount(Model):
             not self.source.startswith("/") or ".." in self.source.split("/")
         ):
             raise ValueError(f"source {self.source!r} of a bind mount must be an absolute path without '..'")
-        if self.type is not MountType.TMPFS and self.size_bytes is not None:
-            raise ValueError("size is for tmpfs only")
-        return self

@@ -217,6 +217,11 @@ CHANGES: dict[str, object] = {
     "network_mode": "none", "ports": ("80:80",), "resources": {"pids": 7}, "restart": "always",
     "depends_on": {"db": {}}, "desired": "stopped", "run": 3, "stop_signal": "SIGINT", "stop_grace_period_s": 1,
     "tty": True, "stdin_open": True, "read_only": True, "auto_remove": True, "runtime": "runc",
+    "cap_add": ("NET_ADMIN",), "cap_drop": ("ALL",), "privileged": True, "security_opt": ("no-new-privileges",),
+    "sysctls": {"net.core.somaxconn": "1"}, "devices": ("/dev/fuse",), "device_cgroup_rules": ("c 1:3 r",),
+    "group_add": ("7",), "init": True, "shm_size_bytes": "1m", "pid": "host", "ipc": "host", "uts": "host",
+    "cgroup": "host", "domainname": "x", "extra_hosts": ("a:1.1.1.1",), "dns": ("1.1.1.1",), "dns_search": ("x",),
+    "dns_opt": ("ndots:1",), "links": ("db",), "volumes_from": ("db",), "expose": ("80",), "publish_all": True,
 }  # fmt: skip
 
 

@@ -1,0 +1,84 @@
+"""Flags of `run` and `create` for mounts: `-v`, `--mount`, `--tmpfs`, `--volumes-from`."""
+
+import argparse
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from controller.api.v1 import resource_pb2
+from controller.cli.client import Failure
+from controller.cli.parser import EXIT_DAEMON
+from controller.model.mount_forms import parse_long_mount, parse_mount, parse_tmpfs
+from controller.model.name_forms import parse_volume_source
+
+_ATTRIBUTES = {
+    "type": "type", "source": "source", "target": "target", "readOnly": "read_only",
+    "createHostPath": "create_host_path", "size": "size_bytes", "mode": "mode", "propagation": "propagation",
+    "recursive": "recursive", "relabel": "relabel", "nocopy": "nocopy", "subpath": "subpath", "options": "options",
+}  # fmt: skip
+
+
+def add_mount_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags."""
+    for flags, metavar, text in (
+        (("-v", "--volume"), "SOURCE:TARGET[:OPTIONS]", "Volume or host directory."),
+        (("--mount",), "type=...,source=...,target=...", "Mount in the long form."),
+        (("--tmpfs",), "TARGET[:OPTIONS]", "File system in memory."),
+        (("--volumes-from",), "CONTAINER[:ro]", "Take over the mounts of another container."),
+    ):
+        parser.add_argument(*flags, action="append", default=[], metavar=metavar, help=text)
+
+
+def set_mounts(spec: resource_pb2.ContainerSpec, options: argparse.Namespace) -> None:
+    """Put the flags into a spec; Failure names the flag that is wrong."""
+    _add_each(spec, "--volume", options.volume, lambda text: parse_mount(_complete_volume(text)))
+    _add_each(spec, "--mount", options.mount, _parse_complete_mount)
+    _add_each(spec, "--tmpfs", options.tmpfs, parse_tmpfs)
+    for text in options.volumes_from:
+        try:
+            fields = parse_volume_source(text)
+        except ValueError as error:
+            raise Failure(f"--volumes-from: {error}", code=EXIT_DAEMON) from error
+        if isinstance(fields, dict):
+            spec.volumes_from.add(container=fields["container"], read_only=fields["readOnly"])
+
+
+def _add_each(
+    spec: resource_pb2.ContainerSpec, flag: str, texts: list[str], parse: Callable[[str], object]
+) -> None:
+    for text in texts:
+        try:
+            fields = parse(text)
+        except ValueError as error:
+            raise Failure(f"{flag}: {error}", code=EXIT_DAEMON) from error
+        if isinstance(fields, dict):
+            _add_mount(spec, fields)
+
+
+def _add_mount(spec: resource_pb2.ContainerSpec, fields: Mapping[str, object]) -> None:
+    values = {_ATTRIBUTES[name]: value for name, value in fields.items()}
+    spec.mounts.append(resource_pb2.Mount(**values))  # type: ignore[arg-type]
+
+
+def make_volume_name() -> str:
+    """Return a name for a volume that nobody named."""
+    return os.urandom(16).hex()
+
+
+def _complete_volume(text: str) -> str:
+    """Return SOURCE:TARGET with a directory relative to the client made absolute, and a new volume for TARGET alone."""
+    source, colon, rest = text.partition(":")
+    if not colon:
+        return f"{make_volume_name()}:{source}"
+    return f"{Path(source).absolute()}:{rest}" if source.startswith((".", "~")) else text
+
+
+def _parse_complete_mount(text: str) -> dict[str, object]:
+    """Return the fields, with a new volume where none is named and relative directories made absolute."""
+    fields = parse_long_mount(text)
+    source = str(fields.get("source", ""))
+    if fields["type"] == "volume" and not source:
+        fields["source"] = make_volume_name()
+    elif fields["type"] == "bind":
+        fields["source"] = str(Path(source).absolute())
+    return fields
