@@ -21,7 +21,8 @@ def read_sections(manual: str) -> dict[str, str]:
 
 def render_manual(manual: str) -> str:
     """Return the manual with every table of flags as the parsers have it, prose as it is."""
-    return _SECTION.sub(lambda match: f"### {match[1]}\n{_render_section(match[1], match[2])}", manual)
+    sections = _SECTION.sub(lambda match: f"### {match[1]}\n{_render_section(match[1], match[2])}", manual)
+    return sections.rstrip("\n") + "\n"
 
 
 def _render_section(name: str, text: str) -> str:

@@ -6,19 +6,18 @@ from typing import Any
 
 from controller.api.admission import Gate
 from controller.api.containers import find_container, has_ended, is_running, uid_of, wait_for
-from controller.api.convert import draft_of, to_timestamp
+from controller.api.convert import to_proto, to_timestamp
 from controller.api.exits import choose_start_code, convert_exit
-from controller.api.run import Run
+from controller.api.orders import Ending, Orders, read_ending
+from controller.api.run import Answers, Run
 from controller.api.status import reported
 from controller.api.streams import converse, read_signal
 from controller.api.v1 import container_pb2, container_pb2_grpc
 from controller.errors import Conflict, Invalid, Refused, Unsupported, Violation
-from controller.model.changes import Decision, Snapshot
 from controller.model.container import Container, DesiredState
 from controller.model.ids import Key
 from controller.model.image import Image, complete_image_name
 from controller.model.signals import find_number
-from controller.plan.admission import ApplyBatch, decide_apply
 from controller.ports import ExecWant, Processes, Session, Sessions
 
 _SIGKILL = 9
@@ -34,6 +33,7 @@ class ContainerService(container_pb2_grpc.ContainerServiceServicer):
         self._store = gate.store
         self._sessions = sessions
         self._processes = processes
+        self._orders = Orders(gate=gate)
         self._run = Run(gate=gate, sessions=sessions, processes=processes)
 
     def _find(self, name: str) -> Container:
@@ -62,6 +62,14 @@ class ContainerService(container_pb2_grpc.ContainerServiceServicer):
             if first is None or first.WhichOneof("message") != "start":
                 raise Invalid("the first message has to carry start")
             container = self._find(first.start.container)
+            if first.start.start and not is_running(container):
+                answers = Answers(
+                    waiting=lambda waiting: context.write(container_pb2.AttachResponse(waiting=waiting)),
+                    output=lambda output: context.write(container_pb2.AttachResponse(output=output)),
+                )
+                code = await self._run.start(container, requests, answers)
+                await context.write(container_pb2.AttachResponse(exit=code))
+                return
             if not is_running(container):
                 raise Conflict(f"container {container.metadata.name} does not run: start it first")
             session = await self._sessions.attach(uid_of(container))
@@ -127,6 +135,23 @@ class ContainerService(container_pb2_grpc.ContainerServiceServicer):
                     return
                 yield container_pb2.LogsResponse(at=to_timestamp(line.at), stream=line.stream, data=line.data)
 
+    async def Start(self, request: container_pb2.StartRequest, context: Any) -> Any:
+        """See the proto."""
+        async with reported(context):
+            return container_pb2.StartResponse(resource=to_proto(await self._orders.start(request.container)))
+
+    async def Stop(self, request: container_pb2.StopRequest, context: Any) -> Any:
+        """See the proto."""
+        async with reported(context):
+            stopped = await self._orders.stop(request.container, _read_ending(request))
+            return container_pb2.StopResponse(resource=to_proto(stopped))
+
+    async def Restart(self, request: container_pb2.RestartRequest, context: Any) -> Any:
+        """See the proto."""
+        async with reported(context):
+            restarted = await self._orders.restart(request.container, _read_ending(request))
+            return container_pb2.RestartResponse(resource=to_proto(restarted))
+
     async def Signal(self, request: container_pb2.SignalRequest, context: Any) -> Any:
         """See the proto. A signal that is meant to end the process makes `stopped` the desired state first."""
         async with reported(context):
@@ -138,21 +163,9 @@ class ContainerService(container_pb2_grpc.ContainerServiceServicer):
                 number in (_SIGKILL, self._find_stop_number(container))
                 and container.spec.desired is not DesiredState.STOPPED
             ):
-                await self._want_stopped(container)
+                await self._orders.stop(uid_of(container), Ending())
             await self._processes.signal(uid_of(container), number)
             return container_pb2.SignalResponse()
-
-    async def _want_stopped(self, container: Container) -> None:
-        admission = await self._gate.read_context()
-
-        def decide(snapshot: Snapshot) -> Decision:
-            present = find_container(snapshot, uid_of(container))
-            spec = present.spec.model_copy(update={"desired": DesiredState.STOPPED})
-            draft = draft_of(present.model_copy(update={"spec": spec}))
-            batch = ApplyBatch(drafts=(draft,), manager=present.metadata.manager)
-            return decide_apply(snapshot, batch, admission)
-
-        await self._store.commit(decide)
 
     def _find_stop_number(self, container: Container) -> int:
         """Return the number of the container's own stop signal, or its image's, or SIGTERM's."""
@@ -177,6 +190,11 @@ class ContainerService(container_pb2_grpc.ContainerServiceServicer):
                 raise Invalid.of([Violation(field="condition", message=f"is not one of {known}")])
             state, _ = await wait_for(self._store, container, conditions[request.condition])
             return container_pb2.WaitResponse(exit=convert_exit(state))
+
+
+def _read_ending(request: container_pb2.StopRequest | container_pb2.RestartRequest) -> Ending:
+    grace_period_s = request.grace_period_s if request.HasField("grace_period_s") else None
+    return read_ending(request.signal, grace_period_s)
 
 
 async def _converse_exec(session: Session, requests: Any, context: Any) -> int:

@@ -1,4 +1,4 @@
-"""ContainerService.Run: a container from its creation to its end, in one call."""
+"""Runs of containers that a client goes along with: from the first instruction to the end, in one call."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,8 +8,10 @@ from controller.api.admission import Gate
 from controller.api.containers import find_container, follow, has_ended, is_running, uid_of
 from controller.api.convert import to_draft, to_proto
 from controller.api.exits import convert_exit
-from controller.api.streams import converse
+from controller.api.orders import Orders
+from controller.api.streams import HasInput, converse
 from controller.api.v1 import container_pb2
+from controller.api.waits import find_wait
 from controller.errors import AlreadyExists, Invalid, Unavailable, Violation
 from controller.model.changes import Decision, Snapshot
 from controller.model.container import Container, Phase
@@ -18,8 +20,15 @@ from controller.plan.admission import ApplyBatch
 from controller.ports import Gate as StartGate
 from controller.ports import Processes, Sessions
 
-Requests = AsyncIterator[container_pb2.RunRequest]
 Write = Callable[[container_pb2.RunResponse], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """How a call tells its client what happens before the end; one at a time."""
+
+    waiting: Callable[[container_pb2.Waiting], Awaitable[None]]
+    output: Callable[[container_pb2.Output], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +39,7 @@ class Run:
     sessions: Sessions
     processes: Processes
 
-    async def serve(self, requests: Requests, write: Write) -> None:
+    async def serve(self, requests: AsyncIterator[container_pb2.RunRequest], write: Write) -> None:
         """Answer one call: created, then output and exit; or, detached, created and started (or why it isn't)."""
         first = await anext(requests, None)
         if first is None or first.WhichOneof("message") != "start":
@@ -43,13 +52,29 @@ class Run:
             await write(container_pb2.RunResponse(created=to_proto(container)))
             await self._await_start(container, write)
             return
-        waiting = self.sessions.expect_attach(start.resource.metadata.name)
+        answers = Answers(
+            waiting=lambda waiting: write(container_pb2.RunResponse(waiting=waiting)),
+            output=lambda output: write(container_pb2.RunResponse(output=output)),
+        )
+        gate = self.sessions.expect_attach(start.resource.metadata.name)
         try:
             container = await self._create(start)
             await write(container_pb2.RunResponse(created=to_proto(container)))
-            await self._go_along(container, requests, waiting, write)
+            ended = await self._go_along(container, requests, gate, answers)
         finally:
-            waiting.open()
+            gate.open()
+        await write(container_pb2.RunResponse(exit=ended))
+
+    async def start(
+        self, container: Container, requests: AsyncIterator[HasInput], answers: Answers
+    ) -> container_pb2.Exit:
+        """Ask for a new run of a container and go along with it; returns how it ended."""
+        gate = self.sessions.expect_attach(container.metadata.name)
+        try:
+            begun = await Orders(gate=self.gate).start(uid_of(container))
+            return await self._go_along(begun, requests, gate, answers)
+        finally:
+            gate.open()
 
     async def _create(self, start: container_pb2.RunStart) -> Container:
         draft = to_draft(start.resource)
@@ -71,6 +96,7 @@ class Run:
         )
 
     async def _await_start(self, container: Container, write: Write) -> None:
+        told: container_pb2.Waiting | None = None
         async for state, gone in follow(self.gate.store, container):
             if is_running(state) or (state.status.phase is Phase.EXITED and not state.status.error):
                 await write(container_pb2.RunResponse(started=to_proto(state)))
@@ -78,45 +104,55 @@ class Run:
             if gone or state.status.phase is Phase.FAILED:
                 await write(container_pb2.RunResponse(exit=convert_exit(state)))
                 return
+            waiting = find_wait(state)
+            if waiting is not None and waiting != told:
+                await write(container_pb2.RunResponse(waiting=waiting))
+                told = waiting
 
     async def _go_along(
-        self, container: Container, requests: Requests, waiting: StartGate, write: Write
-    ) -> None:
-        """Attach before the first instruction runs, carry the streams, and report how it ended."""
+        self, container: Container, requests: AsyncIterator[HasInput], gate: StartGate, answers: Answers
+    ) -> container_pb2.Exit:
+        """Attach before the first instruction runs, carry the streams, and return how it ended."""
         last = container
+        created: asyncio.Task[bool]
 
         async def watch_end() -> None:
             nonlocal last
+            told: container_pb2.Waiting | None = None
             ended = has_ended(container.spec.run)
             async for state, gone in follow(self.gate.store, container):
                 last = state if not gone or state.status.exit_code is not None else last
                 if gone or ended(state):
                     return
+                waiting = find_wait(state)
+                if waiting is not None and waiting != told and not created.done():
+                    await answers.waiting(waiting)
+                    told = waiting
 
         uid = uid_of(container)
         async with asyncio.TaskGroup() as tasks:
+            created = tasks.create_task(_is_created(gate))
             ending = tasks.create_task(watch_end())
-            created = tasks.create_task(_is_created(waiting))
             await asyncio.wait([ending, created], return_when=asyncio.FIRST_COMPLETED)
             if created.done() and created.result():
                 session = await self.sessions.attach(uid)
-                waiting.open()
+                gate.open()
                 await converse(
                     requests,
                     session,
-                    lambda output: write(container_pb2.RunResponse(output=output)),
+                    answers.output,
                     send_signal=lambda number: self.processes.signal(uid, number),
                     ended=lambda: _join(ending),
                 )
             created.cancel()
             await _join(ending)
-        await write(container_pb2.RunResponse(exit=convert_exit(last)))
+        return convert_exit(last)
 
 
-async def _is_created(waiting: StartGate) -> bool:
+async def _is_created(gate: StartGate) -> bool:
     """Wait for the process; False when it can't be created, which the status tells more of."""
     try:
-        await waiting.created()
+        await gate.created()
     except Unavailable:
         return False
     return True

@@ -10,6 +10,7 @@ from controller.cli.detach_keys import add_detach_keys_flag, parse_detach_keys
 from controller.cli.pairs import read_pair_files, read_pairs
 from controller.cli.parser import EXIT_DAEMON
 from controller.cli.terminal import Conversation, add_sig_proxy_flag, report_exit
+from controller.cli.waiting import Narrator
 
 
 def add_exec(parser: argparse.ArgumentParser) -> None:
@@ -86,12 +87,16 @@ def converse_attached(
     options: argparse.Namespace,
     *,
     stdin: bool,
+    start: bool = False,
 ) -> int:
-    """Be the terminal of a container until it ends or the user leaves. `options` are those of `attach` or `start`."""
+    """Be the terminal of a container until it ends or the user leaves; `start` starts it first if it does not run.
+
+    `options` are those of `attach` or `start`.
+    """
     raw = container.container.tty and stdin and sys.stdin.isatty()
     detach_keys = parse_detach_keys(options.detach_keys)
     call = client.channel.open("ContainerService/Attach", container_pb2.AttachResponse)
-    wanted = container_pb2.AttachStart(container=container.metadata.name, stdin=stdin)
+    wanted = container_pb2.AttachStart(container=container.metadata.name, stdin=stdin, start=start)
     call.send(container_pb2.AttachRequest(start=wanted))
     conversation = Conversation(
         call=call,
@@ -100,5 +105,6 @@ def converse_attached(
         raw=raw,
         detach_keys=detach_keys,
         proxy_signals=options.sig_proxy and not raw,
+        narrator=Narrator(container.metadata.name),
     )
     return conversation.run_to_exit()

@@ -49,7 +49,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "kill": ("lifecycle", "Containers", "Send a signal to containers"),
     "pause": ("lifecycle", "Containers", "Freeze the processes of containers"),
     "unpause": ("lifecycle", "Containers", "Let frozen containers go on"),
-    "rm": ("lifecycle", "Containers", "Remove containers"),
+    "rm": ("remove", "Containers", "Remove containers"),
     "update": ("lifecycle", "Containers", "Change limits and the restart policy of containers"),
     "container prune": ("prune", "Containers", "Remove every container that does not run"),
     "inspect": ("inspect", "Containers", "Show objects as JSON, or by a template"),

@@ -16,6 +16,7 @@ from controller.cli.run_isolation import add_isolation_flags, set_isolation
 from controller.cli.run_mounts import add_mount_flags, set_mounts
 from controller.cli.run_names import add_name_flags, set_names
 from controller.cli.terminal import Conversation, add_sig_proxy_flag, report_exit
+from controller.cli.waiting import Narrator
 from controller.model.short_forms import parse_port
 
 _FIRST = "amber brisk calm clear deft eager fair firm fleet grand keen lively merry neat noble proud quick ready solid stout swift tidy true warm wise".split()  # noqa: SIM905
@@ -95,14 +96,14 @@ def run_create(client: Client, options: argparse.Namespace) -> int:
 def run_run(client: Client, options: argparse.Namespace) -> int:
     """Run a container; the exit code is the process' own, or 125, 126, 127 as with Docker."""
     detach_keys = parse_detach_keys(options.detach_keys, code=EXIT_DAEMON)
-    start = container_pb2.RunStart(
-        resource=build_container(options), detach=options.detach, create_volumes=True
-    )
+    resource = build_container(options)
+    narrator = Narrator(resource.metadata.name)
+    start = container_pb2.RunStart(resource=resource, detach=options.detach, create_volumes=True)
     call = client.channel.open("ContainerService/Run", container_pb2.RunResponse)
     call.send(container_pb2.RunRequest(start=start))
     if options.detach:
         call.end()
-        return _report_detached(call)
+        return _report_detached(call, narrator)
     raw = options.tty and sys.stdin.isatty()
     conversation = Conversation(
         call=call,
@@ -111,15 +112,18 @@ def run_run(client: Client, options: argparse.Namespace) -> int:
         raw=raw,
         detach_keys=detach_keys,
         proxy_signals=options.sig_proxy and not raw,
+        narrator=narrator,
     )
     return conversation.run_to_exit()
 
 
-def _report_detached(call: Any) -> int:  # noqa: ANN401
+def _report_detached(call: Any, narrator: Narrator) -> int:  # noqa: ANN401
     uid, code = "", 0
     for answer in call:
         if answer.HasField("created"):
             uid = answer.created.metadata.uid
+        if answer.HasField("waiting"):
+            narrator.tell(answer.waiting.reason, answer.waiting.message)
         if answer.HasField("exit"):
             code = report_exit(answer.exit)
     if code == 0:

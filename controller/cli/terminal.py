@@ -15,6 +15,7 @@ from typing import Any
 
 from controller.api.v1 import container_pb2
 from controller.cli.transport import Call
+from controller.cli.waiting import Narrator
 
 _READ_BYTES = 1 << 16
 _PROXIED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
@@ -29,7 +30,8 @@ class Conversation:
     """Carries an interactive call until its exit.
 
     `wrap` makes a request of the call out of an Input. With `stdin` the client's standard input is sent; with `raw`
-    the terminal passes every key on and tells its size, and `detach_keys` leave the process to itself.
+    the terminal passes every key on and tells its size, and `detach_keys` leave the process to itself. `narrator` tells
+    what a start waits for.
     """
 
     call: Call[Any]
@@ -38,6 +40,7 @@ class Conversation:
     raw: bool
     detach_keys: bytes = b"\x10\x11"
     proxy_signals: bool = True
+    narrator: Narrator | None = None
     _held: bytes = b""
     _wake: tuple[int, int] = field(default_factory=os.pipe)
 
@@ -69,6 +72,8 @@ class Conversation:
         for answer in self.call.poll():
             if answer.HasField("output"):
                 _write(answer.output)
+            elif self.narrator is not None and _tells_of_waiting(answer):
+                self.narrator.tell(answer.waiting.reason, answer.waiting.message)
             elif answer.HasField("exit"):
                 found: container_pb2.Exit = answer.exit
                 return found
@@ -162,6 +167,10 @@ def add_sig_proxy_flag(parser: argparse.ArgumentParser) -> None:
         default=True,
         help="Pass signals on to the process; =false does not.",
     )
+
+
+def _tells_of_waiting(answer: Any) -> bool:  # noqa: ANN401
+    return "waiting" in answer.DESCRIPTOR.fields_by_name and answer.HasField("waiting")
 
 
 def _write(output: container_pb2.Output) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from controller.model.container import StopOrder
 from controller.model.ids import Key, Revision, Uid
 from controller.model.kinds import Assigned, Resource, Spec
 
@@ -51,7 +52,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What a writer wants an object to be. `revision`, when not 0, must be the stored object's."""
+    """What a writer wants an object to be. `revision`, when not 0, must be the stored object's.
+
+    `stop` says how a container's process is to be ended, if it is.
+    """
 
     key: Key
     spec: Spec
@@ -59,6 +63,7 @@ class Draft:
     annotations: Mapping[str, str]
     uid: Uid | None = None
     revision: int = 0
+    stop: StopOrder | None = None
 
 
 class Verb(StrEnum):

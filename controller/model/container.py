@@ -261,11 +261,23 @@ class AssignedAttachment(Model):
     mac: str
 
 
+class StopOrder(Model):
+    """How somebody wants a process to be asked to end, where it is not as the spec says; for runs up to `run` alone."""
+
+    run: int
+    signal: str | None = None
+    grace_period_s: float | None = None
+
+
 class ContainerAssigned(Model):
-    """What the store chose for a container: addresses by network name, and ports with every host port known."""
+    """What the store chose for a container: addresses by network name, and ports with every host port known.
+
+    `stop` is what the latest stop or restart asked for.
+    """
 
     networks: dict[str, AssignedAttachment] = Field(default={})
     ports: tuple[PortMapping, ...] = ()
+    stop: StopOrder | None = None
 
 
 class Phase(StrEnum):

@@ -49,6 +49,21 @@ class ContainerServiceStub:
                 request_serializer=controller_dot_api_dot_v1_dot_container__pb2.ExecRequest.SerializeToString,
                 response_deserializer=controller_dot_api_dot_v1_dot_container__pb2.ExecResponse.FromString,
                 _registered_method=True)
+        self.Start = channel.unary_unary(
+                '/hold.v1.ContainerService/Start',
+                request_serializer=controller_dot_api_dot_v1_dot_container__pb2.StartRequest.SerializeToString,
+                response_deserializer=controller_dot_api_dot_v1_dot_container__pb2.StartResponse.FromString,
+                _registered_method=True)
+        self.Stop = channel.unary_unary(
+                '/hold.v1.ContainerService/Stop',
+                request_serializer=controller_dot_api_dot_v1_dot_container__pb2.StopRequest.SerializeToString,
+                response_deserializer=controller_dot_api_dot_v1_dot_container__pb2.StopResponse.FromString,
+                _registered_method=True)
+        self.Restart = channel.unary_unary(
+                '/hold.v1.ContainerService/Restart',
+                request_serializer=controller_dot_api_dot_v1_dot_container__pb2.RestartRequest.SerializeToString,
+                response_deserializer=controller_dot_api_dot_v1_dot_container__pb2.RestartResponse.FromString,
+                _registered_method=True)
         self.Logs = channel.unary_stream(
                 '/hold.v1.ContainerService/Logs',
                 request_serializer=controller_dot_api_dot_v1_dot_container__pb2.LogsRequest.SerializeToString,
@@ -85,6 +100,27 @@ class ContainerServiceServicer:
 
     def Exec(self, request_iterator, context):
         """Runs a further process in a running container.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Start(self, request, context):
+        """Makes running the desired state, and asks for a new run of a container whose process has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Stop(self, request, context):
+        """Makes stopped the desired state; answers before the process has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Restart(self, request, context):
+        """Asks for a new run; answers before it has begun.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -127,6 +163,21 @@ def add_ContainerServiceServicer_to_server(servicer, server):
                     servicer.Exec,
                     request_deserializer=controller_dot_api_dot_v1_dot_container__pb2.ExecRequest.FromString,
                     response_serializer=controller_dot_api_dot_v1_dot_container__pb2.ExecResponse.SerializeToString,
+            ),
+            'Start': grpc.unary_unary_rpc_method_handler(
+                    servicer.Start,
+                    request_deserializer=controller_dot_api_dot_v1_dot_container__pb2.StartRequest.FromString,
+                    response_serializer=controller_dot_api_dot_v1_dot_container__pb2.StartResponse.SerializeToString,
+            ),
+            'Stop': grpc.unary_unary_rpc_method_handler(
+                    servicer.Stop,
+                    request_deserializer=controller_dot_api_dot_v1_dot_container__pb2.StopRequest.FromString,
+                    response_serializer=controller_dot_api_dot_v1_dot_container__pb2.StopResponse.SerializeToString,
+            ),
+            'Restart': grpc.unary_unary_rpc_method_handler(
+                    servicer.Restart,
+                    request_deserializer=controller_dot_api_dot_v1_dot_container__pb2.RestartRequest.FromString,
+                    response_serializer=controller_dot_api_dot_v1_dot_container__pb2.RestartResponse.SerializeToString,
             ),
             'Logs': grpc.unary_stream_rpc_method_handler(
                     servicer.Logs,
@@ -225,6 +276,87 @@ class ContainerService:
             '/hold.v1.ContainerService/Exec',
             controller_dot_api_dot_v1_dot_container__pb2.ExecRequest.SerializeToString,
             controller_dot_api_dot_v1_dot_container__pb2.ExecResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Start(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hold.v1.ContainerService/Start',
+            controller_dot_api_dot_v1_dot_container__pb2.StartRequest.SerializeToString,
+            controller_dot_api_dot_v1_dot_container__pb2.StartResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Stop(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hold.v1.ContainerService/Stop',
+            controller_dot_api_dot_v1_dot_container__pb2.StopRequest.SerializeToString,
+            controller_dot_api_dot_v1_dot_container__pb2.StopResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Restart(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hold.v1.ContainerService/Restart',
+            controller_dot_api_dot_v1_dot_container__pb2.RestartRequest.SerializeToString,
+            controller_dot_api_dot_v1_dot_container__pb2.RestartResponse.FromString,
             options,
             channel_credentials,
             insecure,

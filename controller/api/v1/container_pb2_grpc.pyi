@@ -37,6 +37,12 @@ class ContainerServiceStub:
     """Connects to the process of a running container."""
     Exec: _grpc.StreamStreamMultiCallable[_container_pb2.ExecRequest, _container_pb2.ExecResponse]
     """Runs a further process in a running container."""
+    Start: _grpc.UnaryUnaryMultiCallable[_container_pb2.StartRequest, _container_pb2.StartResponse]
+    """Makes running the desired state, and asks for a new run of a container whose process has ended."""
+    Stop: _grpc.UnaryUnaryMultiCallable[_container_pb2.StopRequest, _container_pb2.StopResponse]
+    """Makes stopped the desired state; answers before the process has ended."""
+    Restart: _grpc.UnaryUnaryMultiCallable[_container_pb2.RestartRequest, _container_pb2.RestartResponse]
+    """Asks for a new run; answers before it has begun."""
     Logs: _grpc.UnaryStreamMultiCallable[_container_pb2.LogsRequest, _container_pb2.LogsResponse]
     Signal: _grpc.UnaryUnaryMultiCallable[_container_pb2.SignalRequest, _container_pb2.SignalResponse]
     """Sends a signal to the container's first process."""
@@ -52,6 +58,12 @@ class ContainerServiceAsyncStub(ContainerServiceStub):
     """Connects to the process of a running container."""
     Exec: _aio.StreamStreamMultiCallable[_container_pb2.ExecRequest, _container_pb2.ExecResponse]  # type: ignore[assignment]
     """Runs a further process in a running container."""
+    Start: _aio.UnaryUnaryMultiCallable[_container_pb2.StartRequest, _container_pb2.StartResponse]  # type: ignore[assignment]
+    """Makes running the desired state, and asks for a new run of a container whose process has ended."""
+    Stop: _aio.UnaryUnaryMultiCallable[_container_pb2.StopRequest, _container_pb2.StopResponse]  # type: ignore[assignment]
+    """Makes stopped the desired state; answers before the process has ended."""
+    Restart: _aio.UnaryUnaryMultiCallable[_container_pb2.RestartRequest, _container_pb2.RestartResponse]  # type: ignore[assignment]
+    """Asks for a new run; answers before it has begun."""
     Logs: _aio.UnaryStreamMultiCallable[_container_pb2.LogsRequest, _container_pb2.LogsResponse]  # type: ignore[assignment]
     Signal: _aio.UnaryUnaryMultiCallable[_container_pb2.SignalRequest, _container_pb2.SignalResponse]  # type: ignore[assignment]
     """Sends a signal to the container's first process."""
@@ -82,6 +94,30 @@ class ContainerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_container_pb2.ExecResponse], _abc.AsyncIterator[_container_pb2.ExecResponse]]:
         """Runs a further process in a running container."""
+
+    @_abc_1.abstractmethod
+    def Start(
+        self,
+        request: _container_pb2.StartRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_container_pb2.StartResponse, _abc.Awaitable[_container_pb2.StartResponse]]:
+        """Makes running the desired state, and asks for a new run of a container whose process has ended."""
+
+    @_abc_1.abstractmethod
+    def Stop(
+        self,
+        request: _container_pb2.StopRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_container_pb2.StopResponse, _abc.Awaitable[_container_pb2.StopResponse]]:
+        """Makes stopped the desired state; answers before the process has ended."""
+
+    @_abc_1.abstractmethod
+    def Restart(
+        self,
+        request: _container_pb2.RestartRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_container_pb2.RestartResponse, _abc.Awaitable[_container_pb2.RestartResponse]]:
+        """Asks for a new run; answers before it has begun."""
 
     @_abc_1.abstractmethod
     def Logs(

@@ -75,7 +75,11 @@ class ContainerAssigner:
                 for attachment in each.spec.networks
                 if attachment.name in each.ipv4
             }
-            each.intent.assigned = ContainerAssigned(networks=networks, ports=ports[each.intent.key])
+            each.intent.assigned = ContainerAssigned(
+                networks=networks,
+                ports=ports[each.intent.key],
+                stop=each.intent.draft.stop or each.previous.stop,
+            )
 
     def _keep_addresses(self, work: _Work) -> None:
         for attachment in work.spec.networks:

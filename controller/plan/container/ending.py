@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from controller.model.container import ContainerStatus, Phase
+from controller.model.container import ContainerStatus, Phase, StopOrder
 from controller.model.facts import ProcessState
 from controller.model.resource import Condition, find_condition
 from controller.model.signals import find_number
@@ -28,7 +28,10 @@ def plan_stop(
     desired: ContainerDesired, observed: ContainerObserved, reason: Reason, now: datetime
 ) -> Plan[ContainerAction, ContainerStatus]:
     """Ask a live process to end, and kill it when its time is over. `reason` is why it has to go."""
-    grace_s = desired.container.spec.stop_grace_period_s
+    order = _find_order(desired, observed, reason)
+    grace_s = order.grace_period_s
+    if grace_s is None:
+        grace_s = desired.container.spec.stop_grace_period_s
     if reason is Reason.DELETED and grace_s == 0:
         return plan_removal(desired, observed, now)
     before = find_condition(desired.status, "Stopping")
@@ -45,10 +48,18 @@ def plan_stop(
         kill = SignalProcess(uid=desired.uid, signal="SIGKILL", number=find_number("SIGKILL"))
         return Plan(actions=(*resume, kill), status=status, requeue_after_s=_KILL_AGAIN_S)
     if asked_at is None:
-        name = choose_stop_signal(desired)
+        name = order.signal or choose_stop_signal(desired)
         ask = SignalProcess(uid=desired.uid, signal=name, number=find_number(name))
         return Plan(actions=(*resume, ask), status=status, requeue_after_s=remaining_s)
     return Plan(actions=resume, status=status, requeue_after_s=remaining_s)
+
+
+def _find_order(desired: ContainerDesired, observed: ContainerObserved, reason: Reason) -> StopOrder:
+    """Return what was asked for this process' end, an order without a word where nothing was."""
+    assigned, process = desired.container.assigned, observed.process
+    order = assigned.stop if assigned is not None else None
+    is_meant = order is not None and process is not None and process.run <= order.run
+    return order if order is not None and is_meant and reason is not Reason.DELETED else StopOrder(run=0)
 
 
 def choose_stop_signal(desired: ContainerDesired) -> str:

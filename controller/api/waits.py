@@ -1,0 +1,25 @@
+"""What the start of a container waits for, for people who wait for it."""
+
+from controller.api.v1 import container_pb2
+from controller.model.container import Container
+from controller.model.resource import find_condition
+from controller.plan.conditions import Reason
+
+_WAITS = (
+    Reason.WAITING_FOR_IMAGE,
+    Reason.WAITING_FOR_NETWORKS,
+    Reason.WAITING_FOR_VOLUMES,
+    Reason.WAITING_FOR_DEPENDENCIES,
+    Reason.WAITING_FOR_CONTAINERS,
+    Reason.BACK_OFF,
+)
+
+
+def find_wait(container: Container) -> container_pb2.Waiting | None:
+    """Return what the container's present status waits for; None when it waits for nothing, or is of an earlier spec."""
+    status = container.status
+    ready = find_condition(status, "Ready")
+    is_current = status.observed_generation >= container.metadata.generation
+    if ready is None or not is_current or ready.reason not in _WAITS:
+        return None
+    return container_pb2.Waiting(reason=ready.reason, message=ready.message)
