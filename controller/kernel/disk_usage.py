@@ -1,0 +1,136 @@
+"""Sizes of what lies below the data directory: `LocalDiskUsage(layout=...)`."""
+
+import asyncio
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from controller.kernel.translation import translated
+from controller.model.ids import Uid
+from controller.model.layout import Layout
+from controller.model.usage import ContainerSize, DiskFacts, TreeSize
+
+_BLOCK_BYTES = 512
+"""Unit of st_blocks, whatever the file system's own blocks are (stat(2))."""
+
+
+class LocalDiskUsage:
+    """Implements `controller.ports.DiskUsage`. Layers never change, so each directory is measured once."""
+
+    def __init__(self, *, layout: Layout) -> None:
+        self._layout = layout
+        self._layers: dict[str, tuple[int, TreeSize]] = {}
+
+    async def measure(self) -> DiskFacts:
+        """See DiskUsage."""
+        with translated("disk usage"):
+            return await asyncio.to_thread(self._measure)
+
+    async def measure_layers(self, layers: Iterable[str]) -> Mapping[str, TreeSize]:
+        """See DiskUsage."""
+        with translated("disk usage"):
+            return await asyncio.to_thread(self._measure_layers, tuple(layers))
+
+    def _measure(self) -> DiskFacts:
+        layers = self._measure_layers(map(_restore_digest, _list_names(self._layout.layers_path)))
+        return DiskFacts(
+            images=_add(self._measure_other_images(), *layers.values()),
+            layers=layers,
+            documents={
+                _restore_digest(name): measure_tree(f"{self._layout.blobs_path}/{name}")
+                for name in _list_names(self._layout.blobs_path)
+            },
+            containers={Uid(name): self._measure_container(Uid(name)) for name in self._list_containers()},
+            volumes={
+                Uid(name): measure_tree(f"{self._layout.volumes_path}/{name}")
+                for name in _list_names(self._layout.volumes_path)
+            },
+        )
+
+    def _list_containers(self) -> Iterator[str]:
+        return _list_names(self._layout.containers_path)
+
+    def _measure_container(self, uid: Uid) -> ContainerSize:
+        return ContainerSize(
+            writable=measure_tree(self._layout.upper_path(uid)),
+            whole=measure_tree(self._layout.container_path(uid)),
+        )
+
+    def _measure_layers(self, layers: Iterable[str]) -> dict[str, TreeSize]:
+        sizes: dict[str, TreeSize] = {}
+        for layer in layers:
+            path = self._layout.layer_path(layer)
+            try:
+                inode = Path(path).stat().st_ino
+            except FileNotFoundError:
+                self._layers.pop(layer, None)
+                continue
+            known = self._layers.get(layer)
+            if known is None or known[0] != inode:
+                self._layers[layer] = known = (inode, measure_tree(path))
+            sizes[layer] = known[1]
+        return sizes
+
+    def _measure_other_images(self) -> TreeSize:
+        """Return the size of the image store without its finished layers."""
+        return measure_tree(
+            str(Path(self._layout.layers_path).parent),
+            without=frozenset(
+                f"{self._layout.layers_path}/{name}" for name in _list_names(self._layout.layers_path)
+            ),
+        )
+
+
+def measure_tree(path: str, *, without: frozenset[str] = frozenset()) -> TreeSize:
+    """Return the size of a tree, each inode once; 0 when it is missing. Other file systems are not entered."""
+    try:
+        top = os.lstat(path)
+    except FileNotFoundError:
+        return TreeSize()
+    content_bytes = 0 if os.path.isdir(path) else top.st_size  # noqa: PTH112 - one call for each of many files
+    allocated_bytes = top.st_blocks * _BLOCK_BYTES
+    linked: set[int] = set()
+    waiting = [path] if os.path.isdir(path) else []  # noqa: PTH112
+    while waiting:
+        for entry in _scan(waiting.pop()):
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            if status.st_dev != top.st_dev or entry.path in without:
+                continue
+            is_directory = entry.is_dir(follow_symlinks=False)
+            if status.st_nlink > 1 and not is_directory:
+                if status.st_ino in linked:
+                    continue
+                linked.add(status.st_ino)
+            allocated_bytes += status.st_blocks * _BLOCK_BYTES
+            if is_directory:
+                waiting.append(entry.path)
+            else:
+                content_bytes += status.st_size
+    return TreeSize(content_bytes=content_bytes, allocated_bytes=allocated_bytes)
+
+
+def _scan(path: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(path) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _list_names(path: str) -> Iterator[str]:
+    """Yield the names in a directory that are whole; what is on its way begins with a dot."""
+    return (entry.name for entry in _scan(path) if not entry.name.startswith("."))
+
+
+def _restore_digest(name: str) -> str:
+    return name.replace("-", ":", 1)
+
+
+def _add(*sizes: TreeSize) -> TreeSize:
+    return TreeSize(
+        content_bytes=sum(size.content_bytes for size in sizes),
+        allocated_bytes=sum(size.allocated_bytes for size in sizes),
+    )
