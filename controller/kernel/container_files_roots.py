@@ -1,0 +1,112 @@
+"""The child's way into a container's root: a root directory of its own, from which no path leads out.
+
+Of a running container it is the root that the container's processes see, with all that is mounted there. Of one that
+does not run it is the overlay, with the container's volumes mounted over it in a mount namespace that ends with the
+child.
+"""
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import NamedTuple
+
+from controller.errors import NotFound, Refused
+from controller.kernel import syscalls
+from controller.kernel.confined import make_directories_in_root, open_in_root
+
+
+class Shown(NamedTuple):
+    """A file or directory of the host that is seen at a path of a container that does not run."""
+
+    source: str
+    target: str
+    read_only: bool
+
+
+class RootView(NamedTuple):
+    """A root directory; `path` is /proc/PID/root or the mount point of an overlay. `shown` comes over it."""
+
+    path: str
+    read_only: bool = False
+    shown: tuple[Shown, ...] = ()
+
+
+def enter(view: RootView) -> None:
+    """Make the view this process' root directory; NotFound when it is gone."""
+    if view.shown or view.read_only:
+        leave_mounts()
+        _mount_all(view)
+    try:
+        root_fd = os.open(view.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise NotFound("the container's root is gone: it has just ended, or is being removed") from error
+    os.fchdir(root_fd)
+    os.chroot(".")
+    os.close(root_fd)
+    os.umask(0)
+
+
+def open_inside(path: str) -> int:
+    """Open the directory at a path of this process' root, O_PATH; links are followed, but not those of /proc."""
+    return open_from(syscalls.AT_FDCWD, f"/{path}")
+
+
+def open_from(directory_fd: int, path: str) -> int:
+    """Open the directory at a path from another one, O_PATH; links are followed, but not those of /proc."""
+    flags = os.O_PATH | os.O_DIRECTORY
+    return syscalls.openat2(directory_fd, path, flags, resolve=syscalls.RESOLVE_NO_MAGICLINKS)
+
+
+def leave_mounts() -> None:
+    """Go on in a mount namespace of this process' own, from which nothing comes back."""
+    syscalls.unshare(syscalls.CLONE_NEWNS)
+    syscalls.mount("", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
+
+
+def _mount_all(view: RootView) -> None:
+    if view.read_only:
+        syscalls.mount(view.path, view.path, flags=syscalls.MS_BIND)
+        _make_read_only(view.path)
+    root_fd = os.open(view.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for shown in view.shown:
+            _show(root_fd, shown)
+    finally:
+        os.close(root_fd)
+
+
+def _show(root_fd: int, shown: Shown) -> None:
+    """Mount one; a missing directory is made, as it is at each start."""
+    source_path = Path(shown.source)
+    if not source_path.exists():
+        return
+    is_directory = source_path.is_dir()
+    try:
+        target_fd = open_in_root(root_fd, shown.target, os.O_PATH)
+    except FileNotFoundError:
+        if not is_directory:
+            return
+        try:
+            make_directories_in_root(root_fd, shown.target)
+        except OSError as error:
+            if error.errno == errno.EROFS:
+                return
+            raise
+        target_fd = open_in_root(root_fd, shown.target, os.O_PATH)
+    try:
+        if stat.S_ISDIR(os.fstat(target_fd).st_mode) != is_directory:
+            raise Refused(f"{shown.source} can't be mounted at {shown.target}: one of them is no directory")
+        path = f"/proc/self/fd/{target_fd}"
+        syscalls.mount(shown.source, path, flags=syscalls.MS_BIND | syscalls.MS_REC)
+    finally:
+        os.close(target_fd)
+    if shown.read_only:
+        mounted_fd = open_in_root(root_fd, shown.target, os.O_PATH)
+        _make_read_only(f"/proc/self/fd/{mounted_fd}")
+        os.close(mounted_fd)
+
+
+def _make_read_only(path: str) -> None:
+    flags = syscalls.MS_BIND | syscalls.MS_REMOUNT | syscalls.MS_RDONLY
+    syscalls.mount("", path, flags=flags)
