@@ -119,8 +119,6 @@ class Reconciler:
     async def _follow_hints(self) -> None:
         async for hint in self._kernel.events.watch():
             target = self._router.route_hint(hint)
-            if hint.type is HintType.FIREWALL:
-                self._host.doubt()
             if target is Whole.EVERYTHING:
                 self._wake_target(target)
             elif target is not None and hint.type is HintType.PROCESS:
@@ -135,7 +133,7 @@ class Reconciler:
                 self._queue.wake_settled(target, quiet_s=HOST_QUIET_S, longest_s=HOST_LONGEST_S)
             case Whole.EVERYTHING:
                 self._queue.wake_settled(target, quiet_s=EVERYTHING_QUIET_S, longest_s=EVERYTHING_LONGEST_S)
-            case Key():
+            case Whole.RULES | Key():
                 self._queue.wake(target)
 
     async def _work(self) -> None:
@@ -158,8 +156,10 @@ class Reconciler:
     async def _take_turn(self, target: Target) -> None:
         match target:
             case Whole.HOST:
-                for key in await self._host.run():
-                    self._queue.wake(key)
+                await self._take_host_turn()
+            case Whole.RULES:
+                self._host.doubt()
+                self._queue.wake(Whole.HOST)
             case Whole.EVERYTHING:
                 self._host.doubt()
                 await self._resync.run()
@@ -168,6 +168,14 @@ class Reconciler:
             case Key():
                 await self._take_object_turn(target)
 
+    async def _take_host_turn(self) -> None:
+        result = await self._host.run()
+        if result.acted:
+            self._queue.expect_echo(Whole.HOST)
+            self._queue.expect_echo(Whole.RULES)
+        for key in result.concerned:
+            self._queue.wake(key)
+
     async def _take_object_turn(self, key: Key) -> None:
         resource = self._state.snapshot().get(key)
         if resource is None:
@@ -175,6 +183,8 @@ class Reconciler:
             return
         kind = self._kinds[key.kind]
         result = await Turn(kind, self._state, self._clock, key, resource).run()
+        if result.acted:
+            self._queue.expect_echo(key)
         if result.gone:
             self._queue.drop(key)
         elif result.requeue_after_s is not None:
@@ -186,6 +196,7 @@ class Reconciler:
                 self._queue.wake(user)
 
     def _retry(self, target: Target, error: Exception) -> None:
+        self._queue.expect_echo(target)
         failures = self._failures.get(target, 0)
         self._failures[target] = failures + 1
         delay_s = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2 ** min(failures, 16))

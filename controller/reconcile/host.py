@@ -1,6 +1,7 @@
 """The host as a whole: one turn for many changes, since rules and names are replaced all together."""
 
 import logging
+from dataclasses import dataclass
 from typing import assert_never
 
 from controller.model.changes import Snapshot
@@ -20,6 +21,14 @@ from controller.ports import DesiredState, KernelPorts
 from controller.reconcile.publication import Publication
 
 LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostResult:
+    """How a turn for the host ended: whether it did anything, and the objects whose conditions that changes."""
+
+    acted: bool
+    concerned: set[Key]
 
 
 class HostReconciler:
@@ -61,8 +70,8 @@ class HostReconciler:
         if doubts == self._doubts:
             self._firewall = firewall
 
-    async def run(self) -> set[Key]:
-        """Make rules and names right; return the objects whose conditions it makes a difference to."""
+    async def run(self) -> HostResult:
+        """Make rules and names right."""
         snapshot = self._state.snapshot()
         plan = plan_host(self.gather(snapshot), await self.observe())
         for action in plan.actions:
@@ -70,7 +79,7 @@ class HostReconciler:
         if plan.actions:
             steps = [action.describe() for action in plan.actions]
             LOG.info("turn", extra={"key": "Host", "steps": steps})
-        return self._publication.update(snapshot)
+        return HostResult(acted=bool(plan.actions), concerned=self._publication.update(snapshot))
 
     async def _apply(self, action: HostAction) -> None:
         match action:

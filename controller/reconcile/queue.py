@@ -11,6 +11,7 @@ class Whole(Enum):
     """Turns that are for no single object."""
 
     HOST = "host"
+    RULES = "rules"
     EVERYTHING = "everything"
 
 
@@ -18,7 +19,7 @@ Target = Key | Whole
 """What a turn is for."""
 
 ECHO_S = 0.2
-"""For so long after a turn, hints are most likely the echo of what the turn did itself."""
+"""For so long after a turn that did something, hints are most likely the echo of that."""
 
 
 class Queue:
@@ -34,7 +35,7 @@ class Queue:
         self._echoed: set[Target] = set()
         self._timers: dict[Target, asyncio.TimerHandle] = {}
         self._first_asked_at: dict[Target, float] = {}
-        self._released_at: dict[Target, float] = {}
+        self._echo_ends_at: dict[Target, float] = {}
         self._available = asyncio.Event()
 
     def wake(self, target: Target, *, fresh: bool = True) -> None:
@@ -70,10 +71,14 @@ class Queue:
         """Put a target in line because something was seen in the kernel, which may be what its own turn did."""
         if target in self._running:
             self._echoed.add(target)
-        elif self._loop.time() - self._released_at.get(target, float("-inf")) < ECHO_S:
+        elif self._loop.time() < self._echo_ends_at.get(target, float("-inf")):
             self.wake_later(target, ECHO_S)
         else:
             self.wake(target)
+
+    def expect_echo(self, target: Target) -> None:
+        """Tell that something was just done that hints about `target` will come of."""
+        self._echo_ends_at[target] = self._loop.time() + ECHO_S
 
     async def take(self) -> Target:
         """Wait for a target, which counts as at work until it is released."""
@@ -89,19 +94,18 @@ class Queue:
     def release(self, target: Target) -> None:
         """Tell that a target's turn is over."""
         self._running.discard(target)
-        self._released_at[target] = self._loop.time()
         if target in self._again:
             self._again.discard(target)
             self._echoed.discard(target)
             self.wake(target)
         elif target in self._echoed:
             self._echoed.discard(target)
-            self.wake_later(target, ECHO_S)
+            self.wake_by_hint(target)
 
     def drop(self, target: Target) -> None:
         """Forget about the times of a target that is gone."""
         self._cancel_timer(target)
-        self._released_at.pop(target, None)
+        self._echo_ends_at.pop(target, None)
 
     @property
     def is_idle(self) -> bool:

@@ -66,7 +66,9 @@ class Router:
 
     def route_hint(self, hint: Hint) -> Target | None:
         """Return the target that a hint is about; None for a uid that no object has, most likely one just removed."""
-        if hint.type in (HintType.FIREWALL, HintType.NAMES):
+        if hint.type is HintType.FIREWALL:
+            return Whole.RULES
+        if hint.type is HintType.NAMES:
             return Whole.HOST
         if not hint.subject:
             return Whole.EVERYTHING

@@ -71,18 +71,31 @@ def test_many_wishes_settle_but_not_for_ever() -> None:
     run_virtually(main)
 
 
-def test_a_hint_during_a_turn_is_looked_into_after_the_echo() -> None:
+def test_a_hint_after_a_turn_that_acted_waits_for_the_echo() -> None:
     async def main(loop: VirtualLoop) -> None:
         queue = Queue()
         queue.wake_by_hint(A)
         await queue.take()
         queue.wake_by_hint(A)
+        queue.expect_echo(A)
         queue.release(A)
         assert await queue.take() == A
         assert loop.time() == ECHO_S
         queue.release(A)
-        await asyncio.sleep(1)
         queue.wake_by_hint(A)
         assert not queue.is_idle
+
+    run_virtually(main)
+
+
+def test_a_hint_during_a_turn_that_did_nothing_is_looked_into_at_once() -> None:
+    async def main(loop: VirtualLoop) -> None:
+        queue = Queue()
+        queue.wake(A)
+        await queue.take()
+        queue.wake_by_hint(A)
+        queue.release(A)
+        assert await queue.take() == A
+        assert loop.time() == 0
 
     run_virtually(main)
