@@ -1,17 +1,97 @@
-"""Configuration and manifest of an image, as the OCI image specification has them."""
+"""Configuration and manifest of an image: OCI image specification, and Docker's image manifest version 2, schema 2."""
 
 import hashlib
 import json
 import platform
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
 
-from controller.errors import Damaged
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from controller.errors import Invalid
+from controller.images.descriptors import (
+    DOCKER_MANIFEST,
+    OCI_CONFIG,
+    OCI_MANIFEST,
+    Descriptor,
+)
+from controller.images.settings_document import SettingsDocument, read_settings, render_settings
 from controller.model.image import ImageConfig
 
-_MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
-_CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
-_LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
+MOST_DOCUMENT_BYTES = 8 << 20
+"""Of a manifest or configuration; registries take 4 MiB."""
+MOST_LAYERS = 500
+"""More than overlayfs can stack (kernel, OVL_MAX_STACK)."""
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+Parsed = TypeVar("Parsed", bound=BaseModel)
+_DIGEST = r"^sha256:[0-9a-f]{64}$"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What an image is made of; `layers` are packed, lowest first."""
+
+    media_type: str
+    config: Descriptor
+    layers: tuple[Descriptor, ...]
+    annotations: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """What an image says of itself. `created_at` is seconds since the epoch; texts are empty where it says nothing."""
+
+    config: ImageConfig
+    diff_ids: tuple[str, ...]
+    created_at: float | None
+    architecture: str
+    os: str
+    history: tuple[Mapping[str, Any], ...]
+
+
+class _Document(BaseModel):
+    """Fields that nobody knows here are left to others; they stay in the stored bytes."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, alias_generator=to_camel)
+
+
+class _DescriptorDocument(_Document):
+    media_type: str
+    digest: str = Field(pattern=_DIGEST)
+    size: int = Field(ge=0, lt=1 << 60)
+    annotations: dict[str, str] | None = None
+
+    def read(self) -> Descriptor:
+        return Descriptor(
+            media_type=self.media_type,
+            digest=self.digest,
+            size_bytes=self.size,
+            annotations=self.annotations or {},
+        )
+
+
+class _ManifestDocument(_Document):
+    schema_version: int = Field(ge=2, le=2)
+    media_type: str | None = None
+    config: _DescriptorDocument
+    layers: list[_DescriptorDocument] = Field(min_length=1, max_length=MOST_LAYERS)
+    annotations: dict[str, str] | None = None
+
+
+class _RootDocument(_Document):
+    diff_ids: list[str] = Field(alias="diff_ids", min_length=1, max_length=MOST_LAYERS)
+
+
+class _ConfigurationDocument(_Document):
+    architecture: str = ""
+    os: str = ""
+    created: str | None = None
+    config: SettingsDocument | None = None
+    rootfs: _RootDocument
+    history: list[dict[str, Any]] | None = None
 
 
 def derive_digest(content: bytes) -> str:
@@ -27,74 +107,78 @@ def derive_chain_ids(diff_ids: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(chain)
 
 
+def parse_manifest(content: bytes) -> Manifest:
+    """Return what a manifest says; Invalid when it is none, is an index, or is larger than any image needs."""
+    document = _parse(_ManifestDocument, content, "manifest")
+    implied = OCI_MANIFEST if document.config.media_type == OCI_CONFIG else DOCKER_MANIFEST
+    media_type = document.media_type or implied
+    if media_type not in (OCI_MANIFEST, DOCKER_MANIFEST):
+        raise Invalid(f"a manifest of type {media_type!r} is no image that hold can take")
+    return Manifest(
+        media_type=media_type,
+        config=document.config.read(),
+        layers=tuple(layer.read() for layer in document.layers),
+        annotations=document.annotations or {},
+    )
+
+
+def parse_config(content: bytes) -> Configuration:
+    """Return what a configuration says; Invalid when it is none."""
+    document = _parse(_ConfigurationDocument, content, "configuration")
+    return Configuration(
+        config=read_settings(document.config),
+        diff_ids=tuple(document.rootfs.diff_ids),
+        created_at=_parse_time(document.created),
+        architecture=document.architecture,
+        os=document.os,
+        history=tuple(document.history or ()),
+    )
+
+
 def render_config(config: ImageConfig, diff_ids: tuple[str, ...]) -> bytes:
     """Return the configuration document; equal input gives equal bytes."""
-    settings: dict[str, object] = {
-        "Entrypoint": config.entrypoint,
-        "Cmd": config.command,
-        "Env": [f"{name}={value}" for name, value in config.environment.items()],
-        "WorkingDir": config.working_dir,
-        "User": config.user,
-        "Labels": config.labels,
-        "ExposedPorts": {port: {} for port in config.exposed_ports},
-        "Volumes": {path: {} for path in config.volumes},
-        "StopSignal": config.stop_signal,
-    }
     document = {
         "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
         "os": "linux",
-        "config": {name: value for name, value in settings.items() if value not in (None, {}, [])},
+        "config": render_settings(config),
         "rootfs": {"type": "layers", "diff_ids": list(diff_ids)},
         "history": [{"created_by": "hold import"} for _ in diff_ids],
     }
-    return _render(document)
+    return render_document(document)
 
 
-def parse_config(content: bytes) -> tuple[ImageConfig, tuple[str, ...]]:
-    """Return defaults and diff ids of a configuration document; Damaged when it is none."""
-    document = _parse(content)
-    settings: dict[str, Any] = document.get("config") or {}
-    pairs = [str(item).partition("=") for item in settings.get("Env") or ()]
-    config = ImageConfig(
-        entrypoint=_words(settings.get("Entrypoint")),
-        command=_words(settings.get("Cmd")),
-        environment={name: value for name, _, value in pairs},
-        working_dir=settings.get("WorkingDir") or None,
-        user=settings.get("User") or None,
-        labels=settings.get("Labels") or {},
-        exposed_ports=tuple(settings.get("ExposedPorts") or ()),
-        volumes=tuple(settings.get("Volumes") or ()),
-        stop_signal=settings.get("StopSignal") or None,
-    )
-    return config, tuple(document["rootfs"]["diff_ids"])
-
-
-def _words(value: list[str] | None) -> tuple[str, ...] | None:
-    return None if value is None else tuple(value)
-
-
-def render_manifest(config: bytes, layers: tuple[tuple[str, int], ...]) -> bytes:
-    """Return the manifest document; `layers` are digest and size in bytes of each uncompressed layer."""
+def render_manifest(config: bytes, layers: tuple[Descriptor, ...]) -> bytes:
+    """Return the manifest of a configuration and its layers, lowest first."""
     document = {
         "schemaVersion": 2,
-        "mediaType": _MANIFEST_TYPE,
-        "config": {"mediaType": _CONFIG_TYPE, "digest": derive_digest(config), "size": len(config)},
-        "layers": [{"mediaType": _LAYER_TYPE, "digest": digest, "size": size} for digest, size in layers],
+        "mediaType": OCI_MANIFEST,
+        "config": {"mediaType": OCI_CONFIG, "digest": derive_digest(config), "size": len(config)},
+        "layers": [
+            {"mediaType": layer.media_type, "digest": layer.digest, "size": layer.size_bytes}
+            for layer in layers
+        ],
     }
-    return _render(document)
+    return render_document(document)
 
 
-def _render(document: dict[str, Any]) -> bytes:
+def render_document(document: Mapping[str, Any]) -> bytes:
+    """Return JSON; equal input gives equal bytes."""
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _parse(content: bytes) -> dict[str, Any]:
+def _parse(kind: type[Parsed], content: bytes, what: str) -> Parsed:
+    if len(content) > MOST_DOCUMENT_BYTES:
+        raise Invalid(f"a {what} of {len(content):,} bytes is larger than any image needs")
     try:
-        document = json.loads(content)
-    except ValueError as error:
-        raise Damaged(
-            f"an image document is not JSON: {error}; remove the image and import it again"
-        ) from error
-    if not isinstance(document, dict) or "rootfs" not in document:
-        raise Damaged("an image document is no configuration; remove the image and import it again")
-    return document
+        return kind.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "it"
+        raise Invalid(f"an image's {what} is none: {place}: {first['msg']}") from error
+
+
+def _parse_time(text: str | None) -> float | None:
+    try:
+        return datetime.fromisoformat(text).timestamp() if text else None
+    except (ValueError, OverflowError):
+        return None

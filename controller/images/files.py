@@ -1,13 +1,17 @@
 """Files that are there whole or not at all."""
 
+import asyncio
 import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from controller.errors import Exhausted, HoldError, Refused
+
+Result = TypeVar("Result")
 
 PARTIAL_PREFIX = ".partial-"
 _NO_SPACE = {28, 122}  # ENOSPC, EDQUOT (errno(3))
@@ -71,3 +75,14 @@ def remove_tree(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=False)
     else:
         path.unlink(missing_ok=True)
+
+
+async def in_thread(about: str, body: Callable[[], Result]) -> Result:
+    """Run what blocks in a thread; a caller that is cancelled waits for its end first, as it may still be writing."""
+    future = asyncio.get_running_loop().run_in_executor(None, body)
+    with translated(about):
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait([future])
+            raise

@@ -1,218 +1,163 @@
-"""The store of images: the port `Images`, and archives that come in by upload.
+"""The store of images: the port `Images`, what pulls and archives put in, and garbage collection.
 
-On disk, below images/: `blobs/sha256-HEX` holds configurations and manifests, `layers/sha256-HEX` unpacked layers by
-chain id, `catalog/sha256-HEX` one small record for each image that is whole, named by its configuration. The record is
-written last and removed first, so that what is interrupted anywhere never counts as an image.
+On disk, below images/: `blobs` has packed layers and documents by digest, `layers` unpacked layers by chain id with
+their `facts`, `catalog` a record for each image that is whole, `uploads` what is on its way.
 """
 
-import asyncio
-import json
-import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-from controller.errors import Damaged, Invalid
-from controller.images.documents import (
-    derive_chain_ids,
-    derive_digest,
-    parse_config,
-    render_config,
-    render_manifest,
-)
-from controller.images.files import (
-    derive_partial,
-    remove_partials,
-    remove_tree,
-    sync_directory,
-    translated,
-    write_whole,
-)
+from controller.errors import Conflict
+from controller.images.blobs import BlobStore
+from controller.images.catalog import Catalog, CatalogEntry, make_entry
+from controller.images.documents import derive_digest
+from controller.images.files import in_thread, remove_partials
+from controller.images.imports import Imports
+from controller.images.layers import LayerStore
+from controller.images.leases import Leases
+from controller.images.turns import Turns
 from controller.model.facts import ImageFacts
 from controller.model.image import ImageConfig
 from controller.model.layout import Layout
-from controller.ports import Unpacked, Unpacker
-
-LOG = logging.getLogger(__name__)
-
-Result = TypeVar("Result")
+from controller.ports import Unpacker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Places:
-    blobs: Path
-    layers: Path
-    catalog: Path
-    uploads: Path
+class Reclaimed:
+    """What garbage collection took: layers by chain id, blobs by digest, and the bytes of both."""
 
-    def blob(self, digest: str) -> Path:
-        return self.blobs / digest.replace(":", "-")
-
-    def record(self, image_id: str) -> Path:
-        return self.catalog / image_id.replace(":", "-")
+    layers: tuple[str, ...] = ()
+    blobs: tuple[str, ...] = ()
+    size_bytes: int = 0
 
 
 class ImageStore:
     """Implements `controller.ports.Images`; `open` comes first, once."""
 
     def __init__(self, *, layout: Layout, unpacker: Unpacker) -> None:
-        self._layout = layout
-        self._unpacker = unpacker
+        self._leases = Leases()
         images_path = Path(layout.blobs_path).parent
-        self._places = _Places(
-            blobs=Path(layout.blobs_path),
-            layers=Path(layout.layers_path),
-            catalog=images_path / "catalog",
-            uploads=images_path / "uploads",
-        )
-        self._facts: dict[str, ImageFacts] = {}
-        self._changing = asyncio.Lock()
+        self._uploads_path = images_path / "uploads"
+        self.blobs = BlobStore(Path(layout.blobs_path), self._leases)
+        self.layers = LayerStore(layout=layout, blobs=self.blobs, leases=self._leases, unpacker=unpacker)
+        self._catalog = Catalog(images_path / "catalog", Path(layout.blobs_path))
+        self._entries: dict[str, CatalogEntry] = {}
+        self._image_turns = Turns()
+        self._imports = Imports(self, unpacker=unpacker, uploads_path=self._uploads_path)
 
     async def open(self) -> None:
-        """Make the directories, remove what was interrupted, and read the catalog."""
-        self._facts = await _in_thread("the image store can't be read", self._load)
+        """Make the directories, remove what was interrupted, and read what is there."""
+        entries = await in_thread("the image store can't be read", self._load)
+        self._entries = {entry.facts.id: entry for entry in entries}
 
-    def _load(self) -> dict[str, ImageFacts]:
-        for path in (self._places.blobs, self._places.layers, self._places.catalog, self._places.uploads):
-            path.mkdir(mode=0o711, parents=True, exist_ok=True)
-            remove_partials(path)
-        records = [self._read_record(path) for path in sorted(self._places.catalog.iterdir())]
-        return {facts.id: facts for facts in records if facts is not None}
+    def _load(self) -> list[CatalogEntry]:
+        self._uploads_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        remove_partials(self._uploads_path)
+        self.blobs.load()
+        self.layers.load()
+        return [entry for entry in self._catalog.load() if all(map(self.layers.has, entry.facts.layers))]
 
-    def _read_record(self, path: Path) -> ImageFacts | None:
-        """Return the image of a record, None when a layer or document of it is missing."""
-        try:
-            record = json.loads(path.read_bytes())
-            content = self._places.blob(record["id"]).read_bytes()
-            config, diff_ids = parse_config(content)
-        except (ValueError, KeyError, Damaged, FileNotFoundError) as error:
-            LOG.warning("image is not whole", extra={"record": str(path), "error": str(error)})
-            return None
-        if derive_digest(content) != record["id"]:
-            LOG.warning(
-                "image is not whole", extra={"record": str(path), "error": "its configuration was changed"}
-            )
-            return None
-        layers = derive_chain_ids(diff_ids)
-        if not all(Path(self._layout.layer_path(layer)).is_dir() for layer in layers):
-            return None
-        return ImageFacts(
-            id=record["id"],
-            manifest_digest=record["manifest"],
-            config=config,
-            layers=layers,
-            size_bytes=record["size"],
-        )
+    def lease(self) -> AbstractContextManager[None]:
+        """Return a context in which garbage collection takes nothing that is put in, asked for or found."""
+        return self._leases.lease()
 
     async def list(self) -> tuple[ImageFacts, ...]:
         """See Images."""
-        return tuple(self._facts.values())
+        return tuple(entry.facts for entry in self._entries.values())
 
     async def find(self, digest: str) -> ImageFacts | None:
         """See Images."""
-        return next(
-            (facts for facts in self._facts.values() if digest in (facts.id, facts.manifest_digest)), None
+        entry = self.find_entry(digest)
+        return entry.find(digest) if entry is not None else None
+
+    def find_entry(self, digest: str) -> CatalogEntry | None:
+        """Return an image with its documents, by the digest of its configuration or of a manifest."""
+        found = self._entries.get(digest) or next(
+            (entry for entry in self._entries.values() if digest in entry.manifests), None
         )
+        if found is not None:
+            self._leases.touch(found.facts.id)
+        return found
+
+    def read_blob(self, digest: str) -> AsyncIterator[bytes]:
+        """Yield a blob (packed layer, configuration, manifest) exactly as it came. NotFound."""
+        return self.blobs.read(digest)
+
+    async def put_image(self, manifest: bytes, config: bytes) -> ImageFacts:
+        """Record an image whose layers are all there (`layers.put`), in a lease that was open since the first of them.
+
+        Invalid when the documents don't fit one another, Conflict when a layer is missing. The documents are kept byte
+        for byte. Durable when it returns.
+        """
+        manifest_digest, image_id = derive_digest(manifest), derive_digest(config)
+        draft = make_entry({manifest_digest: manifest}, config, 0)
+        with self._leases.lease():
+            layers = [self.layers.find(chain_id) for chain_id in draft.facts.layers]
+            for layer, descriptor in zip(layers, draft.manifests[manifest_digest].layers, strict=True):
+                if layer is None or not self.blobs.has(descriptor.digest):
+                    raise Conflict(
+                        f"layer {descriptor.digest} of the image is not there yet: get the image again"
+                    )
+            size_bytes = sum(layer.size_bytes for layer in layers if layer is not None)
+            async with self._image_turns.taking(image_id):
+                entry = await self._merge(image_id, {manifest_digest: manifest}, config, size_bytes)
+                await self.blobs.write(config)
+                await self.blobs.write(manifest)
+                await in_thread("an image can't be recorded", lambda: self._catalog.write(entry))
+                self._entries[image_id] = entry
+        return entry.facts
+
+    async def _merge(
+        self, image_id: str, manifests: dict[str, bytes], config: bytes, size_bytes: int
+    ) -> CatalogEntry:
+        """Return the entry with the manifests that are known of the image, the new one last."""
+        known = self._entries.get(image_id)
+        earlier = [] if known is None else [digest for digest in known.manifests if digest not in manifests]
+        documents = {digest: await self.blobs.read_whole(digest) for digest in earlier}
+        return make_entry({**documents, **manifests}, config, size_bytes)
 
     async def import_archive(self, path: str, config: ImageConfig) -> ImageFacts:
         """See Images."""
-        partial_path = derive_partial(self._places.layers / "layer")
-        try:
-            await _in_thread("a layer can't be made", lambda: partial_path.mkdir(mode=0o755))
-            unpacked = await self._unpacker.unpack(path, str(partial_path))
-            if not unpacked.entries:
-                raise Invalid(f"{path} is an archive without files: give one of a root file system")
-            async with self._changing:
-                return await _in_thread_to_end(
-                    "the image can't be stored", lambda: self._keep(partial_path, unpacked, config)
-                )
-        finally:
-            await _in_thread("an unfinished layer can't be removed", lambda: remove_tree(partial_path))
-
-    def _keep(self, partial_path: Path, unpacked: Unpacked, config: ImageConfig) -> ImageFacts:
-        """Give the layer its name, then write documents, then the record that makes the image whole."""
-        diff_ids = (unpacked.diff_id,)
-        layers = derive_chain_ids(diff_ids)
-        layer_path = Path(self._layout.layer_path(layers[0]))
-        if not layer_path.is_dir():
-            partial_path.rename(layer_path)
-            sync_directory(layer_path.parent)
-        config_blob = render_config(config, diff_ids)
-        manifest_blob = render_manifest(config_blob, ((unpacked.diff_id, unpacked.size_bytes),))
-        facts = ImageFacts(
-            id=derive_digest(config_blob),
-            manifest_digest=derive_digest(manifest_blob),
-            config=config,
-            layers=layers,
-            size_bytes=unpacked.size_bytes,
-        )
-        write_whole(self._places.blob(facts.id), config_blob)
-        write_whole(self._places.blob(facts.manifest_digest), manifest_blob)
-        record = {"id": facts.id, "manifest": facts.manifest_digest, "size": facts.size_bytes}
-        write_whole(self._places.record(facts.id), json.dumps(record).encode())
-        self._facts[facts.id] = facts
-        return facts
+        return await self._imports.import_file(path, config)
 
     async def import_directory(self, path: str, config: ImageConfig) -> ImageFacts:
         """See Images."""
-        archive_path = derive_partial(self._places.uploads / "archive")
-        try:
-            await self._unpacker.pack(path, str(archive_path))
-            return await self.import_archive(str(archive_path), config)
-        finally:
-            await _in_thread("an archive can't be removed", lambda: archive_path.unlink(missing_ok=True))
+        return await self._imports.import_directory(path, config)
 
     async def receive(self, chunks: AsyncIterator[bytes], config: ImageConfig) -> ImageFacts:
         """Store an archive that comes in pieces; an error that `chunks` raises passes through, nothing is kept."""
-        archive_path = derive_partial(self._places.uploads / "archive")
-        try:
-            await self._spool(chunks, archive_path)
-            return await self.import_archive(str(archive_path), config)
-        finally:
-            await _in_thread("an upload can't be removed", lambda: archive_path.unlink(missing_ok=True))
-
-    async def _spool(self, chunks: AsyncIterator[bytes], path: Path) -> None:
-        with translated("the upload can't be stored"):
-            file = await asyncio.to_thread(path.open, "wb")
-        try:
-            async for chunk in chunks:
-                await _in_thread("the upload can't be stored", lambda data=chunk: file.write(data))  # type: ignore[misc]
-        finally:
-            await _in_thread("the upload can't be stored", file.close)
+        return await self._imports.receive(chunks, config, about="the upload")
 
     async def delete(self, image_id: str, *, keep: frozenset[str]) -> None:
         """See Images."""
-        async with self._changing:
-            facts = self._facts.pop(image_id, None)
-            needed = {layer for other in self._facts.values() for layer in other.layers} | keep
-            await _in_thread("the image can't be removed", lambda: self._remove(image_id, facts, needed))
+        async with self._image_turns.taking(image_id):
+            self._entries.pop(image_id, None)
+            await in_thread("an image can't be removed", lambda: self._catalog.remove(image_id))
+        await self.collect(keep=keep)
 
-    def _remove(self, image_id: str, facts: ImageFacts | None, needed: set[str]) -> None:
-        self._places.record(image_id).unlink(missing_ok=True)
-        self._places.blob(image_id).unlink(missing_ok=True)
-        if facts is None:
-            return
-        self._places.blob(facts.manifest_digest).unlink(missing_ok=True)
-        for layer in facts.layers:
-            layer_path = Path(self._layout.layer_path(layer))
-            if layer not in needed and layer_path.is_dir():
-                leaving_path = derive_partial(layer_path)
-                layer_path.rename(leaving_path)
-                remove_tree(leaving_path)
+    async def collect(self, *, keep: frozenset[str]) -> Reclaimed:
+        """Remove layers and blobs that no image has, no lease counts on and `keep` does not name.
 
+        Each is looked at and struck off without a pause in between: whoever asks later finds it missing and brings it.
+        """
+        layers: list[str] = []
+        blobs: list[str] = []
+        size_bytes = 0
+        for facts in self.layers.list():
+            if not self._is_needed(facts.chain_id, keep):
+                layers.append(facts.chain_id)
+                size_bytes += await self.layers.remove(facts.chain_id)
+        for digest in self.blobs.list():
+            if not self._is_needed(digest, keep):
+                blobs.append(digest)
+                size_bytes += await self.blobs.remove(digest)
+        return Reclaimed(layers=tuple(layers), blobs=tuple(blobs), size_bytes=size_bytes)
 
-async def _in_thread(about: str, body: Callable[[], Result]) -> Result:
-    with translated(about):
-        return await asyncio.to_thread(body)
-
-
-async def _in_thread_to_end(about: str, body: Callable[[], Result]) -> Result:
-    """As `_in_thread`, but a caller that is cancelled waits for the end first: nothing is cleared away under the body."""
-    future = asyncio.get_running_loop().run_in_executor(None, body)
-    with translated(about):
-        try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            await asyncio.wait([future])
-            raise
+    def _is_needed(self, digest: str, keep: frozenset[str]) -> bool:
+        return (
+            digest in keep
+            or self._leases.protects(digest)
+            or any(digest in entry.contents for entry in self._entries.values())
+        )

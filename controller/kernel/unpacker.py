@@ -1,38 +1,68 @@
 """Takes archives apart in a child that is confined to the directory they go to: `ChrootUnpacker(runner=...)`."""
 
+import asyncio
+import contextlib
+import fcntl
 import json
+import os
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from controller.errors import Damaged, Exhausted, Invalid, NotFound, Refused
-from controller.kernel.subprocesses import Completed, Runner
+from controller.kernel.subprocesses import Runner, Stdio, describe_code
+from controller.kernel.translation import translated
 from controller.ports import Unpacked
 
 _CHILD = "controller.kernel.unpack_child"
 _TIMEOUT_S = 3600.0
+_PIPE_BYTES = 1 << 20
+"""The most that an unprivileged process may ask for (/proc/sys/fs/pipe-max-size)."""
 _ERRORS = {"invalid": Invalid, "exhausted": Exhausted, "refused": Refused}
 
 
 class ChrootUnpacker:
     """Implements `controller.ports.Unpacker`.
 
-    The child changes its root to the target directory before it reads the first entry, so that no name in the archive
+    The child changes its root to the target directory before it reads the first byte, so that no name in the archive
     can mean anything outside of it.
     """
 
     def __init__(self, *, runner: Runner) -> None:
         self._runner = runner
 
-    async def unpack(self, archive_path: str, target_path: str) -> Unpacked:
+    @contextlib.asynccontextmanager
+    async def unpacking(self, target_path: str, *, about: str) -> AsyncIterator["PipedUnpacking"]:
         """See Unpacker."""
-        if not Path(archive_path).is_file():  # noqa: ASYNC240  a single stat
-            raise NotFound(f"archive {archive_path} does not exist")
-        completed = await self._runner.capture(
-            sys.executable, "-I", "-m", _CHILD, archive_path, target_path, timeout_s=_TIMEOUT_S
-        )
-        answer = _read_answer(completed, archive_path)
-        return Unpacked(diff_id=answer["diff_id"], size_bytes=answer["size"], entries=answer["entries"])
+        with contextlib.ExitStack() as opened:
+            with translated(about):
+                read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
+                read_end = opened.enter_context(os.fdopen(read_fd, "rb", buffering=0))
+                write_end = opened.enter_context(os.fdopen(write_fd, "wb", buffering=0))
+                fcntl.fcntl(write_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+                os.set_blocking(write_fd, False)
+            child = _UnpackChild(self._runner, read_fd, target_path, about)
+            read_end.close()
+            unpacking = PipedUnpacking(child, write_end)
+            try:
+                yield unpacking
+            finally:
+                await unpacking.give_up()
+
+    async def unpack_file(self, archive_path: str, target_path: str, *, about: str) -> Unpacked:
+        """See Unpacker."""
+        try:
+            archive_fd = os.open(archive_path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            raise NotFound(f"archive {archive_path} does not exist") from error
+        except OSError as error:
+            raise Refused(f"archive {archive_path} can't be read: {error.strerror}") from error
+        try:
+            child = _UnpackChild(self._runner, archive_fd, target_path, about)
+        finally:
+            os.close(archive_fd)
+        return await child.read_answer()
 
     async def pack(self, directory_path: str, archive_path: str) -> None:
         """See Unpacker."""
@@ -44,12 +74,88 @@ class ChrootUnpacker:
         )
 
 
-def _read_answer(completed: Completed, archive_path: str) -> dict[str, Any]:
+class _UnpackChild:
+    """The child, from its start to its answer, which `read_answer` has to be called for exactly once."""
+
+    def __init__(self, runner: Runner, stdin_fd: int, target_path: str, about: str) -> None:
+        self._about = about
+        self._answer = os.fdopen(os.memfd_create("answer"), "rb")
+        answer_fd = self._answer.fileno()
+        self._child = runner.spawn(
+            sys.executable,
+            "-I",
+            "-m",
+            _CHILD,
+            target_path,
+            stdio=Stdio(stdin=stdin_fd, stdout=answer_fd, stderr=answer_fd),
+        )
+
+    async def read_answer(self) -> Unpacked:
+        """Wait for the end and return what the archive came to; the child is killed when the caller is cancelled."""
+        with self._answer:
+            code = await self._child.wait()
+            self._answer.seek(0)
+            text = self._answer.read().decode(errors="replace")
+        lines = text.strip().splitlines() or [describe_code(code)]
+        try:
+            answer: dict[str, Any] = json.loads(lines[-1])
+        except ValueError as error:
+            raise Refused(f"{self._about} can't be unpacked: {lines[-1]}") from error
+        if "error" in answer:
+            raise _ERRORS.get(answer["error"], Damaged)(f"{self._about} {answer['message']}")
+        return Unpacked(
+            diff_id=answer["diff_id"],
+            size_bytes=answer["size"],
+            entries=answer["entries"],
+            ended=answer["ended"],
+        )
+
+    def kill(self) -> None:
+        """Make the end come at once; `read_answer` still has to be called."""
+        self._child.kill()
+
+
+class PipedUnpacking:
+    """Implements `controller.ports.Unpacking`: a child that reads a pipe."""
+
+    def __init__(self, child: _UnpackChild, write_end: IO[bytes]) -> None:
+        self._child = child
+        self._write_end = write_end
+        self._answered = False
+
+    async def feed(self, chunk: bytes) -> None:
+        """See Unpacking."""
+        rest = memoryview(chunk)
+        while rest:
+            try:
+                rest = rest[os.write(self._write_end.fileno(), rest) :]
+            except BlockingIOError:
+                await _wait_writable(self._write_end.fileno())
+            except BrokenPipeError:
+                await self.finish()
+                raise Refused("an archive's unpacker ended before the archive did") from None
+
+    async def finish(self) -> Unpacked:
+        """See Unpacking."""
+        self._write_end.close()
+        self._answered = True
+        return await self._child.read_answer()
+
+    async def give_up(self) -> None:
+        """End the child if its answer was not asked for."""
+        self._write_end.close()
+        if not self._answered:
+            self._answered = True
+            self._child.kill()
+            with contextlib.suppress(Refused, Invalid, Exhausted, Damaged):
+                await self._child.read_answer()
+
+
+async def _wait_writable(fd: int) -> None:
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_writer(fd, lambda: None if ready.done() else ready.set_result(None))
     try:
-        answer: dict[str, Any] = json.loads(completed.stdout)
-    except ValueError as error:
-        detail = completed.stderr.strip().splitlines()[-1:] or [f"exit code {completed.code}"]
-        raise Refused(f"{archive_path} can't be unpacked: {detail[0]}") from error
-    if "error" in answer:
-        raise _ERRORS.get(answer["error"], Damaged)(f"{archive_path}: {answer['message']}")
-    return answer
+        await ready
+    finally:
+        loop.remove_writer(fd)

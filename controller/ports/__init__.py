@@ -22,7 +22,7 @@ from controller.ports.network import Attachments, Bridges, Firewall, NameServer,
 from controller.ports.processes import Freezer, Limits, Processes, Roots
 from controller.ports.sessions import ExecWant, Gate, LogLine, Session, Sessions, Stream
 from controller.ports.state import Committed, DesiredState, EventFeed, StateStore
-from controller.ports.storage import Images, Unpacked, Unpacker, VolumeDirectories
+from controller.ports.storage import Images, Unpacked, Unpacker, Unpacking, VolumeDirectories
 
 __all__ = [
     "Attachments",
@@ -57,5 +57,6 @@ __all__ = [
     "Stream",
     "Unpacked",
     "Unpacker",
+    "Unpacking",
     "VolumeDirectories",
 ]

@@ -1,5 +1,6 @@
 """Volumes and images."""
 
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,23 +60,46 @@ class Images(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unpacked:
-    """What an archive turned out to be: digest of the uncompressed tar, bytes of all files, number of entries."""
+    """What an archive turned out to be: digest of the uncompressed tar, bytes of all files, number of entries.
+
+    `ended` tells whether the archive had its end mark with nothing behind it; without, it may have been cut off.
+    """
 
     diff_id: str
     size_bytes: int
     entries: int
+    ended: bool
+
+
+class Unpacking(Protocol):
+    """An archive that is being unpacked while it comes in."""
+
+    async def feed(self, chunk: bytes) -> None:
+        """Give the next piece; waits while the unpacker is behind. Raises what `finish` would as soon as it is known."""
+        ...
+
+    async def finish(self) -> Unpacked:
+        """Say that the archive is whole, and wait until everything is unpacked and durable.
+
+        Invalid when it is no archive, is cut off or is hostile, Exhausted when the disk is full.
+        """
+        ...
 
 
 class Unpacker(Protocol):
-    """Takes archives apart, confined to the directory that they go to."""
+    """Takes archives apart, confined to the directory that they go to.
 
-    async def unpack(self, archive_path: str, target_path: str) -> Unpacked:
-        """Unpack a tar archive (plain, gzip, bzip2 or xz) into an empty directory, whole and durable.
+    Archives are tar, plain or compressed by gzip, zstd, bzip2 or xz, told by their first bytes. Owners, modes, times,
+    links, holes, extended attributes, fifos and devices are kept; whiteouts become those of overlayfs. After an error
+    the directory is to be thrown away. `about` names the archive in errors.
+    """
 
-        Owners, modes, times, links, extended attributes, fifos and devices are kept. NotFound when there is no such
-        archive, Invalid when it is none or is hostile, Exhausted when the disk is full; the directory is then to be
-        thrown away.
-        """
+    def unpacking(self, target_path: str, *, about: str) -> AbstractAsyncContextManager[Unpacking]:
+        """Unpack what is fed into an empty directory; leaving the block before `finish` gives up."""
+        ...
+
+    async def unpack_file(self, archive_path: str, target_path: str, *, about: str) -> Unpacked:
+        """Unpack a file into an empty directory, as `Unpacking.finish` does. NotFound when there is no such file."""
         ...
 
     async def pack(self, directory_path: str, archive_path: str) -> None:

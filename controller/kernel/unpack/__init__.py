@@ -1,0 +1,8 @@
+"""What the child of `unpacker` is made of; it imports nothing else of hold, so that it starts fast.
+
+streams   decompression, digest and limits, each in a thread of its own
+tar       headers of entries: ustar, pax, GNU
+sparse    maps of files with holes
+extract   entries become files below the process' root directory
+whiteouts what a layer removes of those below it
+"""
