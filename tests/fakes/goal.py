@@ -89,6 +89,14 @@ def _check_container(
         yield from _check_process(container, world)
         yield from _check_limits(container, world)
         yield from _check_links(container, snapshot, world)
+        yield from _check_volumes(container, snapshot, world)
+
+
+def _check_volumes(container: Container, snapshot: Snapshot, world: FakeWorld) -> Iterator[str]:
+    for mount in container.spec.mounts:
+        volume = snapshot.get(Key("Volume", mount.source))
+        if volume is not None and not world.volumes.get(Uid(volume.metadata.uid or "")):
+            yield f"{container.metadata.name} runs on the volume {mount.source}, which was never filled"
 
 
 def _check_stopped(container: Container, world: FakeWorld) -> Iterator[str]:
