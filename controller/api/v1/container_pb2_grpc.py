@@ -79,6 +79,46 @@ class ContainerServiceStub:
                 request_serializer=controller_dot_api_dot_v1_dot_container__pb2.WaitRequest.SerializeToString,
                 response_deserializer=controller_dot_api_dot_v1_dot_container__pb2.WaitResponse.FromString,
                 _registered_method=True)
+        self.Archive = channel.unary_stream(
+                '/hold.v1.ContainerService/Archive',
+                request_serializer=controller_dot_api_dot_v1_dot_container__pb2.ArchiveRequest.SerializeToString,
+                response_deserializer=controller_dot_api_dot_v1_dot_container__pb2.ArchiveResponse.FromString,
+                _registered_method=True)
+        self.PutArchive = channel.stream_unary(
+                '/hold.v1.ContainerService/PutArchive',
+                request_serializer=controller_dot_api_dot_v1_dot_container__pb2.PutArchiveRequest.SerializeToString,
+                response_deserializer=controller_dot_api_dot_v1_dot_container__pb2.PutArchiveResponse.FromString,
+                _registered_method=True)
+        self.Diff = channel.unary_unary(
+                '/hold.v1.ContainerService/Diff',
+                request_serializer=controller_dot_api_dot_v1_dot_container__pb2.DiffRequest.SerializeToString,
+                response_deserializer=controller_dot_api_dot_v1_dot_container__pb2.DiffResponse.FromString,
+                _registered_method=True)
+        self.Export = channel.unary_stream(
+                '/hold.v1.ContainerService/Export',
+                request_serializer=controller_dot_api_dot_v1_dot_container__pb2.ExportRequest.SerializeToString,
+                response_deserializer=controller_dot_api_dot_v1_dot_container__pb2.ExportResponse.FromString,
+                _registered_method=True)
+        self.Commit = channel.unary_unary(
+                '/hold.v1.ContainerService/Commit',
+                request_serializer=controller_dot_api_dot_v1_dot_container__pb2.CommitRequest.SerializeToString,
+                response_deserializer=controller_dot_api_dot_v1_dot_container__pb2.CommitResponse.FromString,
+                _registered_method=True)
+        self.Measure = channel.unary_unary(
+                '/hold.v1.ContainerService/Measure',
+                request_serializer=controller_dot_api_dot_v1_dot_container__pb2.MeasureRequest.SerializeToString,
+                response_deserializer=controller_dot_api_dot_v1_dot_container__pb2.MeasureResponse.FromString,
+                _registered_method=True)
+        self.Stats = channel.unary_stream(
+                '/hold.v1.ContainerService/Stats',
+                request_serializer=controller_dot_api_dot_v1_dot_container__pb2.StatsRequest.SerializeToString,
+                response_deserializer=controller_dot_api_dot_v1_dot_container__pb2.StatsResponse.FromString,
+                _registered_method=True)
+        self.Top = channel.unary_unary(
+                '/hold.v1.ContainerService/Top',
+                request_serializer=controller_dot_api_dot_v1_dot_container__pb2.TopRequest.SerializeToString,
+                response_deserializer=controller_dot_api_dot_v1_dot_container__pb2.TopResponse.FromString,
+                _registered_method=True)
 
 
 class ContainerServiceServicer:
@@ -146,6 +186,62 @@ class ContainerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Archive(self, request, context):
+        """Reads what is at a path of a container: first what it is, then a tar stream whose entries begin with its name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutArchive(self, request_iterator, context):
+        """Unpacks a tar stream in a container by Docker's rules for `cp`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Diff(self, request, context):
+        """What a container changed of its image's files.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Export(self, request, context):
+        """Reads all files of a container, without those of volumes, as a tar stream.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Commit(self, request, context):
+        """Makes an image of a container: its image's layers, and its changes as one more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Measure(self, request, context):
+        """How large writable layers are.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Stats(self, request, context):
+        """What containers use, once a second; all of one moment in each answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Top(self, request, context):
+        """The processes in a container, as ps shows them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ContainerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -193,6 +289,46 @@ def add_ContainerServiceServicer_to_server(servicer, server):
                     servicer.Wait,
                     request_deserializer=controller_dot_api_dot_v1_dot_container__pb2.WaitRequest.FromString,
                     response_serializer=controller_dot_api_dot_v1_dot_container__pb2.WaitResponse.SerializeToString,
+            ),
+            'Archive': grpc.unary_stream_rpc_method_handler(
+                    servicer.Archive,
+                    request_deserializer=controller_dot_api_dot_v1_dot_container__pb2.ArchiveRequest.FromString,
+                    response_serializer=controller_dot_api_dot_v1_dot_container__pb2.ArchiveResponse.SerializeToString,
+            ),
+            'PutArchive': grpc.stream_unary_rpc_method_handler(
+                    servicer.PutArchive,
+                    request_deserializer=controller_dot_api_dot_v1_dot_container__pb2.PutArchiveRequest.FromString,
+                    response_serializer=controller_dot_api_dot_v1_dot_container__pb2.PutArchiveResponse.SerializeToString,
+            ),
+            'Diff': grpc.unary_unary_rpc_method_handler(
+                    servicer.Diff,
+                    request_deserializer=controller_dot_api_dot_v1_dot_container__pb2.DiffRequest.FromString,
+                    response_serializer=controller_dot_api_dot_v1_dot_container__pb2.DiffResponse.SerializeToString,
+            ),
+            'Export': grpc.unary_stream_rpc_method_handler(
+                    servicer.Export,
+                    request_deserializer=controller_dot_api_dot_v1_dot_container__pb2.ExportRequest.FromString,
+                    response_serializer=controller_dot_api_dot_v1_dot_container__pb2.ExportResponse.SerializeToString,
+            ),
+            'Commit': grpc.unary_unary_rpc_method_handler(
+                    servicer.Commit,
+                    request_deserializer=controller_dot_api_dot_v1_dot_container__pb2.CommitRequest.FromString,
+                    response_serializer=controller_dot_api_dot_v1_dot_container__pb2.CommitResponse.SerializeToString,
+            ),
+            'Measure': grpc.unary_unary_rpc_method_handler(
+                    servicer.Measure,
+                    request_deserializer=controller_dot_api_dot_v1_dot_container__pb2.MeasureRequest.FromString,
+                    response_serializer=controller_dot_api_dot_v1_dot_container__pb2.MeasureResponse.SerializeToString,
+            ),
+            'Stats': grpc.unary_stream_rpc_method_handler(
+                    servicer.Stats,
+                    request_deserializer=controller_dot_api_dot_v1_dot_container__pb2.StatsRequest.FromString,
+                    response_serializer=controller_dot_api_dot_v1_dot_container__pb2.StatsResponse.SerializeToString,
+            ),
+            'Top': grpc.unary_unary_rpc_method_handler(
+                    servicer.Top,
+                    request_deserializer=controller_dot_api_dot_v1_dot_container__pb2.TopRequest.FromString,
+                    response_serializer=controller_dot_api_dot_v1_dot_container__pb2.TopResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -438,6 +574,222 @@ class ContainerService:
             '/hold.v1.ContainerService/Wait',
             controller_dot_api_dot_v1_dot_container__pb2.WaitRequest.SerializeToString,
             controller_dot_api_dot_v1_dot_container__pb2.WaitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Archive(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/hold.v1.ContainerService/Archive',
+            controller_dot_api_dot_v1_dot_container__pb2.ArchiveRequest.SerializeToString,
+            controller_dot_api_dot_v1_dot_container__pb2.ArchiveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutArchive(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/hold.v1.ContainerService/PutArchive',
+            controller_dot_api_dot_v1_dot_container__pb2.PutArchiveRequest.SerializeToString,
+            controller_dot_api_dot_v1_dot_container__pb2.PutArchiveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Diff(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hold.v1.ContainerService/Diff',
+            controller_dot_api_dot_v1_dot_container__pb2.DiffRequest.SerializeToString,
+            controller_dot_api_dot_v1_dot_container__pb2.DiffResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Export(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/hold.v1.ContainerService/Export',
+            controller_dot_api_dot_v1_dot_container__pb2.ExportRequest.SerializeToString,
+            controller_dot_api_dot_v1_dot_container__pb2.ExportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Commit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hold.v1.ContainerService/Commit',
+            controller_dot_api_dot_v1_dot_container__pb2.CommitRequest.SerializeToString,
+            controller_dot_api_dot_v1_dot_container__pb2.CommitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Measure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hold.v1.ContainerService/Measure',
+            controller_dot_api_dot_v1_dot_container__pb2.MeasureRequest.SerializeToString,
+            controller_dot_api_dot_v1_dot_container__pb2.MeasureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Stats(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/hold.v1.ContainerService/Stats',
+            controller_dot_api_dot_v1_dot_container__pb2.StatsRequest.SerializeToString,
+            controller_dot_api_dot_v1_dot_container__pb2.StatsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Top(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hold.v1.ContainerService/Top',
+            controller_dot_api_dot_v1_dot_container__pb2.TopRequest.SerializeToString,
+            controller_dot_api_dot_v1_dot_container__pb2.TopResponse.FromString,
             options,
             channel_credentials,
             insecure,

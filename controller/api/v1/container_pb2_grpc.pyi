@@ -48,6 +48,22 @@ class ContainerServiceStub:
     """Sends a signal to the container's first process."""
     Wait: _grpc.UnaryUnaryMultiCallable[_container_pb2.WaitRequest, _container_pb2.WaitResponse]
     """Answers when the container's process has ended."""
+    Archive: _grpc.UnaryStreamMultiCallable[_container_pb2.ArchiveRequest, _container_pb2.ArchiveResponse]
+    """Reads what is at a path of a container: first what it is, then a tar stream whose entries begin with its name."""
+    PutArchive: _grpc.StreamUnaryMultiCallable[_container_pb2.PutArchiveRequest, _container_pb2.PutArchiveResponse]
+    """Unpacks a tar stream in a container by Docker's rules for `cp`."""
+    Diff: _grpc.UnaryUnaryMultiCallable[_container_pb2.DiffRequest, _container_pb2.DiffResponse]
+    """What a container changed of its image's files."""
+    Export: _grpc.UnaryStreamMultiCallable[_container_pb2.ExportRequest, _container_pb2.ExportResponse]
+    """Reads all files of a container, without those of volumes, as a tar stream."""
+    Commit: _grpc.UnaryUnaryMultiCallable[_container_pb2.CommitRequest, _container_pb2.CommitResponse]
+    """Makes an image of a container: its image's layers, and its changes as one more."""
+    Measure: _grpc.UnaryUnaryMultiCallable[_container_pb2.MeasureRequest, _container_pb2.MeasureResponse]
+    """How large writable layers are."""
+    Stats: _grpc.UnaryStreamMultiCallable[_container_pb2.StatsRequest, _container_pb2.StatsResponse]
+    """What containers use, once a second; all of one moment in each answer."""
+    Top: _grpc.UnaryUnaryMultiCallable[_container_pb2.TopRequest, _container_pb2.TopResponse]
+    """The processes in a container, as ps shows them."""
 
 @_typing.type_check_only
 class ContainerServiceAsyncStub(ContainerServiceStub):
@@ -69,6 +85,22 @@ class ContainerServiceAsyncStub(ContainerServiceStub):
     """Sends a signal to the container's first process."""
     Wait: _aio.UnaryUnaryMultiCallable[_container_pb2.WaitRequest, _container_pb2.WaitResponse]  # type: ignore[assignment]
     """Answers when the container's process has ended."""
+    Archive: _aio.UnaryStreamMultiCallable[_container_pb2.ArchiveRequest, _container_pb2.ArchiveResponse]  # type: ignore[assignment]
+    """Reads what is at a path of a container: first what it is, then a tar stream whose entries begin with its name."""
+    PutArchive: _aio.StreamUnaryMultiCallable[_container_pb2.PutArchiveRequest, _container_pb2.PutArchiveResponse]  # type: ignore[assignment]
+    """Unpacks a tar stream in a container by Docker's rules for `cp`."""
+    Diff: _aio.UnaryUnaryMultiCallable[_container_pb2.DiffRequest, _container_pb2.DiffResponse]  # type: ignore[assignment]
+    """What a container changed of its image's files."""
+    Export: _aio.UnaryStreamMultiCallable[_container_pb2.ExportRequest, _container_pb2.ExportResponse]  # type: ignore[assignment]
+    """Reads all files of a container, without those of volumes, as a tar stream."""
+    Commit: _aio.UnaryUnaryMultiCallable[_container_pb2.CommitRequest, _container_pb2.CommitResponse]  # type: ignore[assignment]
+    """Makes an image of a container: its image's layers, and its changes as one more."""
+    Measure: _aio.UnaryUnaryMultiCallable[_container_pb2.MeasureRequest, _container_pb2.MeasureResponse]  # type: ignore[assignment]
+    """How large writable layers are."""
+    Stats: _aio.UnaryStreamMultiCallable[_container_pb2.StatsRequest, _container_pb2.StatsResponse]  # type: ignore[assignment]
+    """What containers use, once a second; all of one moment in each answer."""
+    Top: _aio.UnaryUnaryMultiCallable[_container_pb2.TopRequest, _container_pb2.TopResponse]  # type: ignore[assignment]
+    """The processes in a container, as ps shows them."""
 
 class ContainerServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -141,5 +173,69 @@ class ContainerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_container_pb2.WaitResponse, _abc.Awaitable[_container_pb2.WaitResponse]]:
         """Answers when the container's process has ended."""
+
+    @_abc_1.abstractmethod
+    def Archive(
+        self,
+        request: _container_pb2.ArchiveRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_container_pb2.ArchiveResponse], _abc.AsyncIterator[_container_pb2.ArchiveResponse]]:
+        """Reads what is at a path of a container: first what it is, then a tar stream whose entries begin with its name."""
+
+    @_abc_1.abstractmethod
+    def PutArchive(
+        self,
+        request_iterator: _MaybeAsyncIterator[_container_pb2.PutArchiveRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_container_pb2.PutArchiveResponse, _abc.Awaitable[_container_pb2.PutArchiveResponse]]:
+        """Unpacks a tar stream in a container by Docker's rules for `cp`."""
+
+    @_abc_1.abstractmethod
+    def Diff(
+        self,
+        request: _container_pb2.DiffRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_container_pb2.DiffResponse, _abc.Awaitable[_container_pb2.DiffResponse]]:
+        """What a container changed of its image's files."""
+
+    @_abc_1.abstractmethod
+    def Export(
+        self,
+        request: _container_pb2.ExportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_container_pb2.ExportResponse], _abc.AsyncIterator[_container_pb2.ExportResponse]]:
+        """Reads all files of a container, without those of volumes, as a tar stream."""
+
+    @_abc_1.abstractmethod
+    def Commit(
+        self,
+        request: _container_pb2.CommitRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_container_pb2.CommitResponse, _abc.Awaitable[_container_pb2.CommitResponse]]:
+        """Makes an image of a container: its image's layers, and its changes as one more."""
+
+    @_abc_1.abstractmethod
+    def Measure(
+        self,
+        request: _container_pb2.MeasureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_container_pb2.MeasureResponse, _abc.Awaitable[_container_pb2.MeasureResponse]]:
+        """How large writable layers are."""
+
+    @_abc_1.abstractmethod
+    def Stats(
+        self,
+        request: _container_pb2.StatsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_container_pb2.StatsResponse], _abc.AsyncIterator[_container_pb2.StatsResponse]]:
+        """What containers use, once a second; all of one moment in each answer."""
+
+    @_abc_1.abstractmethod
+    def Top(
+        self,
+        request: _container_pb2.TopRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_container_pb2.TopResponse, _abc.Awaitable[_container_pb2.TopResponse]]:
+        """The processes in a container, as ps shows them."""
 
 def add_ContainerServiceServicer_to_server(servicer: ContainerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
