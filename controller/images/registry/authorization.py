@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 from controller.errors import Refused
 from controller.images.registry.challenge import Challenge
-from controller.images.registry.transport import Response
+from controller.images.registry.messages import Response
 from controller.model.registries import Credential
 
 _MOST_TOKEN_BYTES = 1 << 20

@@ -2,8 +2,7 @@
 
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -11,41 +10,15 @@ import aiohttp
 import yarl
 
 from controller.images.registry.back_off import Patience
+from controller.images.registry.messages import Broken, CantConnect, Request, Untrusted
 from controller.images.registry.proxies import Proxies
 
 _READ_BYTES = 1 << 18
 _USER_AGENT = "hold"
 
 
-class TransportError(Exception):
-    """A request did not come to its end; the text says why, without the address."""
-
-
-class CantConnect(TransportError):
-    """Nothing of the request has reached the server."""
-
-
-class Untrusted(CantConnect):
-    """The server's certificate is not vouched for."""
-
-
-class Broken(TransportError):
-    """The connection broke, fell silent, or what came over it was not HTTP."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What is asked of a server. `context` is for https. A body in pieces needs Content-Length among the headers."""
-
-    method: str
-    url: str
-    context: ssl.SSLContext | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | AsyncIterator[bytes] | None = field(default=None, repr=False)
-
-
-class Response:
-    """A server's answer. Names of headers are in lower case; of several with one name the last is in `headers`."""
+class HttpResponse:
+    """Implements `messages.Response`."""
 
     def __init__(self, answer: aiohttp.ClientResponse, url: str) -> None:
         self._answer = answer
@@ -54,11 +27,11 @@ class Response:
         self.headers = {name.lower(): value for name, value in answer.headers.items()}
 
     def list_values(self, name: str) -> list[str]:
-        """Return every header of the name."""
+        """See Response."""
         return self._answer.headers.getall(name, [])
 
     async def read_up_to(self, limit_bytes: int) -> bytes:
-        """Return the body, or its first `limit_bytes` + 1 bytes when it is longer. Broken."""
+        """See Response."""
         content = bytearray()
         async for chunk in self.chunks():
             content += chunk
@@ -66,15 +39,15 @@ class Response:
                 return bytes(content[: limit_bytes + 1])
         return bytes(content)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes, uncompressed as sent. Broken."""
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        """See Response."""
         with _translated():
             async for chunk in self._answer.content.iter_any():
                 yield chunk
 
 
 class Transport:
-    """Sends requests, over kept connections, until it is closed; redirects are answers like others."""
+    """Implements `messages.Sender` over kept connections, until it is closed."""
 
     def __init__(self, *, patience: Patience, proxies: Proxies) -> None:
         self._proxies = proxies
@@ -83,7 +56,7 @@ class Transport:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             read_bufsize=_READ_BYTES,
-            headers={"User-Agent": _USER_AGENT},
+            headers={"User-Agent": _USER_AGENT, "Accept-Encoding": "identity"},
             timeout=aiohttp.ClientTimeout(
                 total=None, sock_connect=patience.connect_s, sock_read=patience.silence_s
             ),
@@ -96,8 +69,8 @@ class Transport:
         await self._session.close()
 
     @contextlib.asynccontextmanager
-    async def send(self, request: Request) -> AsyncIterator[Response]:
-        """Send a request; the block reads the answer. CantConnect, Untrusted, Broken."""
+    async def send(self, request: Request) -> AsyncIterator[HttpResponse]:
+        """See Sender."""
         with _translated():
             answer = await self._session.request(
                 request.method,
@@ -109,7 +82,7 @@ class Transport:
                 ssl=request.context if urlsplit(request.url).scheme == "https" and request.context else True,
             )
         try:
-            yield Response(answer, request.url)
+            yield HttpResponse(answer, request.url)
         finally:
             answer.release()
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from controller.errors import Invalid
-from controller.images.registry.endpoints import Registries
+from controller.images.registry.endpoints import Registries, is_insecure
 
 
 class Trust:
@@ -20,6 +20,10 @@ class Trust:
         self._directories = tuple(map(Path, directories))
         self._registries = registries
         self._contexts: dict[tuple[str, bool], ssl.SSLContext] = {}
+
+    def is_verified(self, host: str) -> bool:
+        """Tell whether somebody has to vouch for `HOST[:PORT]`."""
+        return not is_insecure(host, self._registries)
 
     async def find_context(self, host: str, *, verified: bool) -> ssl.SSLContext:
         """Return the context for `HOST[:PORT]`; Invalid when a certificate in its directory can't be used."""

@@ -1,0 +1,74 @@
+"""The door of the package: a repository opened for reading or for writing, for the length of a block."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from controller.images.registry.back_off import Patience
+from controller.images.registry.endpoints import Endpoint, Registries, list_endpoints
+from controller.images.registry.keys import KeyFile
+from controller.images.registry.origin import Origin, Wire
+from controller.images.registry.proxies import Proxies
+from controller.images.registry.repository import Repository
+from controller.images.registry.trust import Trust
+from controller.model.image_reference import ImageReference
+from controller.model.registries import Credential
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryOptions:
+    """How registries are spoken to. `environment` names proxies, `keys_path` is a configuration file of Docker."""
+
+    registries: Registries
+    certificate_directories: tuple[str, ...]
+    keys_path: str
+    patience: Patience
+    environment: Mapping[str, str] = field(repr=False)
+
+
+class RegistryClient:
+    """Opens repositories. What is kept between requests ends with the block."""
+
+    def __init__(self, options: RegistryOptions, *, now: Callable[[], datetime]) -> None:
+        self._options = options
+        self._now = now
+        self._keys = KeyFile(options.keys_path)
+
+    @contextlib.asynccontextmanager
+    async def reading(
+        self, reference: ImageReference, credential: Credential | None
+    ) -> AsyncIterator[Repository]:
+        """Open a reference's repository, its mirrors first. Without a credential the daemon's own logins are used."""
+        async with self._opening(reference, credential, mirrors=True) as origins:
+            yield Repository(path=reference.repository, origins=origins)
+
+    @contextlib.asynccontextmanager
+    async def _opening(
+        self, reference: ImageReference, credential: Credential | None, *, mirrors: bool
+    ) -> AsyncIterator[list[Origin]]:
+        # The HTTP library costs time and memory that a daemon which never pulls does not need.
+        from controller.images.registry.transport import Transport
+
+        options = self._options
+        endpoints = list_endpoints(reference.registry, options.registries, mirrors=mirrors)
+        trust = Trust(directories=options.certificate_directories, registries=options.registries)
+        async with Transport(patience=options.patience, proxies=Proxies(options.environment)) as transport:
+            wire = Wire(sender=transport, trust=trust, patience=options.patience, now=self._now)
+            yield [
+                Origin(
+                    endpoint=endpoint,
+                    credential=await self._find_credential(endpoint, reference, credential),
+                    wire=wire,
+                    alone=endpoint is endpoints[-1],
+                )
+                for endpoint in endpoints
+            ]
+
+    async def _find_credential(
+        self, endpoint: Endpoint, reference: ImageReference, credential: Credential | None
+    ) -> Credential:
+        """Return who we are to an endpoint; what was handed over is for the reference's own registry alone."""
+        if credential is None:
+            return await self._keys.find(endpoint.registry)
+        return credential if endpoint.registry == reference.registry else Credential()
