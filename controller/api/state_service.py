@@ -67,7 +67,7 @@ class StateService(state_pb2_grpc.StateServiceServicer):
                 create_volumes=request.create_volumes,
             )
             if request.dry_run:
-                decision = (await self._gate.prepare(batch))(self._gate.store.snapshot())
+                decision = await self._gate.foresee(batch)
                 return state_pb2.ApplyResponse(
                     revision=self._gate.store.revision(), outcomes=map(convert_outcome, decision.outcomes)
                 )
@@ -88,7 +88,7 @@ class StateService(state_pb2_grpc.StateServiceServicer):
                 prune=request.prune,
                 deletions=tuple(map(read_key, request.deletions)),
             )
-            decision = (await self._gate.prepare(batch))(self._gate.store.snapshot())
+            decision = await self._gate.foresee(batch)
             actions = await self._parts.forecaster.forecast(decision)
             return state_pb2.PlanResponse(
                 outcomes=map(convert_outcome, decision.outcomes),

@@ -136,3 +136,28 @@ def test_rollback_returns_to_the_spec_before(changing: Machine) -> None:
     wait_for(lambda: _is_settled(changing), "the rollback")
     assert changing.get("container", "changing")["spec"]["environment"] == {"MODE": "live"}
     assert "MODE=live" in changing.succeed("exec", "changing", "env")
+
+
+def test_apply_makes_the_very_links_that_the_plan_named(machine: Machine) -> None:
+    document = json.dumps(
+        {
+            "kind": "List",
+            "items": [
+                {"apiVersion": "hold/v1", "kind": "Network", "metadata": {"name": "foreseen"}},
+                {
+                    "apiVersion": "hold/v1",
+                    "kind": "Container",
+                    "metadata": {"name": "foreseen"},
+                    "spec": {"image": "box:1", "command": ["sleep", "1000"], "networks": ["foreseen"]},
+                },
+            ],
+        }
+    )
+    plan = machine.succeed("plan", "-f", "-", stdin=document)
+    machine.succeed("apply", "-f", "-", stdin=document)
+    machine.succeed("wait", "--for=condition=Ready", "container/foreseen", "--timeout=60s")
+    attachment = machine.get("container", "foreseen")["status"]["networks"][0]
+    assert machine.get("network", "foreseen")["status"]["bridge"] in plan
+    assert attachment["mac"] in plan
+    assert attachment["ipv4"] in plan
+    machine.succeed("delete", "-f", "-", "--grace-period", "0", stdin=document)

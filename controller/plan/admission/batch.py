@@ -28,7 +28,7 @@ class HostNeed(StrEnum):
 class AdmissionContext:
     """What is true outside the store when a batch is decided.
 
-    `host` has what `derive_host_need` names, at least. `now` becomes the creation time of new objects. `seed` is fresh random text, never used for two batches: the uids of
+    `host` has what `derive_host_need` names, at least. `now` becomes the creation time of new objects. `seed` is random text, never used for two batches that are written: the uids of
     new objects derive from it. `pool` is where subnets of networks without one come from.
     """
 
