@@ -4,6 +4,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -30,19 +31,32 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "root" / "hold.db"
 
 
-def test_migrated_tables_are_those_of_the_code(path: Path) -> None:
-    open_current(path)
-    engine = create_engine(derive_url(str(path)))
-    with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
-    engine.dispose()
-
-
-def test_head_is_the_newest_migration() -> None:
+@pytest.fixture
+def config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS_PATH))
     config.set_main_option("path_separator", "newline")
-    assert ScriptDirectory.from_config(config).get_current_head() == HEAD
+    return config
+
+
+def test_all_migrations_come_to_the_tables_of_the_code(path: Path, config: Config) -> None:
+    path.parent.mkdir()
+    engine = create_engine(derive_url(str(path)))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    engine.dispose()
+    open_current(path)
+
+
+def test_a_new_database_is_at_the_newest_migration(path: Path, config: Config) -> None:
+    open_current(path)
+    engine = create_engine(derive_url(str(path)))
+    with engine.connect() as connection:
+        made = MigrationContext.configure(connection).get_current_revision()
+    engine.dispose()
+    assert made == ScriptDirectory.from_config(config).get_current_head() == HEAD
 
 
 def test_opening_again_changes_nothing(path: Path) -> None:
