@@ -20,6 +20,7 @@ from pathlib import Path
 
 from controller.api.admission import Gate
 from controller.api.convert import draft_of
+from controller.api.image_library import ImageParts
 from controller.api.server import Services, serving
 from controller.api.state_service import StateParts
 from controller.errors import HoldError
@@ -28,6 +29,7 @@ from controller.kernel.assembly import KernelOptions, open_linux
 from controller.kernel.clock import SystemClock
 from controller.kernel.conmon import LogRotation
 from controller.kernel.diagnostics import HostDiagnostics
+from controller.kernel.disk_usage import LocalDiskUsage
 from controller.kernel.lock import exclusive
 from controller.kernel.log_format import configure_logging
 from controller.kernel.notify import ServiceManager, find_service_manager
@@ -41,6 +43,7 @@ from controller.model.ids import Key
 from controller.model.network import NetworkSpec
 from controller.plan.addresses import AddressPool
 from controller.plan.admission import DEFAULT_NETWORK, ApplyBatch
+from controller.reconcile.dangling import DanglingImages
 from controller.reconcile.engine import ReconcileOptions, Reconciler
 from controller.reconcile.forecaster import LoopForecaster
 from controller.settings import Settings, list_flags, load_settings
@@ -154,6 +157,11 @@ async def _serve(settings: Settings) -> int:
             sessions=linux.sessions,
             processes=linux.ports.processes,
             importer=images,
+            images=ImageParts(
+                contents=images,
+                dangling=DanglingImages(kernel=linux.ports, store=store, layout=layout),
+                usage=LocalDiskUsage(layout=layout),
+            ),
             diagnostics=HostDiagnostics(
                 layout=layout,
                 runner=runner,

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from controller.api.admission import Gate
 from controller.api.convert import to_fields, to_proto
+from controller.api.image_library import ImageLibrary
 from controller.api.status import reported
 from controller.api.v1 import image_pb2, image_pb2_grpc, resource_pb2
 from controller.errors import Invalid, Violation
@@ -29,9 +30,10 @@ class Importer(Protocol):
 class ImageService(image_pb2_grpc.ImageServiceServicer):
     """Implements hold.v1.ImageService."""
 
-    def __init__(self, *, gate: Gate, importer: Importer) -> None:
+    def __init__(self, *, gate: Gate, importer: Importer, library: ImageLibrary) -> None:
         self._gate = gate
         self._importer = importer
+        self._library = library
 
     async def Import(self, request_iterator: Any, context: Any) -> Any:
         """See the proto."""
@@ -53,6 +55,26 @@ class ImageService(image_pb2_grpc.ImageServiceServicer):
             )
             committed = await self._gate.apply(ApplyBatch(drafts=(draft,)))
             return image_pb2.ImportResponse(resource=to_proto(committed.resources[0]))
+
+    async def ListImages(self, request: image_pb2.ListImagesRequest, context: Any) -> Any:
+        """See the proto."""
+        async with reported(context):
+            return await self._library.list()
+
+    async def InspectImage(self, request: image_pb2.InspectImageRequest, context: Any) -> Any:
+        """See the proto."""
+        async with reported(context):
+            return await self._library.inspect(request.name)
+
+    async def TagImage(self, request: image_pb2.TagImageRequest, context: Any) -> Any:
+        """See the proto."""
+        async with reported(context):
+            return await self._library.tag(request)
+
+    async def RemoveImages(self, request: image_pb2.RemoveImagesRequest, context: Any) -> Any:
+        """See the proto."""
+        async with reported(context):
+            return await self._library.remove(request)
 
 
 def _read_config(message: resource_pb2.ImageConfig) -> ImageConfig:

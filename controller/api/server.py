@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 
 from controller.api.admission import Gate
 from controller.api.container_service import ContainerService
+from controller.api.image_library import ImageLibrary, ImageParts
 from controller.api.image_service import ImageService, Importer
 from controller.api.state_service import StateParts, StateService
 from controller.api.system_service import SystemService
@@ -57,6 +58,7 @@ class Services:
     sessions: Sessions
     processes: Processes
     importer: Importer
+    images: ImageParts
     diagnostics: Diagnostics
     layout: Layout
 
@@ -108,7 +110,12 @@ def _add_services(
         ContainerService(gate=services.gate, sessions=services.sessions, processes=services.processes), server
     )
     image_pb2_grpc.add_ImageServiceServicer_to_server(
-        ImageService(gate=services.gate, importer=services.importer), server
+        ImageService(
+            gate=services.gate,
+            importer=services.importer,
+            library=ImageLibrary(gate=services.gate, parts=services.images),
+        ),
+        server,
     )
     system_pb2_grpc.add_SystemServiceServicer_to_server(
         SystemService(store=services.gate.store, diagnostics=services.diagnostics, layout=services.layout),

@@ -85,6 +85,10 @@ class ImageStore:
         """Yield a blob (packed layer, configuration, manifest) exactly as it came. NotFound."""
         return self.blobs.read(digest)
 
+    async def read_document(self, digest: str) -> bytes:
+        """Return a configuration or manifest exactly as it came. NotFound."""
+        return await self.blobs.read_whole(digest)
+
     async def put_image(self, manifest: bytes, config: bytes) -> ImageFacts:
         """Record an image whose layers are all there (`layers.put`), in a lease that was open since the first of them.
 

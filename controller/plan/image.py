@@ -56,7 +56,7 @@ ImageAction = ImportArchive | ImportDirectory | DeleteContent
 class ImageDesired:
     """An image; `users` are containers that name it, those on their way out included.
 
-    `shared` tells that another image object has the same content, `keep` names layers that mounted roots stand on.
+    `shared` tells that another image object that stays has the same content, `keep` names layers that mounted roots stand on.
     """
 
     image: Image
@@ -87,11 +87,15 @@ def gather_image(snapshot: Snapshot, image: Image, users: tuple[str, ...]) -> Im
         for other in snapshot.values()
         if isinstance(other, Image) and other.metadata.uid != image.metadata.uid
     ]
-    content = image.status.id
+    content = {image.status.id, image.status.digest} - {""}
     return ImageDesired(
         image=image,
         users=users,
-        shared=bool(content) and any(other.status.id == content for other in others),
+        shared=any(
+            {other.status.id, other.spec.source.stored} & content
+            for other in others
+            if other.metadata.deleted_at is None
+        ),
         keep=frozenset(layer for other in others for layer in other.status.layers),
     )
 

@@ -1,7 +1,7 @@
 """What the API needs of the kernel and of the host, played by tests."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 
 from controller.errors import HoldError, NotFound
@@ -10,6 +10,7 @@ from controller.model.facts import HostFacts, ImageFacts, ProcessFacts, ProcessS
 from controller.model.host import Check, CheckResult, HostDescription
 from controller.model.ids import Key, Uid
 from controller.model.image import ImageConfig
+from controller.model.usage import DiskFacts, TreeSize
 from controller.model.wants import ProcessWant
 from controller.ports import ExecWant, LogLine, SourceStatus, Stream
 
@@ -151,10 +152,34 @@ class PlayedHost:
 
 
 class PlayedImporter:
-    """Takes in whatever comes."""
+    """Takes in whatever comes, and tells what it has."""
 
     def __init__(self) -> None:
         self.received: list[bytes] = []
+        self.kept: dict[str, ImageFacts] = {}
+        self.documents: dict[str, bytes] = {}
+        self.disk = DiskFacts(images=TreeSize(), layers={}, documents={}, containers={}, volumes={})
+
+    def keep(self, facts: ImageFacts, document: bytes = b"{}") -> ImageFacts:
+        """Have the content of an image."""
+        self.kept[facts.id] = facts
+        self.documents[facts.id] = document
+        return facts
+
+    async def list(self) -> tuple[ImageFacts, ...]:
+        return tuple(self.kept.values())
+
+    async def read_document(self, digest: str) -> bytes:
+        return self.documents[digest]
+
+    async def remove(self, image_ids: Collection[str]) -> tuple[str, ...]:
+        return tuple(image_id for image_id in image_ids if self.kept.pop(image_id, None))
+
+    async def measure(self) -> DiskFacts:
+        return self.disk
+
+    async def measure_layers(self, layers: Iterable[str]) -> Mapping[str, TreeSize]:
+        return {layer: self.disk.layers.get(layer, TreeSize(content_bytes=1)) for layer in layers}
 
     async def receive(self, chunks: AsyncIterator[bytes], config: ImageConfig) -> ImageFacts:
         content = b"".join([chunk async for chunk in chunks])

@@ -10,6 +10,7 @@ import grpc
 from google.rpc import error_details_pb2, status_pb2
 
 from controller.api.admission import Gate
+from controller.api.image_library import ImageParts
 from controller.api.server import Services, serving
 from controller.api.state_service import StateParts
 from controller.api.v1 import (
@@ -79,6 +80,7 @@ def _make_services(bench: Bench) -> Services:
         sessions=bench.sessions,
         processes=bench.processes,
         importer=bench.importer,
+        images=ImageParts(contents=bench.importer, dangling=bench.importer, usage=bench.importer),
         diagnostics=bench.host,
         layout=Layout(root_path="/r", run_path="/x", instance="test"),
     )

@@ -41,7 +41,7 @@ class _Images(image_pb2_grpc.ImageServiceServicer):
 async def _serving(path: Path) -> AsyncIterator[str]:
     server = grpc.aio.server()
     state_pb2_grpc.add_StateServiceServicer_to_server(_State(), server)  # type: ignore[abstract]  # two calls are enough
-    image_pb2_grpc.add_ImageServiceServicer_to_server(_Images(), server)
+    image_pb2_grpc.add_ImageServiceServicer_to_server(_Images(), server)  # type: ignore[abstract]  # one call is enough
     address = f"unix://{path}/s.sock"
     server.add_insecure_port(address)
     await server.start()

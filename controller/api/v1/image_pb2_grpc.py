@@ -39,6 +39,26 @@ class ImageServiceStub:
                 request_serializer=controller_dot_api_dot_v1_dot_image__pb2.ImportRequest.SerializeToString,
                 response_deserializer=controller_dot_api_dot_v1_dot_image__pb2.ImportResponse.FromString,
                 _registered_method=True)
+        self.ListImages = channel.unary_unary(
+                '/hold.v1.ImageService/ListImages',
+                request_serializer=controller_dot_api_dot_v1_dot_image__pb2.ListImagesRequest.SerializeToString,
+                response_deserializer=controller_dot_api_dot_v1_dot_image__pb2.ListImagesResponse.FromString,
+                _registered_method=True)
+        self.InspectImage = channel.unary_unary(
+                '/hold.v1.ImageService/InspectImage',
+                request_serializer=controller_dot_api_dot_v1_dot_image__pb2.InspectImageRequest.SerializeToString,
+                response_deserializer=controller_dot_api_dot_v1_dot_image__pb2.InspectImageResponse.FromString,
+                _registered_method=True)
+        self.TagImage = channel.unary_unary(
+                '/hold.v1.ImageService/TagImage',
+                request_serializer=controller_dot_api_dot_v1_dot_image__pb2.TagImageRequest.SerializeToString,
+                response_deserializer=controller_dot_api_dot_v1_dot_image__pb2.TagImageResponse.FromString,
+                _registered_method=True)
+        self.RemoveImages = channel.unary_unary(
+                '/hold.v1.ImageService/RemoveImages',
+                request_serializer=controller_dot_api_dot_v1_dot_image__pb2.RemoveImagesRequest.SerializeToString,
+                response_deserializer=controller_dot_api_dot_v1_dot_image__pb2.RemoveImagesResponse.FromString,
+                _registered_method=True)
 
 
 class ImageServiceServicer:
@@ -51,6 +71,34 @@ class ImageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListImages(self, request, context):
+        """Every image: named ones, and content that no name stands for any more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InspectImage(self, request, context):
+        """One image with its configuration and the steps that it was built in.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TagImage(self, request, context):
+        """Makes a further name for an image's content.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveImages(self, request, context):
+        """Removes names, and the content that no name is left for. All of them or, when one can't be removed, none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ImageServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -58,6 +106,26 @@ def add_ImageServiceServicer_to_server(servicer, server):
                     servicer.Import,
                     request_deserializer=controller_dot_api_dot_v1_dot_image__pb2.ImportRequest.FromString,
                     response_serializer=controller_dot_api_dot_v1_dot_image__pb2.ImportResponse.SerializeToString,
+            ),
+            'ListImages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListImages,
+                    request_deserializer=controller_dot_api_dot_v1_dot_image__pb2.ListImagesRequest.FromString,
+                    response_serializer=controller_dot_api_dot_v1_dot_image__pb2.ListImagesResponse.SerializeToString,
+            ),
+            'InspectImage': grpc.unary_unary_rpc_method_handler(
+                    servicer.InspectImage,
+                    request_deserializer=controller_dot_api_dot_v1_dot_image__pb2.InspectImageRequest.FromString,
+                    response_serializer=controller_dot_api_dot_v1_dot_image__pb2.InspectImageResponse.SerializeToString,
+            ),
+            'TagImage': grpc.unary_unary_rpc_method_handler(
+                    servicer.TagImage,
+                    request_deserializer=controller_dot_api_dot_v1_dot_image__pb2.TagImageRequest.FromString,
+                    response_serializer=controller_dot_api_dot_v1_dot_image__pb2.TagImageResponse.SerializeToString,
+            ),
+            'RemoveImages': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveImages,
+                    request_deserializer=controller_dot_api_dot_v1_dot_image__pb2.RemoveImagesRequest.FromString,
+                    response_serializer=controller_dot_api_dot_v1_dot_image__pb2.RemoveImagesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -87,6 +155,114 @@ class ImageService:
             '/hold.v1.ImageService/Import',
             controller_dot_api_dot_v1_dot_image__pb2.ImportRequest.SerializeToString,
             controller_dot_api_dot_v1_dot_image__pb2.ImportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListImages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hold.v1.ImageService/ListImages',
+            controller_dot_api_dot_v1_dot_image__pb2.ListImagesRequest.SerializeToString,
+            controller_dot_api_dot_v1_dot_image__pb2.ListImagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InspectImage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hold.v1.ImageService/InspectImage',
+            controller_dot_api_dot_v1_dot_image__pb2.InspectImageRequest.SerializeToString,
+            controller_dot_api_dot_v1_dot_image__pb2.InspectImageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TagImage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hold.v1.ImageService/TagImage',
+            controller_dot_api_dot_v1_dot_image__pb2.TagImageRequest.SerializeToString,
+            controller_dot_api_dot_v1_dot_image__pb2.TagImageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveImages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hold.v1.ImageService/RemoveImages',
+            controller_dot_api_dot_v1_dot_image__pb2.RemoveImagesRequest.SerializeToString,
+            controller_dot_api_dot_v1_dot_image__pb2.RemoveImagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

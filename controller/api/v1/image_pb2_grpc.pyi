@@ -33,12 +33,28 @@ class ImageServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ImageServiceAsyncStub: ...
     Import: _grpc.StreamUnaryMultiCallable[_image_pb2.ImportRequest, _image_pb2.ImportResponse]
     """Makes an image of one layer out of a tar archive of a root file system."""
+    ListImages: _grpc.UnaryUnaryMultiCallable[_image_pb2.ListImagesRequest, _image_pb2.ListImagesResponse]
+    """Every image: named ones, and content that no name stands for any more."""
+    InspectImage: _grpc.UnaryUnaryMultiCallable[_image_pb2.InspectImageRequest, _image_pb2.InspectImageResponse]
+    """One image with its configuration and the steps that it was built in."""
+    TagImage: _grpc.UnaryUnaryMultiCallable[_image_pb2.TagImageRequest, _image_pb2.TagImageResponse]
+    """Makes a further name for an image's content."""
+    RemoveImages: _grpc.UnaryUnaryMultiCallable[_image_pb2.RemoveImagesRequest, _image_pb2.RemoveImagesResponse]
+    """Removes names, and the content that no name is left for. All of them or, when one can't be removed, none."""
 
 @_typing.type_check_only
 class ImageServiceAsyncStub(ImageServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Import: _aio.StreamUnaryMultiCallable[_image_pb2.ImportRequest, _image_pb2.ImportResponse]  # type: ignore[assignment]
     """Makes an image of one layer out of a tar archive of a root file system."""
+    ListImages: _aio.UnaryUnaryMultiCallable[_image_pb2.ListImagesRequest, _image_pb2.ListImagesResponse]  # type: ignore[assignment]
+    """Every image: named ones, and content that no name stands for any more."""
+    InspectImage: _aio.UnaryUnaryMultiCallable[_image_pb2.InspectImageRequest, _image_pb2.InspectImageResponse]  # type: ignore[assignment]
+    """One image with its configuration and the steps that it was built in."""
+    TagImage: _aio.UnaryUnaryMultiCallable[_image_pb2.TagImageRequest, _image_pb2.TagImageResponse]  # type: ignore[assignment]
+    """Makes a further name for an image's content."""
+    RemoveImages: _aio.UnaryUnaryMultiCallable[_image_pb2.RemoveImagesRequest, _image_pb2.RemoveImagesResponse]  # type: ignore[assignment]
+    """Removes names, and the content that no name is left for. All of them or, when one can't be removed, none."""
 
 class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -48,5 +64,37 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_image_pb2.ImportResponse, _abc.Awaitable[_image_pb2.ImportResponse]]:
         """Makes an image of one layer out of a tar archive of a root file system."""
+
+    @_abc_1.abstractmethod
+    def ListImages(
+        self,
+        request: _image_pb2.ListImagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_image_pb2.ListImagesResponse, _abc.Awaitable[_image_pb2.ListImagesResponse]]:
+        """Every image: named ones, and content that no name stands for any more."""
+
+    @_abc_1.abstractmethod
+    def InspectImage(
+        self,
+        request: _image_pb2.InspectImageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_image_pb2.InspectImageResponse, _abc.Awaitable[_image_pb2.InspectImageResponse]]:
+        """One image with its configuration and the steps that it was built in."""
+
+    @_abc_1.abstractmethod
+    def TagImage(
+        self,
+        request: _image_pb2.TagImageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_image_pb2.TagImageResponse, _abc.Awaitable[_image_pb2.TagImageResponse]]:
+        """Makes a further name for an image's content."""
+
+    @_abc_1.abstractmethod
+    def RemoveImages(
+        self,
+        request: _image_pb2.RemoveImagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_image_pb2.RemoveImagesResponse, _abc.Awaitable[_image_pb2.RemoveImagesResponse]]:
+        """Removes names, and the content that no name is left for. All of them or, when one can't be removed, none."""
 
 def add_ImageServiceServicer_to_server(servicer: ImageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
