@@ -20,11 +20,13 @@ from controller.ports.host import (
 from controller.ports.kernel import KernelPorts
 from controller.ports.network import Attachments, Bridges, Firewall, NameServer, Namespaces
 from controller.ports.processes import Freezer, Limits, Processes, Roots
+from controller.ports.registry import Pulls, PushSource, Registries, SearchResult
 from controller.ports.sessions import ExecWant, Gate, LogLine, Session, Sessions, Stream
-from controller.ports.state import Committed, DesiredState, EventFeed, StateStore
+from controller.ports.state import Admission, Committed, DesiredState, EventFeed, StateStore
 from controller.ports.storage import Images, Unpacked, Unpacker, Unpacking, VolumeDirectories
 
 __all__ = [
+    "Admission",
     "Attachments",
     "Bridges",
     "Clock",
@@ -48,7 +50,11 @@ __all__ = [
     "NameServer",
     "Namespaces",
     "Processes",
+    "Pulls",
+    "PushSource",
+    "Registries",
     "Roots",
+    "SearchResult",
     "Session",
     "Sessions",
     "SourceStatus",

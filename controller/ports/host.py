@@ -32,12 +32,13 @@ class HintType(StrEnum):
     LIMITS = "limits"
     FIREWALL = "firewall"
     NAMES = "names"
+    IMAGE = "image"
     EVERYTHING = "everything"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hint:
-    """Something may have changed. `subject` is a container's or network's uid, empty when all of the type may be meant."""
+    """Something may have changed. `subject` is an object's uid, empty when all of the type may be meant."""
 
     type: HintType
     subject: str = ""

@@ -43,6 +43,17 @@ class DesiredState(Protocol):
         ...
 
 
+class Admission(Protocol):
+    """The way by which a loop has chosen what only admission can: names of volumes, host ports."""
+
+    async def readmit(self, key: Key, uid: Uid) -> None:
+        """Apply the object's present spec again on its manager's behalf; nothing when `uid` is no longer there.
+
+        Raises what applying it raises.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Committed:
     """The answer to a batch: outcomes in the order of the drafts and the objects after the write, by outcome."""
