@@ -12,8 +12,7 @@ from controller.api.orders import Orders
 from controller.api.streams import HasInput, converse
 from controller.api.v1 import container_pb2
 from controller.api.waits import find_wait
-from controller.errors import AlreadyExists, Invalid, Unavailable, Violation
-from controller.model.changes import Decision, Snapshot
+from controller.errors import Invalid, Unavailable, Violation
 from controller.model.container import Container, Phase
 from controller.model.kinds import key_of
 from controller.plan.admission import ApplyBatch
@@ -78,19 +77,8 @@ class Run:
 
     async def _create(self, start: container_pb2.RunStart) -> Container:
         draft = to_draft(start.resource)
-        batch = ApplyBatch(drafts=(draft,), create_volumes=start.create_volumes)
-        decide = await self.gate.prepare(batch)
-
-        def decide_new(snapshot: Snapshot) -> Decision:
-            present = snapshot.get(draft.key)
-            if present is not None:
-                leaving = present.metadata.deleted_at is not None
-                advice = "try again in a moment" if leaving else "remove it, or use another name"
-                state = "is still being removed" if leaving else "is in use"
-                raise AlreadyExists(f"container name {draft.key.name!r} {state}: {advice}")
-            return decide(snapshot)
-
-        committed = await self.gate.store.commit(decide_new, request_id=start.request_id)
+        batch = ApplyBatch(drafts=(draft,), create_volumes=start.create_volumes, create_only=True)
+        committed = await self.gate.apply(batch, request_id=start.request_id)
         return find_container(
             dict(zip(map(key_of, committed.resources), committed.resources, strict=True)), draft.key.name
         )

@@ -14,7 +14,14 @@ from controller.errors import Invalid, NotFound, Violation
 from controller.model.changes import Decision, Outcome, Snapshot
 from controller.model.ids import KINDS, Key
 from controller.model.image import complete_image_name
-from controller.plan.admission import CLI_MANAGER, ApplyBatch, Rollback, decide_delete, decide_rollback
+from controller.plan.admission import (
+    CLI_MANAGER,
+    ApplyBatch,
+    Rollback,
+    check_idle,
+    decide_delete,
+    decide_rollback,
+)
 from controller.ports import EventFeed, Forecaster, Sources
 
 _MOST_EVENTS = 1000
@@ -65,6 +72,7 @@ class StateService(state_pb2_grpc.StateServiceServicer):
                 force=request.force,
                 prune=request.prune,
                 create_volumes=request.create_volumes,
+                create_only=request.create_only,
             )
             if request.dry_run:
                 decision = await self._gate.foresee(batch)
@@ -135,6 +143,8 @@ class StateService(state_pb2_grpc.StateServiceServicer):
             grace_period_s = request.grace_period_s if request.HasField("grace_period_s") else None
 
             def decide(snapshot: Snapshot) -> Decision:
+                if request.idle_only:
+                    check_idle(snapshot, keys)
                 return decide_delete(
                     snapshot,
                     keys,

@@ -109,12 +109,8 @@ class Client:
         return self.channel.unary("StateService/Apply", request, state_pb2.ApplyResponse)
 
     def create(self, resources: Iterable[resource_pb2.Resource]) -> state_pb2.ApplyResponse:
-        """Write objects that must not be there yet."""
-        batch = list(resources)
-        for resource in batch:
-            if self.find(resource.kind, resource.metadata.name) is not None:
-                raise Failure(f"{resource.kind.lower()} {resource.metadata.name} exists already")
-        return self.apply(state_pb2.ApplyRequest(resources=batch))
+        """Write objects that must not be there yet; CallFailed tells which one is."""
+        return self.apply(state_pb2.ApplyRequest(resources=resources, create_only=True))
 
     def change(
         self, kind: str, name: str, edit: Callable[[resource_pb2.Resource], None]

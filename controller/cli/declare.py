@@ -36,6 +36,11 @@ def add_apply(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--force", action="store_true", help="Take objects over from other managers.")
     parser.add_argument("--manager", default="", help="Who declares the objects; cli by default.")
+    _add_dry_run_flag(parser)
+    parser.add_argument("-o", "--output", choices=["name", "json", "yaml"], help="Print the objects instead.")
+
+
+def _add_dry_run_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run",
         nargs="?",
@@ -44,7 +49,6 @@ def add_apply(parser: argparse.ArgumentParser) -> None:
         default="none",
         help="Check, but write nothing.",
     )
-    parser.add_argument("-o", "--output", choices=["name", "json", "yaml"], help="Print the objects instead.")
 
 
 def run_apply(client: Client, options: argparse.Namespace) -> int:
@@ -197,6 +201,7 @@ def add_delete(parser: argparse.ArgumentParser) -> None:
         help="Wait until the objects are gone.",
     )
     parser.add_argument("--ignore-not-found", action="store_true", help="Missing objects are no error.")
+    _add_dry_run_flag(parser)
 
 
 def run_delete(client: Client, options: argparse.Namespace) -> int:
@@ -206,10 +211,18 @@ def run_delete(client: Client, options: argparse.Namespace) -> int:
         print("nothing to delete")
         return 0
     request = state_pb2.DeleteRequest(
-        keys=keys, force=options.force, cascade=options.cascade, grace_period_s=options.grace_period
+        keys=keys,
+        force=options.force,
+        cascade=options.cascade,
+        grace_period_s=options.grace_period,
+        dry_run=options.dry_run != "none",
     )
     answer = client.delete(request)
     waiting = [outcome.key for outcome in answer.outcomes]
+    if request.dry_run:
+        for key in waiting:
+            print(f"{name_of(key)} deleted (dry run)")
+        return 0
     if options.wait == "true":
         wait_until_gone(client, waiting)
     for key in waiting:

@@ -12,9 +12,6 @@ from controller.cli.terminal import add_sig_proxy_flag
 from controller.cli.transport import CallFailed
 from controller.cli.waiting import Narrator, wait_for_status
 
-ALIVE = ("Running", "Paused", "Stopping")
-"""Phases of a container that has a process."""
-
 _ENDED = ("Exited", "Failed")
 _FOR_EVER_S = 1e9
 

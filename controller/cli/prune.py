@@ -30,7 +30,7 @@ def run_container_prune(client: Client, options: argparse.Namespace) -> int:
         raise Failure("nothing was removed")
     keys = [state_pb2.Key(kind="Container", name=each.metadata.name) for each in chosen]
     if keys:
-        client.delete(state_pb2.DeleteRequest(keys=keys))
+        client.delete(state_pb2.DeleteRequest(keys=keys, idle_only=True))
         wait_until_gone(client, keys)
     print_removed(chosen)
     return 0

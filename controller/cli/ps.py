@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from controller.cli.client import Client, Failure
+from controller.cli.columns import render_port
 from controller.cli.fields import to_document
-from controller.cli.look import render_port
 from controller.cli.tables import read_now, render_long_age, render_table
 
 _SHORT_ID = 12

@@ -7,7 +7,7 @@ import sys
 from controller.api.v1 import resource_pb2, state_pb2
 from controller.cli.client import FAILED_PRECONDITION, NOT_FOUND, Client, Failure
 from controller.cli.declare import wait_until_gone
-from controller.cli.lifecycle import ALIVE, add_names
+from controller.cli.lifecycle import add_names
 from controller.cli.transport import CallFailed
 
 
@@ -61,11 +61,10 @@ def _remove_volumes(client: Client, names: list[str]) -> None:
 
 def _remove(client: Client, name: str, *, force: bool) -> resource_pb2.Resource:
     container = client.find_container(name)
-    if container.container_status.phase in ALIVE and not force:
-        raise Failure(f"container {name} runs: stop it first, or remove it by force (-f)")
     key = state_pb2.Key(kind="Container", name=container.metadata.name)
     grace_period_s = 0.0 if force else None
-    client.delete(
-        state_pb2.DeleteRequest(keys=[key], manager=container.metadata.manager, grace_period_s=grace_period_s)
+    request = state_pb2.DeleteRequest(
+        keys=[key], manager=container.metadata.manager, grace_period_s=grace_period_s, idle_only=not force
     )
+    client.delete(request)
     return container

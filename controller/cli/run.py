@@ -83,12 +83,8 @@ def run_create(client: Client, options: argparse.Namespace) -> int:
     """Make a container that does not run; print its id."""
     resource = build_container(options)
     resource.container.desired = "stopped"
-    if client.find("Container", resource.metadata.name) is not None:
-        raise Failure(
-            f"container name {resource.metadata.name!r} is in use: remove it, or use another name",
-            code=EXIT_DAEMON,
-        )
-    answer = client.apply(state_pb2.ApplyRequest(resources=[resource], create_volumes=True))
+    request = state_pb2.ApplyRequest(resources=[resource], create_volumes=True, create_only=True)
+    answer = client.apply(request)
     print(answer.resources[0].metadata.uid)
     return 0
 

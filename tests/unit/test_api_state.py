@@ -1,5 +1,6 @@
 """StateService: batches, conflicts, pages."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from google.rpc import error_details_pb2
 
 from controller.api.v1 import resource_pb2, state_pb2
+from controller.model.container import Phase
 from tests.unit.api_bench import Bench, container, opened_bench, read_details, volume
 
 
@@ -81,6 +83,51 @@ async def test_a_request_id_answers_again_and_writes_once(bench: Bench) -> None:
     again = await bench.apply(volume("a", other="label"), request_id="r1")
     assert again == first
     assert "other" not in (await bench.state.Get(_get("Volume", "a"))).resource.metadata.labels
+
+
+async def test_what_has_to_be_new_is_refused_whole(bench: Bench) -> None:
+    await bench.apply(volume("a"))
+    before = bench.store.revision()
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await bench.apply(volume("b"), volume("a", x="y"), create_only=True)
+    assert caught.value.code() is grpc.StatusCode.ALREADY_EXISTS
+    assert "Volume/a: metadata.name: name 'a' is in use" in (caught.value.details() or "")
+    assert bench.store.revision() == before
+    await bench.state.Delete(state_pb2.DeleteRequest(keys=[state_pb2.Key(kind="Volume", name="a")]))
+    with pytest.raises(grpc.aio.AioRpcError, match="still being removed"):
+        await bench.apply(volume("a"), create_only=True)
+    made = await bench.apply(volume("b"), create_only=True, request_id="r1")
+    assert await bench.apply(volume("b"), create_only=True, request_id="r1") == made
+
+
+async def test_one_of_many_creators_wins(bench: Bench) -> None:
+    async def create() -> bool:
+        try:
+            await bench.apply(volume("a"), create_only=True)
+        except grpc.aio.AioRpcError as error:
+            return error.code() is not grpc.StatusCode.ALREADY_EXISTS
+        return True
+
+    async with asyncio.TaskGroup() as tasks:
+        creators = [tasks.create_task(create()) for _ in range(20)]
+    assert sum(creator.result() for creator in creators) == 1
+
+
+@pytest.mark.parametrize(
+    ("phase", "goes"),
+    [(Phase.RUNNING, False), (Phase.PAUSED, False), (Phase.STOPPING, False), (Phase.CREATING, False), (Phase.EXITED, True)],
+)  # fmt: skip
+async def test_what_has_a_process_can_be_spared(bench: Bench, phase: Phase, goes: bool) -> None:
+    await bench.apply(container("web"))
+    await bench.report("web", phase=phase)
+    request = state_pb2.DeleteRequest(keys=[state_pb2.Key(kind="Container", name="web")], idle_only=True)
+    if not goes:
+        with pytest.raises(grpc.aio.AioRpcError, match=f"Container/web: is {phase.lower()}") as caught:
+            await bench.state.Delete(request)
+        assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    else:
+        await bench.state.Delete(request)
+    assert (bench.find("web").metadata.deleted_at is not None) is goes
 
 
 async def test_a_dry_run_and_a_plan_write_nothing(bench: Bench) -> None:

@@ -53,6 +53,7 @@ class ApplyRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     DRY_RUN_FIELD_NUMBER: _builtins.int
     CREATE_VOLUMES_FIELD_NUMBER: _builtins.int
+    CREATE_ONLY_FIELD_NUMBER: _builtins.int
     manager: _builtins.str
     """Who declares the objects; empty is cli."""
     force: _builtins.bool
@@ -65,6 +66,8 @@ class ApplyRequest(_message.Message):
     """Validates and answers, but writes nothing."""
     create_volumes: _builtins.bool
     """Makes volumes that containers name and that do not exist, as `hold run -v` does."""
+    create_only: _builtins.bool
+    """Refuses objects that exist, with ALREADY_EXISTS; nothing is written then."""
     @_builtins.property
     def resources(self) -> _containers.RepeatedCompositeFieldContainer[_resource_pb2.Resource]: ...
     def __init__(
@@ -77,10 +80,11 @@ class ApplyRequest(_message.Message):
         request_id: _builtins.str = ...,
         dry_run: _builtins.bool = ...,
         create_volumes: _builtins.bool = ...,
+        create_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_volumes", b"create_volumes", "dry_run", b"dry_run", "force", b"force", "manager", b"manager", "prune", b"prune", "request_id", b"request_id", "resources", b"resources"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_only", b"create_only", "create_volumes", b"create_volumes", "dry_run", b"dry_run", "force", b"force", "manager", b"manager", "prune", b"prune", "request_id", b"request_id", "resources", b"resources"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -429,6 +433,7 @@ class DeleteRequest(_message.Message):
     GRACE_PERIOD_S_FIELD_NUMBER: _builtins.int
     CASCADE_FIELD_NUMBER: _builtins.int
     DRY_RUN_FIELD_NUMBER: _builtins.int
+    IDLE_ONLY_FIELD_NUMBER: _builtins.int
     manager: _builtins.str
     force: _builtins.bool
     request_id: _builtins.str
@@ -437,6 +442,8 @@ class DeleteRequest(_message.Message):
     cascade: _builtins.bool
     """Also deletes containers that use the networks, volumes and images named."""
     dry_run: _builtins.bool
+    idle_only: _builtins.bool
+    """Refuses containers that have a process, with FAILED_PRECONDITION; nothing is deleted then."""
     @_builtins.property
     def keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___Key]: ...
     def __init__(
@@ -449,10 +456,11 @@ class DeleteRequest(_message.Message):
         grace_period_s: _builtins.float | None = ...,
         cascade: _builtins.bool = ...,
         dry_run: _builtins.bool = ...,
+        idle_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_grace_period_s", b"_grace_period_s", "grace_period_s", b"grace_period_s"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_grace_period_s", b"_grace_period_s", "cascade", b"cascade", "dry_run", b"dry_run", "force", b"force", "grace_period_s", b"grace_period_s", "keys", b"keys", "manager", b"manager", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_grace_period_s", b"_grace_period_s", "cascade", b"cascade", "dry_run", b"dry_run", "force", b"force", "grace_period_s", b"grace_period_s", "idle_only", b"idle_only", "keys", b"keys", "manager", b"manager", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__grace_period_s: _TypeAlias = _typing.Literal["grace_period_s"]  # noqa: Y015
     _WhichOneofArgType__grace_period_s: _TypeAlias = _typing.Literal["_grace_period_s", b"_grace_period_s"]  # noqa: Y015

@@ -14,7 +14,7 @@ from controller.plan.admission.batch import (
     Rollback,
     derive_host_need,
 )
-from controller.plan.admission.delete import decide_delete
+from controller.plan.admission.delete import check_idle, decide_delete
 from controller.plan.admission.intents import DEFAULT_NETWORK
 from controller.plan.admission.rollback import decide_rollback
 
@@ -26,6 +26,7 @@ __all__ = [
     "ApplyBatch",
     "HostNeed",
     "Rollback",
+    "check_idle",
     "decide_apply",
     "decide_delete",
     "decide_rollback",

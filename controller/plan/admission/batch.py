@@ -44,7 +44,7 @@ class ApplyBatch:
 
     `force` takes objects over from other managers. `prune` deletes those of the manager's objects that the batch does
     not name. `deletions` are deleted in the same decision. `create_volumes` makes the volumes that containers of the
-    batch name and that don't exist.
+    batch name and that don't exist. With `create_only` none of the drafts may exist yet.
     """
 
     drafts: Sequence[Draft]
@@ -52,6 +52,7 @@ class ApplyBatch:
     force: bool = False
     prune: bool = False
     create_volumes: bool = False
+    create_only: bool = False
     deletions: Sequence[Key] = ()
 
 

@@ -1,16 +1,18 @@
 """What a wish to delete comes to."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from controller.errors import NotFound
+from controller.errors import InUse, NotFound
 from controller.model.changes import Decision, MarkDeleted, Outcome, Put, Snapshot, Verb, Write
-from controller.model.container import Container, ContainerAssigned
+from controller.model.container import Container, ContainerAssigned, Phase
 from controller.model.ids import Key
 from controller.plan.admission.apply import check_users, find_children, order_for_deletion
 from controller.plan.admission.batch import CLI_MANAGER
 from controller.plan.admission.findings import Findings, suggest
 from controller.plan.admission.intents import complete_key
 from controller.plan.admission.references import World, index_users, is_staying, list_specs
+
+_BUSY = (Phase.CREATING, Phase.RUNNING, Phase.PAUSED, Phase.STOPPING)
 
 
 def decide_delete(
@@ -48,6 +50,17 @@ def decide_delete(
     asked = [Outcome(key=key, verb=Verb.DELETE if key in leaving else Verb.UNCHANGED) for key in present]
     others = [Outcome(key=key, verb=Verb.DELETE) for key in ordered if key not in named]
     return Decision(writes=tuple(writes), outcomes=(*asked, *others))
+
+
+def check_idle(snapshot: Snapshot, keys: Iterable[Key]) -> None:
+    """Raise InUse for containers among the keys that have a process, or get one just now."""
+    findings = Findings()
+    for key in keys:
+        resource = snapshot.get(key)
+        if isinstance(resource, Container) and resource.status.phase in _BUSY:
+            message = f"is {resource.status.phase.lower()}: stop it first, or remove it by force"
+            findings.add(InUse, key, "", message)
+    findings.raise_any()
 
 
 def _check_present(snapshot: Snapshot, key: Key, findings: Findings) -> bool:

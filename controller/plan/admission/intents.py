@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from controller.errors import Invalid, NotFound, StaleRevision, Unavailable
+from controller.errors import AlreadyExists, Invalid, NotFound, StaleRevision, Unavailable
 from controller.model.changes import Draft, Snapshot
 from controller.model.container import ContainerSpec, NetworkAttachment
 from controller.model.ids import IMAGE_NAME_PATTERN, NAME_PATTERN, Key, Uid
@@ -124,8 +124,17 @@ def _check_absent(draft: Draft, key: Key, findings: Findings) -> None:
         )
 
 
+def _refuse_existing(key: Key, findings: Findings, *, leaving: bool) -> None:
+    state = "is still being removed" if leaving else "is in use"
+    advice = "try again in a moment" if leaving else "remove what has it, or use another name"
+    findings.add(AlreadyExists, key, "metadata.name", f"name {key.name!r} {state}: {advice}")
+
+
 def _check_stored(stored: Resource, draft: Draft, batch: ApplyBatch, findings: Findings) -> None:
     key, metadata = complete_key(draft.key), stored.metadata
+    if batch.create_only:
+        _refuse_existing(key, findings, leaving=metadata.deleted_at is not None)
+        return
     if metadata.deleted_at is not None:
         findings.add(Unavailable, key, "", "is being deleted: apply it again when it is gone")
         return

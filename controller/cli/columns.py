@@ -1,0 +1,118 @@
+"""Objects as tables for people: which columns each kind has."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from controller.api.v1 import resource_pb2
+from controller.cli.client import KINDS
+from controller.cli.fields import find_condition, to_document
+from controller.cli.tables import read_now, render_age, render_table
+
+_COLUMNS = {
+    "Container": (("PHASE", "IMAGE", "RESTARTS"), ("ADDRESSES", "PORTS", "PID", "MANAGER")),
+    "Network": (("SUBNET", "GATEWAY"), ("BRIDGE", "MANAGER")),
+    "Volume": (("DRIVER",), ("PATH", "MANAGER")),
+    "Image": (("ID", "SIZE"), ("LAYERS", "MANAGER")),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """What a table shows: `wide` all columns, `labels` one of labels; `kinds` before names as in `container/web`."""
+
+    wide: bool = False
+    headers: bool = True
+    labels: bool = False
+    kinds: bool = False
+
+
+def print_tables(resources: Iterable[resource_pb2.Resource], columns: Columns) -> None:
+    """Print a table for each kind that there is something of."""
+    by_kind: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
+    for resource in resources:
+        by_kind[resource.kind].append(to_document(resource))
+    several = columns.kinds or sum(bool(documents) for documents in by_kind.values()) > 1
+    tables = [
+        _render_kind(kind, documents, columns, prefixed=several)
+        for kind, documents in by_kind.items()
+        if documents
+    ]
+    if tables:
+        print("\n\n".join(tables))
+
+
+def _render_kind(kind: str, documents: list[dict[str, Any]], columns: Columns, *, prefixed: bool) -> str:
+    narrow, more = _COLUMNS[kind]
+    titles = ["NAME", *narrow, "READY", "AGE", *(more if columns.wide else ())]
+    titles += ["LABELS"] if columns.labels else []
+    now = read_now()
+    rows = []
+    for document in documents:
+        metadata = document["metadata"]
+        cells = {
+            "NAME": f"{kind.lower()}/{metadata['name']}" if prefixed else metadata["name"],
+            "READY": find_condition(document, "Ready"),
+            "AGE": render_age(metadata.get("createdAt", ""), now),
+            "MANAGER": metadata.get("manager", ""),
+            "LABELS": render_labels(metadata),
+        } | _KIND_CELLS[kind](document)
+        if metadata.get("deletedAt"):
+            cells["READY"] = "Deleting"
+        rows.append([str(cells[title]) for title in titles])
+    return render_table(titles, rows, with_headers=columns.headers)
+
+
+def render_labels(metadata: dict[str, Any]) -> str:
+    """Return `app=shop,tier=db`, `<none>` without labels."""
+    return ",".join(f"{name}={value}" for name, value in metadata.get("labels", {}).items()) or "<none>"
+
+
+def _container_cells(document: dict[str, Any]) -> dict[str, Any]:
+    spec, status = document.get("spec", {}), document.get("status", {})
+    addresses = [f"{each['name']}={each['ipv4']}" for each in status.get("networks", [])]
+    return {
+        "PHASE": status.get("phase", "Pending"),
+        "IMAGE": spec.get("image") or spec.get("rootfs", ""),
+        "RESTARTS": status.get("restarts", 0),
+        "ADDRESSES": ",".join(addresses) or spec.get("networkMode", "-"),
+        "PORTS": ",".join(map(render_port, status.get("ports", []))) or "-",
+        "PID": status.get("pid", 0) or "-",
+    }
+
+
+def render_port(port: dict[str, Any]) -> str:
+    """Return `0.0.0.0:8080->80/tcp`."""
+    host = port.get("hostIP") or "0.0.0.0"  # noqa: S104 - how Docker prints "every address"
+    return f"{host}:{port.get('hostPort', 0)}->{port['containerPort']}/{port.get('protocol', 'tcp')}"
+
+
+def _network_cells(document: dict[str, Any]) -> dict[str, Any]:
+    status = document.get("status", {})
+    return {title: status.get(title.lower(), "") or "-" for title in ("SUBNET", "GATEWAY", "BRIDGE")}
+
+
+def _volume_cells(document: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "DRIVER": document.get("spec", {}).get("driver", "local"),
+        "PATH": document.get("status", {}).get("path", "") or "-",
+    }
+
+
+def _image_cells(document: dict[str, Any]) -> dict[str, Any]:
+    from controller.cli.tables import render_size
+
+    status = document.get("status", {})
+    return {
+        "ID": status.get("id", "").removeprefix("sha256:")[:12] or "-",
+        "SIZE": render_size(status.get("size", 0)),
+        "LAYERS": len(status.get("layers", [])),
+    }
+
+
+_KIND_CELLS = {
+    "Container": _container_cells,
+    "Network": _network_cells,
+    "Volume": _volume_cells,
+    "Image": _image_cells,
+}
