@@ -132,8 +132,11 @@ class Origin:
             content = await response.read_up_to(_MOST_ERROR_BYTES)
         asked_s = read_retry_after_s(response.headers, self._wire.now())
         error = explain_status(response.status, content, about=call.about, asked_s=asked_s)
-        if response.status == 401 and self._authorization.is_anonymous:
-            return Refused(f"{error.message}; log in by `hold login {self.endpoint.registry}`")
+        if response.status == 401:
+            login = f"`hold login {self.endpoint.registry}`"
+            if self._authorization.is_anonymous:
+                return Refused(f"{error.message}; log in by {login}")
+            return Refused(f"{call.about}: {self.endpoint.registry} refuses the login: {login} again")
         return error
 
     async def _read(self, response: Response, call: Call) -> bytes:
@@ -197,7 +200,7 @@ class Origin:
         async with self._follow(call, url, dict(headers)) as response:
             if response.status == 401:
                 raise Refused(
-                    f"{self.endpoint.registry} refuses the login: `hold login {self.endpoint.registry}`"
+                    f"{self.endpoint.registry} refuses the login: `hold login {self.endpoint.registry}` again"
                 )
             yield await self._check(response, call)
 
