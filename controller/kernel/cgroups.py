@@ -15,7 +15,7 @@ from controller.kernel.mountinfo import MountEntry, read_mounts
 from controller.model.ids import Uid
 from controller.model.names import derive_cgroup
 
-CONTROLLERS = ("memory", "cpu", "pids", "freezer")
+CONTROLLERS = ("memory", "cpu", "cpuacct", "cpuset", "blkio", "pids", "freezer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

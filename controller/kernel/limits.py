@@ -1,21 +1,20 @@
 """Cgroup limits: `CgroupLimits(cgroups=Cgroups.find(instance))`."""
 
 import asyncio
+import contextlib
+import os
+import stat
 from pathlib import Path
 
-from controller.errors import NotFound
-from controller.kernel.cgroups import Cgroups, read_text
+from controller.errors import NotFound, Refused, Unsupported
+from controller.kernel.cgroups import Cgroups
+from controller.kernel.limit_files import find_weight_file, read_v1, read_v2
 from controller.kernel.translation import translated
+from controller.kernel.ulimits import read_highest_ulimits
 from controller.model.ids import Uid
-from controller.model.limits import LimitFacts, LimitsWant
-
-_PERIOD_US = 100_000
-_MIN_QUOTA_US = 1000
-_V1_UNLIMITED_BYTES = 1 << 62
-"""Version 1 has no word for no limit: it reads as the largest number of pages."""
-
-LIMIT_FILES_V1 = {"memory": "memory.limit_in_bytes", "cpu": "cpu.cfs_quota_us", "pids": "pids.max"}
-LIMIT_FILES_V2 = {"memory": "memory.max", "cpu": "cpu.max", "pids": "pids.max"}
+from controller.model.limits import HostLimits, LimitFacts, LimitsWant
+from controller.plan.cgroup_files import CgroupWrite, render_v1, render_v2
+from controller.plan.limits import list_device_paths
 
 
 class CgroupLimits:
@@ -23,83 +22,81 @@ class CgroupLimits:
 
     def __init__(self, *, cgroups: Cgroups) -> None:
         self._cgroups = cgroups
+        self._host = HostLimits(
+            ulimits=tuple(sorted(read_highest_ulimits().items())),
+            least_oom_score_adj=int(Path("/proc/self/oom_score_adj").read_text()),
+        )
 
-    async def read(self, uid: Uid) -> LimitFacts | None:
-        """Return the limits in force; None when the container has no cgroup."""
+    async def read(self, uid: Uid, *, devices: tuple[str, ...] = ()) -> LimitFacts | None:
+        """Return the limits in force, with `devices` named by these paths; None when the container has no cgroup."""
         with translated(f"limits of {uid}"):
-            if not self._cgroups.directories(uid):
-                return None
-            v2 = self._cgroups.unified_path is not None
-            return LimitFacts(
-                memory_bytes=_parse_limit(self._read(uid, "memory")),
-                cpus=_parse_cpu_max(self._read(uid, "cpu")) if v2 else self._read_v1_cpus(uid),
-                pids=_parse_limit(self._read(uid, "pids")),
-            )
+            return self._read(uid, _name_devices(devices))
 
     async def apply(self, uid: Uid, want: LimitsWant) -> None:
         """Set the limits; Refused when the kernel can't, NotFound when the container has no cgroup."""
-        if not self._cgroups.directories(uid):
-            raise NotFound(f"container {uid} has no cgroup")
         with translated(f"limits of {uid}"):
             await asyncio.to_thread(self._apply, uid, want)
 
-    def _read(self, uid: Uid, controller: str) -> str:
-        path = self._cgroups.directory(uid, controller)
-        return read_text(path / self._file_name(controller)) if path is not None else ""
-
-    def _file_name(self, controller: str) -> str:
-        files = LIMIT_FILES_V1 if self._cgroups.unified_path is None else LIMIT_FILES_V2
-        return files[controller]
-
-    def _read_v1_cpus(self, uid: Uid) -> float | None:
-        path = self._cgroups.directory(uid, "cpu")
-        quota = int(self._read(uid, "cpu") or -1)
-        if path is None or quota <= 0:
+    def _read(self, uid: Uid, device_names: dict[str, str]) -> LimitFacts | None:
+        if not self._cgroups.directories(uid):
             return None
-        return quota / int(read_text(path / "cpu.cfs_period_us") or _PERIOD_US)
+        read = read_v1 if self._cgroups.unified_path is None else read_v2
+        return read(self._cgroups, uid, device_names, self._host)
 
     def _apply(self, uid: Uid, want: LimitsWant) -> None:
-        if self._cgroups.unified_path is None:
-            self._apply_v1_memory(uid, want.memory_bytes)
-            self._write(uid, "cpu", "cpu.cfs_period_us", str(_PERIOD_US))
-            self._write(uid, "cpu", "cpu.cfs_quota_us", str(_derive_quota(want.cpus) or -1))
-        else:
-            maximum = "max" if want.memory_bytes is None else str(want.memory_bytes)
-            self._write(uid, "memory", "memory.max", maximum)
-            self._write(uid, "memory", "memory.swap.max", maximum)
-            self._write(uid, "cpu", "cpu.max", f"{_derive_quota(want.cpus) or 'max'} {_PERIOD_US}")
-        self._write(uid, "pids", "pids.max", "max" if want.pids is None else str(want.pids))
+        numbers = {path: find_device_number(path) for path in list_device_paths(want)}
+        facts = self._read(uid, {number: path for path, number in numbers.items()})
+        if facts is None:
+            raise NotFound(f"container {uid} has no cgroup")
+        numbers |= {each.device: each.device for each in facts.devices if each.device not in numbers}
+        io_path = self._cgroups.directory(uid, "blkio")
+        weight_file = find_weight_file(io_path) if io_path is not None else ""
+        render = render_v1 if self._cgroups.unified_path is None else render_v2
+        for write in render(want, facts, numbers, weight_file):
+            self._write(uid, write)
 
-    def _apply_v1_memory(self, uid: Uid, memory_bytes: int | None) -> None:
-        """Memory with swap may never be less than memory: raise the one first, or lower the other first."""
-        path = self._cgroups.directory(uid, "memory")
-        if path is None:
+    def _write(self, uid: Uid, write: CgroupWrite) -> None:
+        path = self._cgroups.directory(uid, write.controller)
+        if path is None or not (path / write.name).exists():
             return
-        memory = -1 if memory_bytes is None else memory_bytes
-        swap = -1 if memory_bytes is None else 2 * memory_bytes
-        writes = [("memory.limit_in_bytes", memory), ("memory.memsw.limit_in_bytes", swap)]
-        now = int(read_text(path / "memory.memsw.limit_in_bytes") or 0)
-        if memory < 0 or memory > now:
-            writes.reverse()
-        for name, value in writes:
-            self._write(uid, "memory", name, str(value))
-
-    def _write(self, uid: Uid, controller: str, name: str, value: str) -> None:
-        path = self._cgroups.directory(uid, controller)
-        if path is not None and Path(path / name).exists():
-            (path / name).write_text(value)
+        try:
+            (path / write.name).write_text(write.value)
+        except OSError as exc:
+            raise _explain(exc, write) from exc
 
 
-def _derive_quota(cpus: float | None) -> int | None:
-    return None if cpus is None else max(_MIN_QUOTA_US, round(cpus * _PERIOD_US))
+def _name_devices(paths: tuple[str, ...]) -> dict[str, str]:
+    """Return paths by MAJOR:MINOR, without those that are no block devices."""
+    names = {}
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError, Refused):
+            names[_find_number(path)] = path
+    return names
 
 
-def _parse_limit(text: str) -> int | None:
-    if text in ("", "max"):
-        return None
-    return None if int(text) >= _V1_UNLIMITED_BYTES else int(text)
+def find_device_number(path: str) -> str:
+    """Return MAJOR:MINOR of a block device; NotFound when there is none, Refused when it is no block device."""
+    try:
+        return _find_number(path)
+    except FileNotFoundError as exc:
+        raise NotFound(f"block device {path} is not there: lsblk lists those that are") from exc
 
 
-def _parse_cpu_max(text: str) -> float | None:
-    quota, _, period = text.partition(" ")
-    return None if quota in ("", "max") else int(quota) / int(period)
+def _find_number(path: str) -> str:
+    status = os.stat(path)  # noqa: PTH116 - the number of the device, not a property of the path
+    if not stat.S_ISBLK(status.st_mode):
+        raise Refused(f"{path} is not a block device")
+    return f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
+
+
+def _explain(exc: OSError, write: CgroupWrite) -> Refused | Unsupported:
+    """Say which limit the kernel does not take, with what is most likely the reason."""
+    reasons = {
+        "memory": "it is less than what the container uses and can't be reclaimed, or than its swap",
+        "cpuset": "not all of them are there, or the parent cgroup has them not",
+        "blkio": "only whole disks can be limited",
+        "io": "only whole disks can be limited",
+    }
+    reason = reasons.get(write.controller, "")
+    words = f"{write.name} can't be set to {write.value}: {(exc.strerror or '').lower()}"
+    return Refused(f"{words} ({reason})" if reason else words)

@@ -14,7 +14,7 @@ from controller.kernel import ending, syscalls
 from controller.kernel.bundles import Bundle
 from controller.kernel.cgroups import Cgroups
 from controller.kernel.inotify import FileEvent, Inotify
-from controller.kernel.limits import LIMIT_FILES_V1, LIMIT_FILES_V2
+from controller.kernel.limit_files import list_limit_files
 from controller.kernel.mountinfo import MOUNTINFO_PATH, read_mounts
 from controller.model.ids import Uid
 from controller.model.layout import Layout
@@ -84,17 +84,16 @@ class ProcessEvents:
         watched.pidfd = ending.open_pidfd(pid, lambda pid: self._cgroups.owns(uid, pid))
         if watched.pidfd is not None:
             asyncio.get_running_loop().add_reader(watched.pidfd, self._on_end, uid, watched)
-        files = LIMIT_FILES_V1 if self._cgroups.unified_path is None else LIMIT_FILES_V2
-        for controller, name in files.items():
-            self._watch_file(uid, controller, name, HintType.LIMITS)
-        if self._cgroups.unified_path is not None:
-            self._watch_file(uid, "memory", "memory.events", HintType.PROCESS)
+        for path in list_limit_files(self._cgroups, uid):
+            self._watch_file(uid, path, HintType.LIMITS)
+        memory = self._cgroups.directory(uid, "memory")
+        if self._cgroups.unified_path is not None and memory is not None:
+            self._watch_file(uid, memory / "memory.events", HintType.PROCESS)
 
-    def _watch_file(self, uid: Uid, controller: str, name: str, kind: HintType) -> None:
-        directory = self._cgroups.directory(uid, controller)
-        if directory is None or self._inotify is None:
+    def _watch_file(self, uid: Uid, path: Path, kind: HintType) -> None:
+        if self._inotify is None:
             return
-        watch = self._inotify.watch(str(directory / name), syscalls.IN_MODIFY)
+        watch = self._inotify.watch(str(path), syscalls.IN_MODIFY)
         if watch is not None:
             self._by_watch[watch] = Hint(type=kind, subject=uid)
             self._watched[uid].watches.append(watch)

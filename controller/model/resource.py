@@ -71,6 +71,7 @@ class Condition(Model):
 ConditionType = Literal[
     "Ready", "ImageAvailable", "NetworksAvailable", "VolumesAvailable", "DependenciesMet",
     "NetworksAttached", "PortsPublished", "Available", "NamesServed", "Stopping",
+    "LimitsEnforced", "Healthy",
 ]  # fmt: skip
 
 

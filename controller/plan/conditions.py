@@ -36,6 +36,11 @@ class Reason(StrEnum):
     PUBLISHED = "Published"
     NOT_SERVED = "NotServed"
     SERVED = "Served"
+    ENFORCED = "Enforced"
+    NOT_ENFORCED = "NotEnforced"
+    STARTING = "Starting"
+    HEALTHY = "Healthy"
+    UNHEALTHY = "Unhealthy"
     PRESENT = "Present"
     ABSENT = "Absent"
 

@@ -54,12 +54,18 @@ class Freezer(Protocol):
 class Limits(Protocol):
     """Cgroup limits of a container with a process."""
 
-    async def read(self, uid: Uid) -> LimitFacts | None:
-        """Return the limits in force; None when the container has no cgroup."""
+    async def read(self, uid: Uid, *, devices: tuple[str, ...] = ()) -> LimitFacts | None:
+        """Return the limits in force; None when the container has no cgroup.
+
+        Block devices among `devices` are named by these paths, others by number. Those that are missing don't matter.
+        """
         ...
 
     async def apply(self, uid: Uid, want: LimitsWant) -> None:
-        """Set the limits. Refused when the kernel can't (memory below what is used)."""
+        """Set the limits; what the host can't limit (see HostLimits) is left out.
+
+        Refused when the kernel can't (memory below what is used), NotFound when a device or the cgroup is not there.
+        """
         ...
 
 

@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import assert_never
 
-from controller.errors import HoldError
+from controller.errors import HoldError, Unavailable
 from controller.model.changes import Snapshot
 from controller.model.container import Container, ContainerStatus
 from controller.model.ids import Uid
 from controller.model.layout import Layout
+from controller.model.limits import LimitFacts
 from controller.plan.base import Plan
 from controller.plan.container.actions import (
     ApplyLimits,
@@ -34,8 +35,9 @@ from controller.plan.container.inputs import ContainerDesired, ContainerObserved
 from controller.plan.container.planner import plan_container
 from controller.plan.container.status import derive_failure
 from controller.plan.container.verdict import is_alive
+from controller.plan.oci.devices import list_device_sources
 from controller.plan.oci.render import render_process
-from controller.plan.oci.surroundings import Surroundings
+from controller.plan.oci.surroundings import Peer, Surroundings
 from controller.ports import KernelPorts
 from controller.reconcile.publication import Publication
 from controller.reconcile.world import World
@@ -67,15 +69,16 @@ class ContainerReconciler:
 
     async def observe(self, desired: ContainerDesired) -> ContainerObserved:
         """Look at one container."""
-        kernel, uid = self._kernel, desired.uid
+        kernel, uid, joined = self._kernel, desired.uid, desired.joined_namespace
         process = await kernel.processes.read(uid)
         namespace = await kernel.namespaces.read(uid)
         return ContainerObserved(
             process=process,
             root=await kernel.roots.read(uid),
             namespace=namespace,
+            joined=await kernel.namespaces.read(joined) if joined is not None else None,
             attachments=await kernel.attachments.read(uid) if namespace is not None else (),
-            limits=await kernel.limits.read(uid) if is_alive(process) else None,
+            limits=await self._read_limits(desired) if is_alive(process) else None,
             ports_published=self._publication.is_published(desired.container),
         )
 
@@ -87,10 +90,15 @@ class ContainerReconciler:
             process=process,
             root=world.roots.get(uid),
             namespace=world.namespaces.get(uid),
+            joined=world.namespaces.get(desired.joined_namespace or uid),
             attachments=world.attachments.get(uid, ()) if uid in world.namespaces else (),
-            limits=await self._kernel.limits.read(uid) if is_alive(process) else None,
+            limits=await self._read_limits(desired) if is_alive(process) else None,
             ports_published=self._publication.is_published(desired.container),
         )
+
+    async def _read_limits(self, desired: ContainerDesired) -> LimitFacts | None:
+        devices = tuple(desired.container.spec.resources.block_io.devices)
+        return await self._kernel.limits.read(desired.uid, devices=devices)
 
     async def apply(self, action: ContainerAction) -> None:
         """Carry out one step."""
@@ -165,6 +173,19 @@ async def _create(kernel: KernelPorts, layout: Layout, action: CreateProcess) ->
         volumes=dict(action.volumes),
         nameservers=action.nameservers,
         host=kernel.read_host_texts(),
+        devices={path: kernel.read_devices(path) for path in list_device_sources(action.container.spec)},
+        network_peer=action.network_peer,
+        peers={name: await _find_peer(kernel, name, uid) for name, uid in action.peers},
+        linked={each.metadata.name: each for each in action.linked},
+        gateway=action.gateway,
     )
     await kernel.processes.create(render_process(action.container, surroundings))
     kernel.events.expect(Uid(action.container.metadata.uid or ""))
+
+
+async def _find_peer(kernel: KernelPorts, name: str, uid: Uid) -> Peer:
+    """Return the process of another container, so that its namespaces can be joined."""
+    process = await kernel.processes.read(uid)
+    if process is None or not is_alive(process):
+        raise Unavailable(f"container {name}, whose namespaces are to be joined, does not run")
+    return Peer(uid=uid, pid=process.pid)

@@ -40,3 +40,12 @@ async def linux(request: pytest.FixtureRequest) -> AsyncIterator[ContainerPorts]
     """The ports of containers on Linux, for what the fake machine does not know; for tests marked kernel."""
     async with linux_containers(request.param, Gates()) as ports:
         yield ports
+
+
+@pytest.fixture
+def block_device() -> str:
+    """A disk of the host, which is only named."""
+    for path in sorted(Path("/sys/block").iterdir()):
+        if not path.name.startswith(("loop", "ram", "zram")) and Path("/dev", path.name).exists():
+            return f"/dev/{path.name}"
+    pytest.skip("this host has no disk")

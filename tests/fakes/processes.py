@@ -14,6 +14,7 @@ from controller.model.ids import Uid
 from controller.model.limits import LimitFacts, LimitsWant
 from controller.model.signals import find_number
 from controller.model.wants import ProcessWant, RootWant
+from controller.plan.limits import foresee_limits
 from tests.fakes.port import FakePort
 
 
@@ -101,14 +102,14 @@ class FakeFreezer(FakePort):
 class FakeLimits(FakePort):
     """See Limits."""
 
-    async def read(self, uid: Uid) -> LimitFacts | None:
+    async def read(self, uid: Uid, *, devices: tuple[str, ...] = ()) -> LimitFacts | None:
+        del devices
         return self._world.limits.get(uid)
 
     async def apply(self, uid: Uid, want: LimitsWant) -> None:
         call = await self._steps.begin("limits.apply")
         if uid in self._world.limits:
-            facts = LimitFacts(memory_bytes=want.memory_bytes, cpus=want.cpus, pids=want.pids)
-            self._world.limits[uid] = facts
+            self._world.limits[uid] = foresee_limits(want, self._world.limits[uid])
         await self._steps.end(call)
 
 

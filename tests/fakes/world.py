@@ -15,6 +15,7 @@ from controller.model.facts import (
 )
 from controller.model.ids import Uid
 from controller.model.limits import LimitFacts
+from controller.model.resources import DEFAULT_CPU_PERIOD_US
 from controller.model.wants import FirewallWant, NamesWant, ProcessWant
 from controller.ports import Hint, HintType
 
@@ -220,10 +221,19 @@ class FakeWorld:
 def read_limits(config_json: str) -> LimitFacts:
     """Return the limits that an OCI configuration sets."""
     resources = json.loads(config_json).get("linux", {}).get("resources", {})
-    cpu = resources.get("cpu", {})
+    cpu, memory = resources.get("cpu", {}), resources.get("memory", {})
     quota, period = cpu.get("quota"), cpu.get("period")
+    swap = memory.get("swap")
     return LimitFacts(
-        memory_bytes=resources.get("memory", {}).get("limit"),
+        memory_bytes=memory.get("limit"),
+        memory_swap_bytes=None if swap == -1 else swap,
+        memory_reservation_bytes=memory.get("reservation"),
+        memory_swappiness=memory.get("swappiness"),
+        oom_kill_disable=memory.get("disableOOMKiller", False),
         cpus=quota / period if quota and period else None,
+        cpu_period_us=None if period == DEFAULT_CPU_PERIOD_US else period,
+        cpu_shares=cpu.get("shares"),
+        cpuset_cpus=cpu.get("cpus"),
+        cpuset_mems=cpu.get("mems"),
         pids=resources.get("pids", {}).get("limit"),
     )

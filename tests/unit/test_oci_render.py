@@ -98,7 +98,7 @@ def test_a_plain_container() -> None:
     }  # fmt: skip
     assert set(linux["resources"]) == {"devices"}
     assert linux["resources"]["devices"][0] == {"allow": False, "access": "rwm"}
-    assert linux["seccomp"] == render_seccomp()
+    assert linux["seccomp"] == render_seccomp(DEFAULT_CAPABILITIES)
     assert dict(want.files) == {
         "hosts": "127.0.0.1\tlocalhost\n",
         "resolv.conf": "",
@@ -135,7 +135,7 @@ def test_mounts_of_a_full_container() -> None:
     assert targets.index("/data") < targets.index("/data/deep/tmp")
     volume = _find_mount(config, "/data")
     assert volume["source"] == f"/var/lib/hold/volumes/{'b' * 32}/_data"
-    assert volume["options"] == ["rbind", "rprivate", "ro"]
+    assert volume["options"] == ["rbind", "rprivate", "ro", "rro"]
     assert _find_mount(config, "/data/deep/tmp")["options"] == [
         "nosuid", "nodev", "noexec", "mode=700", "size=1048576",
     ]  # fmt: skip
@@ -222,6 +222,7 @@ CHANGES: dict[str, object] = {
     "group_add": ("7",), "init": True, "shm_size_bytes": "1m", "pid": "host", "ipc": "host", "uts": "host",
     "cgroup": "host", "domainname": "x", "extra_hosts": ("a:1.1.1.1",), "dns": ("1.1.1.1",), "dns_search": ("x",),
     "dns_opt": ("ndots:1",), "links": ("db",), "volumes_from": ("db",), "expose": ("80",), "publish_all": True,
+    "ulimits": {"nofile": 10}, "oom_score_adj": 5, "healthcheck": {"test": "true"},
 }  # fmt: skip
 
 

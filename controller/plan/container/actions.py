@@ -7,6 +7,7 @@ from controller.model.ids import Uid
 from controller.model.image import ImageConfig
 from controller.model.limits import LimitsWant
 from controller.model.wants import AttachmentWant, RootWant
+from controller.plan.limits import describe_limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,13 +100,21 @@ class DeleteRoot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateProcess:
-    """Create the process; its configuration is rendered from these values and the accounts found in `root`."""
+    """Create the process; its configuration is rendered from these values and the accounts found in `root`.
+
+    `peers` are containers by name whose processes have to run, `linked` those that links name, `network_peer` the one
+    whose network is used. `gateway` is an address of the host on the container's networks, empty when there is none.
+    """
 
     container: Container
     image_config: ImageConfig
     root: RootWant
     volumes: tuple[tuple[str, Uid], ...]
     nameservers: tuple[str, ...]
+    gateway: str = ""
+    network_peer: Container | None = None
+    peers: tuple[tuple[str, Uid], ...] = ()
+    linked: tuple[Container, ...] = ()
 
     def describe(self) -> str:
         return "create process"
@@ -171,10 +180,7 @@ class ApplyLimits:
     want: LimitsWant
 
     def describe(self) -> str:
-        want = self.want
-        values = {"memory": want.memory_bytes, "cpus": want.cpus, "pids": want.pids}
-        texts = [f"{name} {'unlimited' if value is None else value}" for name, value in values.items()]
-        return f"set limits: {', '.join(texts)}"
+        return f"set limits: {describe_limits(self.want)}"
 
 
 LinkAction = EnsureNamespace | DeleteNamespace | Attach | Detach

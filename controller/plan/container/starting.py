@@ -8,6 +8,7 @@ from controller.model.ids import Uid
 from controller.model.image import ImageConfig
 from controller.model.mounts import MountType
 from controller.plan.container.actions import (
+    ApplyLimits,
     ContainerAction,
     CreateProcess,
     DeleteNamespace,
@@ -19,6 +20,9 @@ from controller.plan.container.actions import (
 )
 from controller.plan.container.inputs import ContainerDesired, ContainerObserved
 from controller.plan.container.links import list_link_actions, list_wants
+from controller.plan.container.waiting import list_joined
+from controller.plan.limits import derive_limits
+from controller.plan.oci.namespaces import list_process_peers
 
 
 def list_start_actions(desired: ContainerDesired, observed: ContainerObserved) -> tuple[ContainerAction, ...]:
@@ -36,6 +40,9 @@ def list_start_actions(desired: ContainerDesired, observed: ContainerObserved) -
         actions += list_link_actions(list_wants(desired, present), present, desired.networks)
     if not reusable:
         actions.append(_make_create(desired))
+        want = derive_limits(desired.container.spec.resources)
+        if want.block_io_weight is not None or want.devices:
+            actions.append(ApplyLimits(uid=desired.uid, want=want))
     actions.append(StartProcess(uid=desired.uid))
     return tuple(actions)
 
@@ -50,6 +57,7 @@ def is_reusable(desired: ContainerDesired, observed: ContainerObserved) -> bool:
         and process.run == desired.container.spec.run
         and desired.status.phase is not Phase.FAILED
         and (observed.namespace is not None or not desired.is_isolated)
+        and not list_joined(desired.container.spec)
         and observed.root is not None
         and observed.root.mounted
     )
@@ -79,7 +87,7 @@ def _list_prefills(desired: ContainerDesired) -> Iterator[ContainerAction]:
     """Fill volumes from the image before the container's first start only, as Docker does."""
     for mount in desired.container.spec.mounts:
         volume = desired.volumes.get(mount.source)
-        if mount.type is MountType.VOLUME and volume is not None:
+        if mount.type is MountType.VOLUME and volume is not None and not (mount.nocopy or mount.subpath):
             yield PrefillVolume(
                 volume=Uid(volume.metadata.uid or ""),
                 volume_name=mount.source,
@@ -91,12 +99,19 @@ def _list_prefills(desired: ContainerDesired) -> Iterator[ContainerAction]:
 def _make_create(desired: ContainerDesired) -> CreateProcess:
     config = desired.image.status.config if desired.image is not None else None
     volumes = ((name, Uid(volume.metadata.uid or "")) for name, volume in desired.volumes.items())
-    first = next(iter(desired.networks.values()), None)
-    served = first is not None and first.assigned is not None
+    gateway = next((each.assigned.gateway for each in desired.networks.values() if each.assigned), "")
+    owner = desired.network_peer or desired.container
+    peers = {name: desired.peers[name] for name in list_process_peers(desired.container.spec)}
     return CreateProcess(
         container=desired.container,
         image_config=config or ImageConfig(),
         root=desired.root,
         volumes=tuple(volumes),
-        nameservers=(first.assigned.gateway,) if served and first and first.assigned else (),
+        nameservers=(gateway,) if gateway else (),
+        gateway=gateway,
+        network_peer=desired.network_peer,
+        peers=tuple((name, Uid(peer.metadata.uid or "")) for name, peer in peers.items()),
+        linked=tuple(
+            desired.peers[link.container] for link in owner.spec.links if link.container in desired.peers
+        ),
     )

@@ -4,14 +4,24 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from controller.errors import HoldError, Invalid, NotFound, Refused, Unsupported
-from controller.model.container import AttachmentStatus, ContainerStatus, DesiredState, Phase
+from controller.model.container import AttachmentStatus, ContainerSpec, ContainerStatus, DesiredState, Phase
 from controller.model.facts import ProcessFacts, ProcessState
+from controller.model.limits import LimitFacts
 from controller.model.resource import Condition
+from controller.model.resources import Resources
 from controller.plan.conditions import Reason, date_conditions, list_setback, make_condition
-from controller.plan.container.actions import Attach, ContainerAction, CreateProcess, StartProcess
+from controller.plan.container.actions import (
+    ApplyLimits,
+    Attach,
+    ContainerAction,
+    CreateProcess,
+    StartProcess,
+)
+from controller.plan.container.expansion import has_ports
 from controller.plan.container.inputs import ContainerDesired, ContainerObserved
 from controller.plan.container.links import is_attached
 from controller.plan.container.verdict import decide_start, is_fresh, to_datetime
+from controller.plan.limits import derive_limits, list_shortfalls
 
 LOST_EXIT_CODE = 255
 """For a process whose end nobody saw, as Docker has it."""
@@ -86,7 +96,7 @@ def _list_running(
 ) -> list[Condition]:
     spec = desired.container.spec
     all_attached = attached == len(spec.networks)
-    published = observed.ports_published or not spec.ports
+    published = observed.ports_published or not has_ports(desired.container)
     if paused or spec.desired is DesiredState.PAUSED:
         reason = Reason.PAUSED
     elif not all_attached:
@@ -99,10 +109,18 @@ def _list_running(
     if spec.networks:
         why = Reason.ATTACHED if all_attached else Reason.NOT_ATTACHED
         conditions.append(make_condition("NetworksAttached", why, holds=all_attached))
-    if spec.ports:
+    if has_ports(desired.container):
         why = Reason.PUBLISHED if published else Reason.NOT_PUBLISHED
         conditions.append(make_condition("PortsPublished", why, holds=published))
+    if observed.limits is not None and (spec.resources != Resources() or spec.ulimits):
+        conditions.append(_tell_limits(spec, observed.limits))
     return conditions
+
+
+def _tell_limits(spec: ContainerSpec, facts: LimitFacts) -> Condition:
+    shortfalls = list_shortfalls(derive_limits(spec.resources), spec.ulimits, facts.host)
+    reason = Reason.NOT_ENFORCED if shortfalls else Reason.ENFORCED
+    return make_condition("LimitsEnforced", reason, "; ".join(shortfalls), holds=not shortfalls)
 
 
 def _derive_attachment(attach: Attach) -> AttachmentStatus:
@@ -146,6 +164,12 @@ def _explain_end(fields: dict[str, object], *, stopped: bool) -> Condition:
     return make_condition("Ready", Reason.ERROR, f"the process ended with exit code {code}", holds=False)
 
 
+def _belongs_to_start(desired: ContainerDesired, action: ContainerAction) -> bool:
+    """Tell whether a failed action means that the process can't run; limits are also set while it lives."""
+    starting = desired.status.phase is Phase.CREATING
+    return isinstance(action, CreateProcess | StartProcess) or (isinstance(action, ApplyLimits) and starting)
+
+
 def derive_failure(
     desired: ContainerDesired, action: ContainerAction, error: HoldError, now: datetime
 ) -> ContainerStatus:
@@ -154,7 +178,7 @@ def derive_failure(
     A process that can't be created or started is a failed run, tried again by the restart policy alone; anything
     else is tried again as it is.
     """
-    if not isinstance(action, CreateProcess | StartProcess) or not isinstance(error, _START_REFUSALS):
+    if not _belongs_to_start(desired, action) or not isinstance(error, _START_REFUSALS):
         message = f"{action.describe()}: {error.message}"
         conditions = list_setback(desired.status, type(error).__name__, message, now)
         return amend(desired, now, conditions)

@@ -14,7 +14,6 @@ from controller.model.facts import (
     RootFacts,
 )
 from controller.model.image import ImageConfig
-from controller.model.limits import LimitFacts
 from controller.model.wants import AttachmentWant
 from controller.plan.container.actions import (
     ApplyLimits,
@@ -44,6 +43,7 @@ from controller.plan.image import (
     ImportArchive,
     ImportDirectory,
 )
+from controller.plan.limits import foresee_limits
 from controller.plan.network import DeleteBridge, EnsureBridge, NetworkAction, NetworkObserved
 from controller.plan.oci.spec_hash import derive_spec_hash
 from controller.plan.volume import DeleteDirectory, EnsureDirectory, VolumeAction, VolumeObserved
@@ -61,8 +61,7 @@ def advance_container(
         case PrefillVolume() | MountRoot() | UnmountRoot() | DeleteRoot():
             return replace(observed, root=_advance_root(observed.root, action))
         case ApplyLimits(want=want):
-            limits = LimitFacts(memory_bytes=want.memory_bytes, cpus=want.cpus, pids=want.pids)
-            return replace(observed, limits=limits)
+            return replace(observed, limits=foresee_limits(want, observed.limits))
         case CreateProcess():
             return replace(observed, process=_foresee_process(action), limits=None)
         case DeleteProcess():

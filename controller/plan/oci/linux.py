@@ -1,14 +1,19 @@
 """The part of the configuration that is Linux's own: namespaces, limits, devices, hidden paths."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from controller.model.container import ContainerSpec
 from controller.model.ids import Uid
-from controller.model.layout import Layout
 from controller.model.names import derive_cgroup
-from controller.model.resources import Resources
+from controller.plan.oci.devices import render_device_nodes, render_device_rules
+from controller.plan.oci.labels import derive_label
+from controller.plan.oci.limits import render_limits
+from controller.plan.oci.mounts import choose_root_propagation
+from controller.plan.oci.namespaces import render_namespaces, shares_network
 from controller.plan.oci.seccomp import render_seccomp
-
-CPU_PERIOD_US = 100_000
+from controller.plan.oci.seccomp_profile import render_profile
+from controller.plan.oci.surroundings import Surroundings
 
 _MASKED_PATHS = [
     "/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
@@ -18,47 +23,48 @@ _MASKED_PATHS = [
 _READ_ONLY_PATHS = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 _NETWORK_SYSCTLS = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
 
-_DEVICES = [
-    ("c", 1, 3), ("c", 1, 5), ("c", 1, 7), ("c", 1, 8), ("c", 1, 9), ("c", 5, 0), ("c", 5, 2), ("c", 136, None),
-]  # fmt: skip
-"""null, zero, full, random, urandom, tty, ptmx and pseudo-terminals (devices.txt of the kernel)."""
-
 
 def render_linux(
-    uid: Uid, resources: Resources, layout: Layout, *, network_mode: str | None
+    uid: Uid, spec: ContainerSpec, capabilities: Sequence[str], surroundings: Surroundings
 ) -> dict[str, Any]:
-    """Return `linux` of the OCI configuration."""
-    shares_network = network_mode == "host"
-    namespaces: list[dict[str, str]] = [{"type": kind} for kind in ("pid", "mount", "uts", "ipc", "cgroup")]
-    if not shares_network:
-        namespaces.append({"type": "network", "path": layout.netns_path(uid)})
-    return {
-        "cgroupsPath": derive_cgroup(layout.instance, uid),
-        "namespaces": namespaces,
-        "resources": {"devices": _render_devices(), **_render_limits(resources)},
-        "sysctl": {} if shares_network else dict(_NETWORK_SYSCTLS),
-        "seccomp": render_seccomp(),
-        "maskedPaths": list(_MASKED_PATHS),
-        "readonlyPaths": list(_READ_ONLY_PATHS),
+    """Return `linux` of the OCI configuration of a container with these capabilities."""
+    security = spec.security_opt
+    rendered: dict[str, Any] = {
+        "cgroupsPath": derive_cgroup(surroundings.layout.instance, uid),
+        "namespaces": render_namespaces(uid, spec, surroundings),
+        "resources": {
+            "devices": render_device_rules(spec, surroundings),
+            **render_limits(spec.resources),
+        },
+        "sysctl": _render_sysctls(spec, surroundings),
+        "maskedPaths": _choose_paths(spec, security.masked_paths, _MASKED_PATHS),
+        "readonlyPaths": _choose_paths(spec, security.readonly_paths, _READ_ONLY_PATHS),
+    }
+    if not spec.privileged and security.seccomp != "unconfined":
+        rendered["seccomp"] = (
+            render_profile(security.seccomp_profile, capabilities, surroundings.host)
+            if security.seccomp_profile is not None
+            else render_seccomp(capabilities)
+        )
+    nodes = render_device_nodes(spec, surroundings)
+    propagation = choose_root_propagation(spec.mounts)
+    label = derive_label(security.labels)
+    return rendered | {
+        **({"devices": nodes} if nodes else {}),
+        **({"rootfsPropagation": propagation} if propagation else {}),
+        **({"mountLabel": label} if label and not spec.privileged else {}),
     }
 
 
-def _render_devices() -> list[dict[str, Any]]:
-    rules: list[dict[str, Any]] = [{"allow": False, "access": "rwm"}]
-    rules += [{"allow": True, "type": kind, "access": "m"} for kind in ("c", "b")]
-    for kind, major, minor in _DEVICES:
-        rule: dict[str, Any] = {"allow": True, "type": kind, "major": major, "access": "rwm"}
-        rules.append(rule | ({"minor": minor} if minor is not None else {}))
-    return rules
+def _choose_paths(spec: ContainerSpec, own: tuple[str, ...] | None, default: Sequence[str]) -> list[str]:
+    if own is not None:
+        return list(own)
+    return [] if spec.privileged else list(default)
 
 
-def _render_limits(resources: Resources) -> dict[str, Any]:
-    """Memory with swap may be twice the memory, Docker's default."""
-    limits: dict[str, Any] = {}
-    if resources.memory_bytes is not None:
-        limits["memory"] = {"limit": resources.memory_bytes, "swap": 2 * resources.memory_bytes}
-    if resources.cpus is not None:
-        limits["cpu"] = {"quota": max(1000, round(resources.cpus * CPU_PERIOD_US)), "period": CPU_PERIOD_US}
-    if resources.pids is not None:
-        limits["pids"] = {"limit": resources.pids}
-    return limits
+def _render_sysctls(spec: ContainerSpec, surroundings: Surroundings) -> dict[str, str]:
+    has_network = not shares_network(spec, surroundings) and surroundings.network_peer is None
+    settings = dict(_NETWORK_SYSCTLS) if has_network else {}
+    if spec.domainname is not None:
+        settings["kernel.domainname"] = spec.domainname
+    return settings | spec.sysctls

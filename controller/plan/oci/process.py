@@ -1,24 +1,29 @@
 """The program of a container: arguments, environment, identity."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from controller.errors import Refused
 from controller.model.container import Container, ContainerSpec
 from controller.model.image import ImageConfig
 from controller.plan.oci.capabilities import render_capabilities
+from controller.plan.oci.labels import derive_label
+from controller.plan.oci.limits import render_rlimits
+from controller.plan.oci.mounts import INIT_TARGET
 from controller.plan.oci.surroundings import Surroundings
-from controller.plan.oci.users import resolve_user
+from controller.plan.oci.users import find_gid, resolve_user
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-NOFILE_SOFT = 1024
-"""The soft limit that programs using select(2) can live with; those that can use more raise it themselves."""
-NOFILE_HARD = 524288
 
 
-def render_process_section(container: Container, hostname: str, surroundings: Surroundings) -> dict[str, Any]:
-    """Return `process` of the OCI configuration; Refused when there is no program or no such user."""
+def render_process_section(
+    container: Container, hostname: str, capabilities: Sequence[str], surroundings: Surroundings
+) -> dict[str, Any]:
+    """Return `process` of the OCI configuration; Refused when there is no program, no such user or no init."""
     spec, image_config = container.spec, surroundings.image_config
-    user = resolve_user(spec.user or image_config.user or "", surroundings.accounts)
+    accounts = surroundings.accounts
+    user = resolve_user(spec.user or image_config.user or "", accounts)
+    groups = [*user.additional_gids, *(find_gid(name, accounts.group) for name in spec.group_add)]
     environment = choose_environment(spec, image_config, hostname=hostname, home=user.home)
     return {
         "terminal": spec.tty,
@@ -26,16 +31,36 @@ def render_process_section(container: Container, hostname: str, surroundings: Su
             "uid": user.uid,
             "gid": user.gid,
             "umask": 0o022,
-            "additionalGids": list(user.additional_gids),
+            "additionalGids": list(dict.fromkeys(groups)),
         },
-        "args": list(choose_arguments(spec, image_config)),
+        "args": [*_choose_init(spec, surroundings), *choose_arguments(spec, image_config)],
         "env": [f"{name}={value}" for name, value in environment.items()],
         "cwd": choose_working_dir(spec, image_config),
-        "capabilities": render_capabilities(user.uid),
-        "rlimits": [{"type": "RLIMIT_NOFILE", "soft": NOFILE_SOFT, "hard": NOFILE_HARD}],
-        "noNewPrivileges": False,
-        "oomScoreAdj": 0,
+        "capabilities": render_capabilities(capabilities, user.uid),
+        "rlimits": render_rlimits(spec.ulimits),
+        "noNewPrivileges": spec.security_opt.no_new_privileges,
+        "oomScoreAdj": spec.oom_score_adj or 0,
+        **_render_modules(spec),
     }
+
+
+def _choose_init(spec: ContainerSpec, surroundings: Surroundings) -> tuple[str, ...]:
+    """Return the words of the init before the program; it adopts orphans also where it isn't process 1."""
+    if not spec.init:
+        return ()
+    if not surroundings.host.init_path:
+        raise Refused("init is asked for and the host has none: apt install tini, or leave it out")
+    return (INIT_TARGET, *(("-s",) if spec.pid is not None else ()), "--")
+
+
+def _render_modules(spec: ContainerSpec) -> dict[str, str]:
+    """Return what the host's security modules are told; a privileged container is not confined by them."""
+    security = spec.security_opt
+    if spec.privileged:
+        return {}
+    label = derive_label(security.labels)
+    named = security.apparmor if security.apparmor != "unconfined" else None
+    return ({"apparmorProfile": named} if named else {}) | ({"selinuxLabel": label} if label else {})
 
 
 def choose_arguments(spec: ContainerSpec, image_config: ImageConfig) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from controller.model.container import ContainerSpec
 
 IN_PLACE_FIELDS = frozenset(
     {
-        "resources", "restart", "ports", "networks", "depends_on", "desired", "run", "stop_signal",
+        "resources", "restart", "healthcheck", "ports", "networks", "depends_on", "desired", "run", "stop_signal",
         "stop_grace_period_s", "auto_remove",
     }
 )  # fmt: skip
