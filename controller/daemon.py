@@ -21,9 +21,10 @@ from pathlib import Path
 from controller.api.admission import Gate
 from controller.api.convert import draft_of
 from controller.api.image_library import ImageParts
-from controller.api.server import Services, serving
+from controller.api.server import InsideParts, Services, serving
 from controller.api.state_service import StateParts
 from controller.errors import HoldError
+from controller.images.commits import LayerCommits
 from controller.images.store import ImageStore
 from controller.kernel.assembly import KernelOptions, open_linux
 from controller.kernel.clock import SystemClock
@@ -156,6 +157,12 @@ async def _serve(settings: Settings) -> int:
             ),
             sessions=linux.sessions,
             processes=linux.ports.processes,
+            inside=InsideParts(
+                files=linux.files,
+                gauges=linux.gauges,
+                freezer=linux.ports.freezer,
+                commits=LayerCommits(images=images),
+            ),
             importer=images,
             images=ImageParts(
                 contents=images,

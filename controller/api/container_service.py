@@ -1,10 +1,13 @@
 """ContainerService: running containers, in, out and around their processes."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from controller.api.admission import Gate
+from controller.api.archives import Archives
+from controller.api.commits import Committer
 from controller.api.containers import find_container, has_ended, is_running, uid_of, wait_for
 from controller.api.convert import to_proto, to_timestamp
 from controller.api.exits import choose_start_code, convert_exit
@@ -12,6 +15,7 @@ from controller.api.orders import Ending, Orders, read_ending
 from controller.api.run import Answers, Run
 from controller.api.status import reported
 from controller.api.streams import converse, read_signal
+from controller.api.usage import Usage
 from controller.api.v1 import container_pb2, container_pb2_grpc
 from controller.errors import Conflict, Invalid, Refused, Unsupported, Violation
 from controller.model.container import Container, DesiredState
@@ -25,14 +29,28 @@ _DEFAULT_STOP_SIGNAL = "SIGTERM"
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerParts:
+    """What answers the calls that need neither sessions nor the container's process."""
+
+    archives: Archives
+    committer: Committer
+    usage: Usage
+
+
 class ContainerService(container_pb2_grpc.ContainerServiceServicer):
     """Implements hold.v1.ContainerService."""
 
-    def __init__(self, *, gate: Gate, sessions: Sessions, processes: Processes) -> None:
+    def __init__(
+        self, *, gate: Gate, sessions: Sessions, processes: Processes, parts: ContainerParts
+    ) -> None:
         self._gate = gate
         self._store = gate.store
         self._sessions = sessions
         self._processes = processes
+        self._archives = parts.archives
+        self._committer = parts.committer
+        self._usage = parts.usage
         self._orders = Orders(gate=gate)
         self._run = Run(gate=gate, sessions=sessions, processes=processes)
 
@@ -190,6 +208,49 @@ class ContainerService(container_pb2_grpc.ContainerServiceServicer):
                 raise Invalid.of([Violation(field="condition", message=f"is not one of {known}")])
             state, _ = await wait_for(self._store, container, conditions[request.condition])
             return container_pb2.WaitResponse(exit=convert_exit(state))
+
+    async def Archive(self, request: container_pb2.ArchiveRequest, context: Any) -> AsyncIterator[Any]:
+        """See the proto."""
+        async with reported(context):
+            async for answer in self._archives.read(request):
+                yield answer
+
+    async def PutArchive(self, request_iterator: Any, context: Any) -> Any:
+        """See the proto."""
+        async with reported(context):
+            return await self._archives.put(aiter(request_iterator))
+
+    async def Diff(self, request: container_pb2.DiffRequest, context: Any) -> Any:
+        """See the proto."""
+        async with reported(context):
+            return await self._archives.compare(request)
+
+    async def Export(self, request: container_pb2.ExportRequest, context: Any) -> AsyncIterator[Any]:
+        """See the proto."""
+        async with reported(context):
+            async for answer in self._archives.export(request):
+                yield answer
+
+    async def Measure(self, request: container_pb2.MeasureRequest, context: Any) -> Any:
+        """See the proto."""
+        async with reported(context):
+            return await self._archives.measure(request)
+
+    async def Commit(self, request: container_pb2.CommitRequest, context: Any) -> Any:
+        """See the proto."""
+        async with reported(context):
+            return await self._committer.commit(request)
+
+    async def Stats(self, request: container_pb2.StatsRequest, context: Any) -> AsyncIterator[Any]:
+        """See the proto."""
+        async with reported(context):
+            async for answer in self._usage.watch(request):
+                yield answer
+
+    async def Top(self, request: container_pb2.TopRequest, context: Any) -> Any:
+        """See the proto."""
+        async with reported(context):
+            return await self._usage.list_processes(request)
 
 
 def _read_ending(request: container_pb2.StopRequest | container_pb2.RestartRequest) -> Ending:

@@ -45,7 +45,7 @@ class ImageService(image_pb2_grpc.ImageServiceServicer):
             start = first.start
             if not start.name:
                 raise Invalid.of([Violation(field="name", message="name the image")])
-            config = _read_config(start.config)
+            config = read_config(start.config)
             facts = await self._importer.receive(_list_chunks(requests), config)
             draft = Draft(
                 key=Key("Image", complete_image_name(start.name)),
@@ -77,7 +77,8 @@ class ImageService(image_pb2_grpc.ImageServiceServicer):
             return await self._library.remove(request)
 
 
-def _read_config(message: resource_pb2.ImageConfig) -> ImageConfig:
+def read_config(message: resource_pb2.ImageConfig) -> ImageConfig:
+    """Return what a message says of how containers are run; Invalid names the fields."""
     try:
         return ImageConfig.model_validate(to_fields(message))
     except ValidationError as error:

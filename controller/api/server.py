@@ -14,11 +14,14 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from controller.api.admission import Gate
-from controller.api.container_service import ContainerService
+from controller.api.archives import Archives
+from controller.api.commits import CommitParts, Committer
+from controller.api.container_service import ContainerParts, ContainerService
 from controller.api.image_library import ImageLibrary, ImageParts
 from controller.api.image_service import ImageService, Importer
 from controller.api.state_service import StateParts, StateService
 from controller.api.system_service import SystemService
+from controller.api.usage import Usage
 from controller.api.v1 import (
     container_pb2,
     container_pb2_grpc,
@@ -31,7 +34,10 @@ from controller.api.v1 import (
 )
 from controller.errors import Conflict, Refused
 from controller.model.layout import Layout
-from controller.ports import Diagnostics, Processes, Sessions
+from controller.ports import Diagnostics, Freezer, Processes, Sessions
+from controller.ports.commits import Commits
+from controller.ports.files import ContainerFiles
+from controller.ports.gauges import Gauges
 
 LOG = logging.getLogger(__name__)
 MOST_MESSAGE_BYTES = 64 << 20
@@ -50,6 +56,16 @@ _SERVICES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InsideParts:
+    """Files and counters of containers, and what commits need besides."""
+
+    files: ContainerFiles
+    gauges: Gauges
+    freezer: Freezer
+    commits: Commits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """What the server's services are made of."""
 
@@ -57,6 +73,7 @@ class Services:
     state: StateParts
     sessions: Sessions
     processes: Processes
+    inside: InsideParts
     importer: Importer
     images: ImageParts
     diagnostics: Diagnostics
@@ -107,7 +124,13 @@ def _add_services(
         StateService(gate=services.gate, parts=services.state), server
     )
     container_pb2_grpc.add_ContainerServiceServicer_to_server(
-        ContainerService(gate=services.gate, sessions=services.sessions, processes=services.processes), server
+        ContainerService(
+            gate=services.gate,
+            sessions=services.sessions,
+            processes=services.processes,
+            parts=_make_container_parts(services),
+        ),
+        server,
     )
     image_pb2_grpc.add_ImageServiceServicer_to_server(
         ImageService(
@@ -124,6 +147,18 @@ def _add_services(
     health_pb2_grpc.add_HealthServicer_to_server(vitality, server)
     names = (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
+
+
+def _make_container_parts(services: Services) -> ContainerParts:
+    gate, inside, layout = services.gate, services.inside, services.layout
+    parts = CommitParts(
+        gate=gate, files=inside.files, commits=inside.commits, freezer=inside.freezer, layout=layout
+    )
+    return ContainerParts(
+        archives=Archives(gate=gate, files=inside.files, layout=layout),
+        committer=Committer(parts),
+        usage=Usage(store=gate.store, gauges=inside.gauges, clock=gate.clock),
+    )
 
 
 def _clear_the_way(path: Path) -> None:

@@ -12,9 +12,12 @@ from controller.kernel.cgroups import Cgroups
 from controller.kernel.conmon import LogRotation
 from controller.kernel.firewall import KernelFirewall
 from controller.kernel.freezer import CgroupFreezer
+from controller.kernel.container_files import ChildFiles
+from controller.kernel.devices import read_devices
 from controller.kernel.gates import Gates
 from controller.kernel.host_view import KernelHostView
 from controller.kernel.insides import Insides
+from controller.kernel.gauges import KernelGauges
 from controller.kernel.limits import CgroupLimits
 from controller.kernel.merged_events import MergedEvents
 from controller.kernel.name_server import KernelNameServer
@@ -31,6 +34,11 @@ from controller.plan.oci.surroundings import HostTexts
 from controller.ports import HostView, Images, KernelPorts, Sessions
 
 
+from controller.ports.files import ContainerFiles
+from controller.ports.gauges import Gauges
+
+INIT_PROGRAMS = ("tini-static", "catatonit")
+"""Inits that need no library of the container's, in order of preference."""
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelOptions:
     """What can be set about the adapters; an empty runtime is chosen by the host's cgroup layout."""
@@ -48,6 +56,8 @@ class Linux:
     sessions: Sessions
     host: HostView
 
+    files: ContainerFiles
+    gauges: Gauges
 
 @contextlib.asynccontextmanager
 async def open_linux(
@@ -60,6 +70,7 @@ async def open_linux(
     await volumes.open()
     network_events = NetworkEvents(layout=layout, insides=insides, names=names)
     ports = KernelPorts(
+    roots = OverlayRoots(layout=layout)
         processes=OciProcesses(
             layout=layout,
             runner=runner,
@@ -70,7 +81,7 @@ async def open_linux(
         ),
         freezer=CgroupFreezer(cgroups=cgroups),
         limits=CgroupLimits(cgroups=cgroups),
-        roots=OverlayRoots(layout=layout),
+        roots=roots,
         namespaces=KernelNamespaces(layout=layout, insides=insides),
         bridges=KernelBridges(layout=layout),
         attachments=KernelAttachments(layout=layout, insides=insides),
@@ -82,7 +93,14 @@ async def open_linux(
         read_host_texts=lambda: read_host_texts(options.resolv_conf_path),
     )
     async with ContainerSessions(layout=layout, runner=runner, cgroups=cgroups, gates=gates) as sessions:
-        yield Linux(ports=ports, sessions=sessions, host=KernelHostView(layout=layout))
+        files = ChildFiles(layout=layout, runner=runner, roots=roots, cgroups=cgroups)
+        yield Linux(
+            ports=ports,
+            sessions=sessions,
+            files=files,
+            gauges=KernelGauges(cgroups=cgroups, runner=runner),
+            host=KernelHostView(layout=layout),
+        )
 
 
 def read_host_texts(resolv_conf_path: str) -> HostTexts:

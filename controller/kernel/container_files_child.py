@@ -26,8 +26,8 @@ from controller.kernel.container_files_roots import (
 )
 from controller.kernel.overlay import mount_overlay
 from controller.trees.landing import Source, Target, asks_for_directory, choose_landing
-from controller.trees.paths import Place, located
-from controller.trees.planter import Planter, Rules
+from controller.trees.paths import Place, located, open_descriptors
+from controller.trees.planter import Ground, Planter, Rules
 from controller.trees.writer import TreeWriter
 
 EXIT_FAILED = 3
@@ -51,7 +51,7 @@ class _Output:
 
 def read(job: dict[str, Any], output: _Output) -> None:
     """Write what is at a path: a line about it, then the tree."""
-    _enter(job)
+    descriptors_fd = _enter(job)
     path = job["path"]
     with _placed(path, follow=job["follow"]) as place:
         if place.status is None:
@@ -59,7 +59,7 @@ def read(job: dict[str, Any], output: _Output) -> None:
         if asks_for_directory(path) and not place.is_directory:
             raise Invalid(f"{path} is not a directory in the container: leave the slash out")
         entry = _choose_entry(path)
-        writer = TreeWriter(output)
+        writer = TreeWriter(output, descriptors_fd)
         output.tell(_describe(place, entry))
         writer.add(place.directory_fd, place.name, entry)
         writer.close()
@@ -86,7 +86,7 @@ def _describe(place: Place, entry: str) -> dict[str, object]:
 
 def write(job: dict[str, Any], output: _Output) -> None:
     """Unpack standard input to where it belongs."""
-    _enter(job)
+    descriptors_fd = _enter(job)
     path, source = job["path"], Source(*job["source"])
     with contextlib.ExitStack() as stack, _placed(path, follow=True) as place:
         target = Target(path, exists=place.status is not None, is_directory=place.is_directory)
@@ -97,11 +97,8 @@ def write(job: dict[str, Any], output: _Output) -> None:
         elif place.name != ".":
             directory_fd = os.open(place.name, os.O_PATH | _OPENED, dir_fd=place.directory_fd)
             stack.callback(os.close, directory_fd)
-        planter = Planter(
-            directory_fd,
-            Rules(name, None if job["keep_owner"] else (0, 0)),
-            lambda inner: open_from(directory_fd, inner),
-        )
+        ground = Ground(directory_fd, lambda inner: open_from(directory_fd, inner), descriptors_fd)
+        planter = Planter(ground, Rules(name, None if job["keep_owner"] else (0, 0)))
         stack.callback(planter.close)
         entries = planter.plant(sys.stdin.buffer)
     while sys.stdin.buffer.read(_READ_BYTES):
@@ -111,8 +108,8 @@ def write(job: dict[str, Any], output: _Output) -> None:
 
 def export(job: dict[str, Any], output: _Output) -> None:
     """Write the whole root, without its own entry."""
-    _enter(job)
-    writer = TreeWriter(output)
+    descriptors_fd = _enter(job)
+    writer = TreeWriter(output, descriptors_fd)
     output.tell({})
     root_fd = open_inside("")
     writer.add(root_fd, ".", "")
@@ -130,7 +127,7 @@ def layer(job: dict[str, Any], output: _Output) -> None:
     with contextlib.ExitStack() as stack:
         changed = {change.path for change in _compare(job, stack).list_changes()}
         upper_fd = os.open(job["upper"], _OPENED)
-        writer = LayerWriter(output)
+        writer = LayerWriter(output, open_descriptors())
         writer.left_out = frozenset(job["mount_points"]) - changed
         output.tell({"changes": len(changed)})
         writer.add(upper_fd, ".", "")
@@ -166,10 +163,12 @@ def _measure(path: str) -> int:
     return total
 
 
-def _enter(job: dict[str, Any]) -> None:
-    root = job["root"]
+def _enter(job: dict[str, Any]) -> int:
+    """Enter the container's root; returns what `open_descriptors` gives, of before."""
+    descriptors_fd, root = open_descriptors(), job["root"]
     shown = tuple(Shown(*each) for each in root["shown"])
     enter(RootView(path=root["path"], read_only=root["read_only"], shown=shown))
+    return descriptors_fd
 
 
 @contextlib.contextmanager

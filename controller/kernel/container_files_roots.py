@@ -5,10 +5,10 @@ does not run it is the overlay, with the container's volumes mounted over it in 
 child.
 """
 
+import contextlib
 import errno
 import os
 import stat
-from pathlib import Path
 from typing import NamedTuple
 
 from controller.errors import NotFound, Refused
@@ -17,11 +17,15 @@ from controller.kernel.confined import make_directories_in_root, open_in_root
 
 
 class Shown(NamedTuple):
-    """A file or directory of the host that is seen at a path of a container that does not run."""
+    """A file or directory of the host that is seen at a path of a container that does not run.
+
+    With a subpath it is what lies there below the source, out of which no link leads.
+    """
 
     source: str
     target: str
     read_only: bool
+    subpath: str
 
 
 class RootView(NamedTuple):
@@ -78,33 +82,55 @@ def _mount_all(view: RootView) -> None:
 
 def _show(root_fd: int, shown: Shown) -> None:
     """Mount one; a missing directory is made, as it is at each start."""
-    source_path = Path(shown.source)
-    if not source_path.exists():
-        return
-    is_directory = source_path.is_dir()
-    try:
-        target_fd = open_in_root(root_fd, shown.target, os.O_PATH)
-    except FileNotFoundError:
-        if not is_directory:
-            return
+    with contextlib.ExitStack() as opened:
         try:
-            make_directories_in_root(root_fd, shown.target)
-        except OSError as error:
-            if error.errno == errno.EROFS:
-                return
-            raise
-        target_fd = open_in_root(root_fd, shown.target, os.O_PATH)
-    try:
-        if stat.S_ISDIR(os.fstat(target_fd).st_mode) != is_directory:
+            source_fd = _open_source(shown)
+        except FileNotFoundError:
+            return
+        opened.callback(os.close, source_fd)
+        is_directory = _is_directory(source_fd)
+        target_fd = _open_target(root_fd, shown.target, make=is_directory)
+        if target_fd is None:
+            return
+        opened.callback(os.close, target_fd)
+        if _is_directory(target_fd) != is_directory:
             raise Refused(f"{shown.source} can't be mounted at {shown.target}: one of them is no directory")
-        path = f"/proc/self/fd/{target_fd}"
-        syscalls.mount(shown.source, path, flags=syscalls.MS_BIND | syscalls.MS_REC)
-    finally:
-        os.close(target_fd)
+        flags = syscalls.MS_BIND | syscalls.MS_REC
+        syscalls.mount(f"/proc/self/fd/{source_fd}", f"/proc/self/fd/{target_fd}", flags=flags)
     if shown.read_only:
         mounted_fd = open_in_root(root_fd, shown.target, os.O_PATH)
         _make_read_only(f"/proc/self/fd/{mounted_fd}")
         os.close(mounted_fd)
+
+
+def _open_source(shown: Shown) -> int:
+    source_fd = os.open(shown.source, os.O_PATH | os.O_CLOEXEC)
+    if not shown.subpath:
+        return source_fd
+    try:
+        return open_in_root(source_fd, shown.subpath, os.O_PATH)
+    finally:
+        os.close(source_fd)
+
+
+def _open_target(root_fd: int, path: str, *, make: bool) -> int | None:
+    """Open what is mounted over; None when it is missing and can't be made."""
+    try:
+        return open_in_root(root_fd, path, os.O_PATH)
+    except FileNotFoundError:
+        if not make:
+            return None
+    try:
+        make_directories_in_root(root_fd, path)
+    except OSError as error:
+        if error.errno == errno.EROFS:
+            return None
+        raise
+    return open_in_root(root_fd, path, os.O_PATH)
+
+
+def _is_directory(fd: int) -> bool:
+    return stat.S_ISDIR(os.fstat(fd).st_mode)
 
 
 def _make_read_only(path: str) -> None:

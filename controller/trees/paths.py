@@ -85,3 +85,11 @@ def _look(path: str, open_directory: OpenDirectory) -> Place:
 def open_local_directory(path: str) -> int:
     """Open a directory as any program does."""
     return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def open_descriptors() -> int:
+    """Open the directory of this process' descriptors, through which an O_PATH descriptor can be opened for real.
+
+    It stays of use after a change of the root directory.
+    """
+    return os.open("/proc/self/fd", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -18,6 +18,18 @@ _XATTR_KEY = "SCHILY.xattr."
 _KEPT_XATTRS = ("security.capability", "user.")
 
 
+class Ground(NamedTuple):
+    """Where entries become files: below an open directory.
+
+    `open_parent` opens the directory at a path below it, O_PATH: what it follows on the way is its own affair.
+    `descriptors_fd` is what `open_descriptors` gives.
+    """
+
+    directory_fd: int
+    open_parent: Callable[[str], int]
+    descriptors_fd: int
+
+
 class Rules(NamedTuple):
     """How entries become files.
 
@@ -30,22 +42,16 @@ class Rules(NamedTuple):
 
 
 class Planter:
-    """Makes the entries of archives below an open directory.
+    """Makes the entries of archives on a ground, by rules."""
 
-    `open_parent` opens the directory at a path below it, O_PATH: what it follows on the way is its own affair.
-    """
-
-    def __init__(self, directory_fd: int, rules: Rules, open_parent: Callable[[str], int]) -> None:
-        self._directory_fd = directory_fd
+    def __init__(self, ground: Ground, rules: Rules) -> None:
+        self._ground = ground
         self._rules = rules
-        self._open_parent = open_parent
         self._directories: list[tuple[str, tarfile.TarInfo]] = []
-        self._descriptors_fd = os.open("/proc/self/fd", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._parent = ("", os.dup(directory_fd))
+        self._parent = ("", os.dup(ground.directory_fd))
 
     def close(self) -> None:
         """Let go of what is kept open."""
-        os.close(self._descriptors_fd)
         os.close(self._parent[1])
 
     def plant(self, stream: IO[bytes]) -> int:
@@ -94,7 +100,7 @@ class Planter:
         return parent_fd
 
     def _open_above(self, path: str) -> int:
-        return self._open_parent(path) if path else os.dup(self._directory_fd)
+        return self._ground.open_parent(path) if path else os.dup(self._ground.directory_fd)
 
     def _make_way(self, parent_fd: int, name: str, member: tarfile.TarInfo) -> bool:
         """Remove what an entry replaces; False when what is there is to be kept. Invalid as Docker refuses it."""
@@ -166,7 +172,7 @@ class Planter:
                 if not stat.S_ISREG(os.fstat(present_fd).st_mode):
                     raise
                 truncating = os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC
-                file_fd = os.open(str(present_fd), truncating, dir_fd=self._descriptors_fd)
+                file_fd = os.open(str(present_fd), truncating, dir_fd=self._ground.descriptors_fd)
             finally:
                 os.close(present_fd)
         try:

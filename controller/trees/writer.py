@@ -48,18 +48,17 @@ class _Buffered:
 class TreeWriter:
     """Writes trees to a stream; `close` ends it. What vanishes while it is read is left out.
 
-    Needs /proc as it is when this is made: a file is first looked at without being opened, so that no device is ever
-    opened by mistake, and then opened through its descriptor.
+    A file is first looked at without being opened, so that no device is ever opened by mistake, and then opened through
+    its descriptor: that is what `descriptors_fd` is for (see `open_descriptors`).
     """
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, descriptors_fd: int) -> None:
         self._sink = _Buffered(sink)
         self._known: dict[tuple[int, int], str] = {}
-        self._descriptors_fd = os.open("/proc/self/fd", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._descriptors_fd = descriptors_fd
 
     def close(self) -> None:
         """End the stream: two blocks of zeros."""
-        os.close(self._descriptors_fd)
         self._sink.write(b"\0" * 2 * tarfile.BLOCKSIZE)
         self._sink.flush()
 

@@ -11,7 +11,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from controller.api.admission import Gate
 from controller.api.image_library import ImageParts
-from controller.api.server import Services, serving
+from controller.api.server import InsideParts, Services, serving
 from controller.api.state_service import StateParts
 from controller.api.v1 import (
     container_pb2_grpc,
@@ -28,6 +28,7 @@ from controller.plan.addresses import AddressPool
 from controller.store.database import derive_url
 from controller.store.limits import StoreLimits
 from controller.store.store import SqlStore, open_store
+from tests.fakes.api_inside import PlayedInside
 from tests.fakes.api_kernel import PlayedHost, PlayedImporter, PlayedProcesses, PlayedSessions, StillClock
 
 
@@ -41,6 +42,7 @@ class Bench:
     host: PlayedHost = field(default_factory=PlayedHost)
     sessions: PlayedSessions = field(default_factory=PlayedSessions)
     processes: PlayedProcesses = field(default_factory=PlayedProcesses)
+    inside: PlayedInside = field(default_factory=PlayedInside)
     importer: PlayedImporter = field(default_factory=PlayedImporter)
 
     def __post_init__(self) -> None:
@@ -79,6 +81,9 @@ def _make_services(bench: Bench) -> Services:
         state=StateParts(events=bench.store, forecaster=bench.host, sources=bench.host),
         sessions=bench.sessions,
         processes=bench.processes,
+        inside=InsideParts(
+            files=bench.inside, gauges=bench.inside, freezer=bench.inside, commits=bench.inside
+        ),
         importer=bench.importer,
         images=ImageParts(contents=bench.importer, dangling=bench.importer, usage=bench.importer),
         diagnostics=bench.host,
