@@ -9,7 +9,14 @@ from typing import Any
 from controller.api.v1 import container_pb2, resource_pb2, state_pb2
 from controller.cli.client import Client, Failure
 from controller.cli.detach_keys import add_detach_keys_flag, parse_detach_keys
-from controller.cli.limits import add_limit_flags, set_limits, set_restart
+from controller.cli.health import add_health_flags, set_health
+from controller.cli.limits import (
+    add_limit_flags,
+    add_process_limit_flags,
+    set_limits,
+    set_process_limits,
+    set_restart,
+)
 from controller.cli.pairs import read_pair_files, read_pairs
 from controller.cli.parser import EXIT_DAEMON
 from controller.cli.run_isolation import add_isolation_flags, set_isolation
@@ -75,6 +82,8 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         "--stop-timeout", type=float, default=None, help="Seconds from the stop signal to SIGKILL."
     )
     add_limit_flags(parser)
+    add_process_limit_flags(parser)
+    add_health_flags(parser)
     parser.add_argument("image", metavar="IMAGE", help="Image, or with --rootfs a directory.")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="Program and arguments.")
 
@@ -145,6 +154,8 @@ def build_container(options: argparse.Namespace) -> resource_pb2.Resource:
     set_names(spec, options)
     _set_networks(spec, options)
     set_limits(spec, options)
+    set_process_limits(spec, options)
+    set_health(spec, options)
     if options.restart:
         set_restart(spec, options.restart)
     spec.auto_remove = options.rm

@@ -33,6 +33,82 @@ ROWS: list[tuple[list[str], dict[str, Any]]] = [
     (["-m", "64m"], {"resources": {"memory": "67108864"}}),
     (["--cpus", ".5", "--pids-limit", "9"], {"resources": {"cpus": 0.5, "pids": "9"}}),
     (["--pids-limit", "-1"], {"resources": {}}),
+    (
+        ["-m", "64m", "--memory-swap=-1", "--memory-reservation", "32m", "--memory-swappiness", "0"],
+        {
+            "resources": {
+                "memory": "67108864",
+                "memorySwap": "-1",
+                "memoryReservation": "33554432",
+                "memorySwappiness": "0",
+            }
+        },
+    ),
+    (
+        [
+            "--cpu-period",
+            "50000",
+            "--cpu-quota",
+            "20000",
+            "-c",
+            "512",
+            "--cpuset-cpus",
+            "0,1",
+            "--cpuset-mems=0",
+        ],
+        {
+            "resources": {
+                "cpuPeriod": "50000",
+                "cpuQuota": "20000",
+                "cpuShares": "512",
+                "cpusetCpus": "0,1",
+                "cpusetMems": "0",
+            }
+        },
+    ),
+    (
+        ["--blkio-weight", "300", "--device-read-bps", "/dev/vda:1mb", "--device-write-iops=/dev/vda:50"],
+        {
+            "resources": {
+                "blockIO": {
+                    "weight": "300",
+                    "devices": {"/dev/vda": {"readBps": "1048576", "writeIops": "50"}},
+                }
+            }
+        },
+    ),
+    (
+        ["--ulimit", "nofile=10:20", "--ulimit", "core=-1", "--oom-score-adj", "500"],
+        {
+            "ulimits": {"nofile": {"soft": "10", "hard": "20"}, "core": {"soft": "-1", "hard": "-1"}},
+            "oomScoreAdj": "500",
+        },
+    ),
+    (["--oom-kill-disable"], {"resources": {"oomKillDisable": True}}),
+    (
+        [
+            "--health-cmd",
+            "true",
+            "--health-interval",
+            "5s",
+            "--health-timeout=1500ms",
+            "--health-retries",
+            "2",
+        ],
+        {
+            "healthcheck": {
+                "test": ["CMD-SHELL", "true"],
+                "interval": 5.0,
+                "timeout": 1.5,
+                "retries": "2",
+            }
+        },
+    ),
+    (
+        ["--health-start-period", "1m", "--health-start-interval", "1s", "--health-restart"],
+        {"healthcheck": {"startPeriod": 60.0, "startInterval": 1.0, "restart": True}},
+    ),
+    (["--no-healthcheck"], {"healthcheck": {"test": ["NONE"]}}),
     (["--restart", "always"], {"restart": {"name": "always"}}),
     (["--restart", "on-failure:3"], {"restart": {"name": "on-failure", "maxRetries": "3"}}),
     (["--stop-signal", "INT", "--stop-timeout", "3"], {"stopSignal": "INT", "stopGracePeriod": 3.0}),
