@@ -170,6 +170,12 @@ class ContainerService(container_pb2_grpc.ContainerServiceServicer):
             restarted = await self._orders.restart(request.container, _read_ending(request))
             return container_pb2.RestartResponse(resource=to_proto(restarted))
 
+    async def Rename(self, request: container_pb2.RenameRequest, context: Any) -> Any:
+        """See the proto."""
+        async with reported(context):
+            renamed = await self._orders.rename(request.container, request.new_name)
+            return container_pb2.RenameResponse(resource=to_proto(renamed))
+
     async def Signal(self, request: container_pb2.SignalRequest, context: Any) -> Any:
         """See the proto. A signal that is meant to end the process makes `stopped` the desired state first."""
         async with reported(context):

@@ -56,6 +56,8 @@ async def follow(store: StateStore, container: Container) -> AsyncIterator[tuple
         resource = change.resource
         if isinstance(resource, Container) and resource.metadata.uid == uid:
             gone = change.type is ChangeType.DELETED
+            if gone and resource.metadata.deleted_at is None:
+                continue  # it comes again under another name
             yield resource, gone
             if gone:
                 return

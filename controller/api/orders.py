@@ -9,8 +9,10 @@ from controller.api.convert import draft_of
 from controller.errors import Conflict, Invalid, Violation
 from controller.model.changes import Decision, Draft, Snapshot
 from controller.model.container import Container, ContainerSpec, DesiredState, Phase, StopOrder
+from controller.model.kinds import key_of
 from controller.model.signals import parse_signal
 from controller.plan.admission import ApplyBatch, decide_apply
+from controller.plan.admission.rename import decide_rename
 
 _ALIVE = (Phase.RUNNING, Phase.PAUSED, Phase.STOPPING)
 
@@ -72,6 +74,15 @@ class Orders:
 
         return await self._write(name, edit)
 
+    async def rename(self, name: str, new_name: str) -> Container:
+        """Give the container another name."""
+
+        def decide(snapshot: Snapshot) -> Decision:
+            return decide_rename(snapshot, key_of(find_container(snapshot, name)), new_name)
+
+        committed = await self.gate.store.commit(decide)
+        return next(each for each in committed.resources if isinstance(each, Container))
+
     async def _write(self, name: str, edit: Callable[[Container], Draft]) -> Container:
         admission = await self.gate.read_context()
 
@@ -81,8 +92,7 @@ class Orders:
             return decide_apply(snapshot, batch, admission)
 
         committed = await self.gate.store.commit(decide)
-        written = (each for each in committed.resources if isinstance(each, Container))
-        return next(written)
+        return next(each for each in committed.resources if isinstance(each, Container))
 
 
 def _want(present: Container, **fields: object) -> Draft:

@@ -50,6 +50,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "pause": ("lifecycle", "Containers", "Freeze the processes of containers"),
     "unpause": ("lifecycle", "Containers", "Let frozen containers go on"),
     "rm": ("remove", "Containers", "Remove containers"),
+    "rename": ("rename", "Containers", "Give a container another name"),
     "update": ("lifecycle", "Containers", "Change limits and the restart policy of containers"),
     "container prune": ("prune", "Containers", "Remove every container that does not run"),
     "inspect": ("inspect", "Containers", "Show objects as JSON, or by a template"),

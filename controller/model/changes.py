@@ -114,7 +114,19 @@ class MarkDeleted:
     key: Key
 
 
-Write = Put | MarkDeleted
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rename:
+    """Give an object another name; it keeps its uid, its status and its history. Watchers see DELETED, then ADDED."""
+
+    key: Key
+    name: str
+
+    @property
+    def new_key(self) -> Key:
+        return Key(self.key.kind, self.name)
+
+
+Write = Put | MarkDeleted | Rename
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

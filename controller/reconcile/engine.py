@@ -30,6 +30,7 @@ LOG = logging.getLogger(__name__)
 
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 60.0
+RENAMED_WAIT_S = 0.05
 HOST_QUIET_S = 0.004
 HOST_LONGEST_S = 0.04
 EVERYTHING_QUIET_S = 0.1
@@ -68,6 +69,7 @@ class Reconciler:
         self._references = References()
         self._router = Router(self._references)
         self._failures: dict[Target, int] = {}
+        self._at_work: set[str] = set()
         publication = Publication()
         self._kinds: Mapping[KindName, AnyKindReconciler] = {
             "Container": ContainerReconciler(kernel, layout, publication),
@@ -166,7 +168,20 @@ class Reconciler:
                 self._queue.wake_later(target, self._options.resync_interval_s)
                 self.first_pass_done.set()
             case Key():
-                await self._take_object_turn(target)
+                await self._take_turn_alone(target)
+
+    async def _take_turn_alone(self, key: Key) -> None:
+        """Take an object's turn, a moment later when one goes on under a name that it had before."""
+        resource = self._state.snapshot().get(key)
+        uid = resource.metadata.uid if resource is not None else None
+        if uid in self._at_work:
+            self._queue.wake_later(key, RENAMED_WAIT_S)
+            return
+        self._at_work.add(uid or "")
+        try:
+            await self._take_object_turn(key)
+        finally:
+            self._at_work.discard(uid or "")
 
     async def _take_host_turn(self) -> None:
         result = await self._host.run()

@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from controller.errors import AlreadyExists, NotFound
-from controller.model.changes import Change, ChangeType, Event, EventType, Put, Write
+from controller.model.changes import Change, ChangeType, Event, EventType, MarkDeleted, Put, Rename, Write
 from controller.model.ids import Key, Revision, Uid
 from controller.model.kinds import AnyStatus, Resource, key_of
 from controller.ports import Committed
 from controller.store.versions import Version
 
 FindAnswer = Callable[[str], Committed | None]
+Pending = dict[Key, Resource | None]
+"""Objects as earlier writes of the same decision leave them, None for what is gone."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -19,7 +21,7 @@ class Ledger:
     """Writes on top of `version`; each is whole or not there at all, also when making it raises.
 
     `changes` have consecutive revisions. `specs` are objects whose spec is new, `claimants` keys whose claims may have
-    changed with the uid that they had before.
+    changed with the uid that they had before. `renames` are old keys with the new ones.
     """
 
     version: Version
@@ -31,6 +33,7 @@ class Ledger:
     events: list[Event] = field(default_factory=list)
     specs: list[Resource] = field(default_factory=list)
     claimants: dict[Key, Uid] = field(default_factory=dict)
+    renames: list[tuple[Key, Key]] = field(default_factory=list)
     answers: dict[str, Committed] = field(default_factory=dict)
 
     @property
@@ -40,22 +43,25 @@ class Ledger:
 
     def write(self, writes: Iterable[Write]) -> None:
         """Add the writes of a decision."""
-        pending: dict[Key, Resource] = {}
+        pending: Pending = {}
         changes: list[Change] = []
         specs: list[Resource] = []
+        renames: list[tuple[Key, Key]] = []
+        claimants: dict[Key, Uid] = {}
         for write in writes:
-            revision = Revision(self.revision + len(changes) + 1)
-            if isinstance(write, Put):
-                change = self._put(write, pending, revision)
-                if self._is_new_spec(change.resource, pending):
-                    specs.append(change.resource)
-            else:
-                change = self._mark_deleted(write.key, pending, revision)
-            changes.append(change)
-            pending[key_of(change.resource)] = change.resource
-        for key, resource in pending.items():
-            self.claimants[key] = _uid_of(resource)
-        self.specs.extend(specs)
+            made = self._make_changes(write, pending, Revision(self.revision + len(changes) + 1))
+            if isinstance(write, Put) and self._is_new_spec(made[0].resource, pending):
+                specs.append(made[0].resource)
+            if isinstance(write, Rename):
+                renames.append((write.key, write.new_key))
+            changes += made
+            for change in made:
+                key = key_of(change.resource)
+                pending[key] = None if change.type is ChangeType.DELETED else change.resource
+                claimants[key] = _uid_of(change.resource)
+        self.claimants |= claimants
+        self.specs += specs
+        self.renames += renames
         self._append(changes, pending)
 
     def write_status(self, key: Key, uid: Uid, status: AnyStatus) -> None:
@@ -109,10 +115,41 @@ class Ledger:
         self.revision = Revision(self.revision + len(changes))
         self.version = self.version.replace(objects)
 
-    def _put(self, put: Put, pending: Mapping[Key, Resource], revision: Revision) -> Change:
+    def _make_changes(self, write: Write, pending: Pending, revision: Revision) -> tuple[Change, ...]:
+        match write:
+            case Put():
+                return (self._put(write, pending, revision),)
+            case MarkDeleted(key=key):
+                return (self._mark_deleted(key, pending, revision),)
+            case Rename():
+                return self._rename(write, pending, revision)
+
+    def _find(self, key: Key, pending: Pending) -> Resource | None:
+        return pending[key] if key in pending else self.version.get(key)
+
+    def _rename(self, rename: Rename, pending: Pending, revision: Revision) -> tuple[Change, ...]:
+        stored = self._find(rename.key, pending)
+        if stored is None:
+            raise NotFound(f"{rename.key} does not exist")
+        if self._find(rename.new_key, pending) is not None:
+            raise AlreadyExists(f"{rename.new_key} exists")
+        last = stored.metadata.model_copy(update={"revision": revision})
+        following = Revision(revision + 1)
+        metadata = last.model_copy(update={"revision": following, "name": rename.name})
+        renamed = stored.model_copy(update={"metadata": metadata})
+        return (
+            Change(
+                type=ChangeType.DELETED,
+                revision=revision,
+                resource=stored.model_copy(update={"metadata": last}),
+            ),
+            Change(type=ChangeType.ADDED, revision=following, resource=renamed),
+        )
+
+    def _put(self, put: Put, pending: Pending, revision: Revision) -> Change:
         wanted = put.resource
         key = key_of(wanted)
-        stored = pending.get(key) or self.version.get(key)
+        stored = self._find(key, pending)
         update: dict[str, object] = {"revision": revision}
         if stored is None:
             update |= {
@@ -134,13 +171,12 @@ class Ledger:
         fields = {"metadata": metadata, "assigned": put.assigned, "status": stored.status}
         return _modified(wanted.model_copy(update=fields), revision)
 
-    def _is_new_spec(self, resource: Resource, pending: Mapping[Key, Resource]) -> bool:
-        key = key_of(resource)
-        stored = pending.get(key) or self.version.get(key)
+    def _is_new_spec(self, resource: Resource, pending: Pending) -> bool:
+        stored = self._find(key_of(resource), pending)
         return stored is None or stored.metadata.generation != resource.metadata.generation
 
-    def _mark_deleted(self, key: Key, pending: Mapping[Key, Resource], revision: Revision) -> Change:
-        stored = pending.get(key) or self.version.get(key)
+    def _mark_deleted(self, key: Key, pending: Pending, revision: Revision) -> Change:
+        stored = self._find(key, pending)
         if stored is None:
             raise NotFound(f"{key} does not exist")
         update = {"revision": revision, "deleted_at": stored.metadata.deleted_at or self.now}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import Connection, Delete, Insert, bindparam, delete, insert, select
+from sqlalchemy import Connection, Delete, Insert, Update, bindparam, delete, insert, select, update
 
 from controller.model.changes import ChangeType
 from controller.model.ids import Key, Revision
@@ -17,6 +17,11 @@ _DELETE_OBJECT = delete(OBJECTS).where(OBJECTS.c.kind == bindparam("k"), OBJECTS
 _DELETE_CLAIMS = delete(CLAIMS).where(CLAIMS.c.uid == bindparam("u"))
 _DELETE_GENERATIONS = delete(HISTORY).where(
     HISTORY.c.kind == bindparam("k"), HISTORY.c.name == bindparam("n"), HISTORY.c.generation <= bindparam("g")
+)
+_RENAME_HISTORY = (
+    update(HISTORY)
+    .where(HISTORY.c.kind == bindparam("k"), HISTORY.c.name == bindparam("n"))
+    .values(name=bindparam("new"))
 )
 _DELETE_HISTORY = delete(HISTORY).where(HISTORY.c.kind == bindparam("k"), HISTORY.c.name == bindparam("n"))
 
@@ -46,7 +51,7 @@ def write_ledger(connection: Connection, ledger: Ledger, before: Counters, limit
     return counters
 
 
-def _execute(connection: Connection, statement: Insert | Delete, rows: list[Row]) -> None:
+def _execute(connection: Connection, statement: Insert | Delete | Update, rows: list[Row]) -> None:
     if rows:
         connection.execute(statement, rows)
 
@@ -64,6 +69,9 @@ def _write_claims(connection: Connection, ledger: Ledger, present: Mapping[Key, 
 
 
 def _write_history(connection: Connection, ledger: Ledger, limits: StoreLimits) -> None:
+    for key, new_key in ledger.renames:
+        _execute(connection, _DELETE_HISTORY, [{"k": new_key.kind, "n": new_key.name}])
+        _execute(connection, _RENAME_HISTORY, [{"k": key.kind, "n": key.name, "new": new_key.name}])
     born = [resource for resource in ledger.specs if resource.metadata.generation == 1]
     _execute(connection, _DELETE_HISTORY, [{"k": key.kind, "n": key.name} for key in map(key_of, born)])
     _execute(connection, insert(HISTORY), [_encode_generation(resource) for resource in ledger.specs])

@@ -115,3 +115,21 @@ def test_what_a_start_waits_for_is_told(machine: Machine, scratch: Path) -> None
     assert waiting.wait(timeout=60) == 0
     assert machine.read_status("app")["phase"] == "Running"
     machine.succeed("delete", "-f", str(manifest), "--grace-period", "0")
+
+
+def test_a_running_container_gets_another_name(machine: Machine) -> None:
+    machine.succeed("network", "create", "names")
+    machine.succeed("run", "-d", "--name", "old", "--network", "names", IMAGE, "sleep", "1000")
+    machine.succeed("run", "-d", "--name", "asker", "--network", "names", IMAGE, "sleep", "1000")
+    pid = machine.read_pid("old")
+    machine.succeed("rename", "old", "new")
+    assert machine.read_pid("new") == pid
+    assert machine.hold("rename", "asker", "new").returncode == 1
+    assert machine.succeed("exec", "new", "echo", "here") == "here\n"
+    wait_for(lambda: machine.hold("exec", "asker", "nslookup", "new").returncode == 0, "the new name")
+    assert machine.hold("exec", "asker", "nslookup", "old").returncode != 0
+    machine.succeed("run", "-d", "--name", "old", IMAGE, "sleep", "1000")
+    machine.succeed("restart", "-t", "0", "new")
+    assert machine.read_pid("new") not in (0, pid)
+    machine.succeed("rm", "-f", "new", "old", "asker")
+    machine.succeed("network", "rm", "names")

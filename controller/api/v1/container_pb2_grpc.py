@@ -64,6 +64,11 @@ class ContainerServiceStub:
                 request_serializer=controller_dot_api_dot_v1_dot_container__pb2.RestartRequest.SerializeToString,
                 response_deserializer=controller_dot_api_dot_v1_dot_container__pb2.RestartResponse.FromString,
                 _registered_method=True)
+        self.Rename = channel.unary_unary(
+                '/hold.v1.ContainerService/Rename',
+                request_serializer=controller_dot_api_dot_v1_dot_container__pb2.RenameRequest.SerializeToString,
+                response_deserializer=controller_dot_api_dot_v1_dot_container__pb2.RenameResponse.FromString,
+                _registered_method=True)
         self.Logs = channel.unary_stream(
                 '/hold.v1.ContainerService/Logs',
                 request_serializer=controller_dot_api_dot_v1_dot_container__pb2.LogsRequest.SerializeToString,
@@ -161,6 +166,13 @@ class ContainerServiceServicer:
 
     def Restart(self, request, context):
         """Asks for a new run; answers before it has begun.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Rename(self, request, context):
+        """Gives a container another name while it goes on; refused while others name it, as by dependsOn.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -274,6 +286,11 @@ def add_ContainerServiceServicer_to_server(servicer, server):
                     servicer.Restart,
                     request_deserializer=controller_dot_api_dot_v1_dot_container__pb2.RestartRequest.FromString,
                     response_serializer=controller_dot_api_dot_v1_dot_container__pb2.RestartResponse.SerializeToString,
+            ),
+            'Rename': grpc.unary_unary_rpc_method_handler(
+                    servicer.Rename,
+                    request_deserializer=controller_dot_api_dot_v1_dot_container__pb2.RenameRequest.FromString,
+                    response_serializer=controller_dot_api_dot_v1_dot_container__pb2.RenameResponse.SerializeToString,
             ),
             'Logs': grpc.unary_stream_rpc_method_handler(
                     servicer.Logs,
@@ -493,6 +510,33 @@ class ContainerService:
             '/hold.v1.ContainerService/Restart',
             controller_dot_api_dot_v1_dot_container__pb2.RestartRequest.SerializeToString,
             controller_dot_api_dot_v1_dot_container__pb2.RestartResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Rename(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hold.v1.ContainerService/Rename',
+            controller_dot_api_dot_v1_dot_container__pb2.RenameRequest.SerializeToString,
+            controller_dot_api_dot_v1_dot_container__pb2.RenameResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,8 @@ class ContainerServiceStub:
     """Makes stopped the desired state; answers before the process has ended."""
     Restart: _grpc.UnaryUnaryMultiCallable[_container_pb2.RestartRequest, _container_pb2.RestartResponse]
     """Asks for a new run; answers before it has begun."""
+    Rename: _grpc.UnaryUnaryMultiCallable[_container_pb2.RenameRequest, _container_pb2.RenameResponse]
+    """Gives a container another name while it goes on; refused while others name it, as by dependsOn."""
     Logs: _grpc.UnaryStreamMultiCallable[_container_pb2.LogsRequest, _container_pb2.LogsResponse]
     Signal: _grpc.UnaryUnaryMultiCallable[_container_pb2.SignalRequest, _container_pb2.SignalResponse]
     """Sends a signal to the container's first process."""
@@ -80,6 +82,8 @@ class ContainerServiceAsyncStub(ContainerServiceStub):
     """Makes stopped the desired state; answers before the process has ended."""
     Restart: _aio.UnaryUnaryMultiCallable[_container_pb2.RestartRequest, _container_pb2.RestartResponse]  # type: ignore[assignment]
     """Asks for a new run; answers before it has begun."""
+    Rename: _aio.UnaryUnaryMultiCallable[_container_pb2.RenameRequest, _container_pb2.RenameResponse]  # type: ignore[assignment]
+    """Gives a container another name while it goes on; refused while others name it, as by dependsOn."""
     Logs: _aio.UnaryStreamMultiCallable[_container_pb2.LogsRequest, _container_pb2.LogsResponse]  # type: ignore[assignment]
     Signal: _aio.UnaryUnaryMultiCallable[_container_pb2.SignalRequest, _container_pb2.SignalResponse]  # type: ignore[assignment]
     """Sends a signal to the container's first process."""
@@ -150,6 +154,14 @@ class ContainerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_container_pb2.RestartResponse, _abc.Awaitable[_container_pb2.RestartResponse]]:
         """Asks for a new run; answers before it has begun."""
+
+    @_abc_1.abstractmethod
+    def Rename(
+        self,
+        request: _container_pb2.RenameRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_container_pb2.RenameResponse, _abc.Awaitable[_container_pb2.RenameResponse]]:
+        """Gives a container another name while it goes on; refused while others name it, as by dependsOn."""
 
     @_abc_1.abstractmethod
     def Logs(

@@ -72,7 +72,7 @@ def collect_intents(
             findings.add(Invalid, key, "", "is in the batch twice")
             continue
         stored = snapshot.get(key)
-        if not _check_name(key, findings):
+        if not check_name(key, findings):
             continue
         if stored is None:
             _check_absent(draft, key, findings)
@@ -104,7 +104,8 @@ def _list_volume_drafts(snapshot: Snapshot, batch: ApplyBatch) -> Iterable[Draft
     return missing.values()
 
 
-def _check_name(key: Key, findings: Findings) -> bool:
+def check_name(key: Key, findings: Findings) -> bool:
+    """Find a name that is none; tells whether it is one."""
     if key.kind == "Image":
         legal, grammar = _IMAGE_NAME, "use 1 to 256 of a-z A-Z 0-9 _ . : / @ -"
     else:

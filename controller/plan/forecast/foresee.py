@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from controller.model.changes import MarkDeleted, Put, Snapshot, Write
+from controller.model.changes import MarkDeleted, Put, Rename, Snapshot, Write
 from controller.model.container import Container
 from controller.model.ids import KINDS, Key
 from controller.model.image import Image
@@ -68,12 +68,26 @@ def project(snapshot: Snapshot, writes: tuple[Write, ...], now: datetime) -> dic
                 leaving = projected[key]
                 metadata = leaving.metadata.model_copy(update={"deleted_at": now})
                 projected[key] = leaving.model_copy(update={"metadata": metadata})
+            case Rename(key=key, new_key=new_key):
+                renamed = projected.pop(key)
+                metadata = renamed.metadata.model_copy(update={"name": new_key.name})
+                projected[new_key] = renamed.model_copy(update={"metadata": metadata})
     return projected
+
+
+def _find_key(write: Write) -> Key:
+    match write:
+        case Put(resource=resource):
+            return key_of(resource)
+        case MarkDeleted(key=key):
+            return key
+        case Rename(new_key=key):
+            return key
 
 
 def list_concerned(snapshot: Snapshot, writes: tuple[Write, ...]) -> tuple[Key, ...]:
     """Return what is written and the containers that name it, in the order in which objects can be made."""
-    written = {key_of(write.resource) if isinstance(write, Put) else write.key for write in writes}
+    written = {_find_key(write) for write in writes}
     users = {
         key
         for key, resource in snapshot.items()
