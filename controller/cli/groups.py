@@ -18,7 +18,6 @@ _RENAMED: dict[str, tuple[str, ...]] = {
     "container wait": ("wait",),
     "image ls": ("images",),
     "image list": ("images",),
-    "image inspect": ("inspect", "--type", "image"),
     "image rm": ("rmi",),
     "image remove": ("rmi",),
 }

@@ -1,10 +1,11 @@
-"""history, rollback: earlier specs of an object."""
+"""history, rollback: earlier specs of an object; history of an image by its name alone: its steps, as with Docker."""
 
 import argparse
 
 from controller.api.v1 import state_pb2
-from controller.cli.client import Client, Failure, parse_references
+from controller.cli.client import KINDS, Client, Failure, parse_references
 from controller.cli.declare import name_of
+from controller.cli.image_history import add_history_flags, print_history
 from controller.cli.output import print_documents
 from controller.cli.tables import read_now, render_age, render_table
 
@@ -18,12 +19,16 @@ def _parse_one(references: list[str]) -> state_pb2.Key:
 
 def add_history(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `hold history`."""
-    parser.add_argument("references", nargs="+", metavar="TYPE/NAME", help="The object.")
+    parser.add_argument("references", nargs="+", metavar="TYPE/NAME|IMAGE", help="The object; or an image.")
     parser.add_argument("-o", "--output", default="", help="json or yaml: the specs themselves.")
+    add_history_flags(parser)
 
 
 def run_history(client: Client, options: argparse.Namespace) -> int:
-    """List the kept generations, newest first."""
+    """List the kept generations, newest first; of what is no TYPE/NAME but an image, the steps of its build."""
+    if len(options.references) == 1 and not has_kind(options.references[0]):
+        print_history(client, options.references[0], options)
+        return 0
     request = state_pb2.HistoryRequest(key=_parse_one(options.references))
     answer = client.channel.unary("StateService/History", request, state_pb2.HistoryResponse)
     if options.output:
@@ -41,6 +46,12 @@ def run_history(client: Client, options: argparse.Namespace) -> int:
     ]
     print(render_table(["GENERATION", "REVISION", "OBJECT AGE", "MANAGER"], rows))
     return 0
+
+
+def has_kind(reference: str) -> bool:
+    """Tell whether a word begins with the word for a kind and a slash."""
+    kind, slash, _ = reference.partition("/")
+    return bool(slash) and any(kind in words for words in KINDS.values())
 
 
 def add_rollback(parser: argparse.ArgumentParser) -> None:

@@ -1,165 +1,126 @@
-"""import, images, rmi."""
+"""images, rmi: lists images as Docker does, removes names and content."""
 
 import argparse
-import shlex
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-from typing import IO
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 
-from controller.api.v1 import image_pb2, resource_pb2, state_pb2
+from controller.api.v1 import image_pb2, state_pb2
 from controller.cli.client import Client, Failure
 from controller.cli.declare import wait_until_gone
-from controller.cli.fields import to_document
-from controller.cli.tables import read_now, render_long_age, render_size, render_table
+from controller.cli.image_filters import KNOWN, choose_images, split_name
+from controller.cli.listing import Listing, add_format_flag, print_lines
+from controller.cli.tables import read_now, render_long_age, render_size
 
-_CHUNK_BYTES = 1 << 20
-
-
-def add_import(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of `hold import`."""
-    parser.add_argument(
-        "archive", metavar="FILE|-", help="Tar archive of a root file system; - is standard input."
-    )
-    parser.add_argument("name", nargs="?", default="", metavar="NAME[:TAG]", help="Name of the image.")
-    parser.add_argument(
-        "-c",
-        "--change",
-        action="append",
-        default=[],
-        metavar="INSTRUCTION",
-        help="Dockerfile instruction: CMD, ENTRYPOINT, ENV, WORKDIR, USER, EXPOSE, VOLUME, LABEL, STOPSIGNAL.",
-    )
-    parser.add_argument("-m", "--message", default="", help="Note on the image, kept as a label.")
-    parser.add_argument("-q", "--quiet", action="store_true", help="Print the image's id only.")
-
-
-def run_import(client: Client, options: argparse.Namespace) -> int:
-    """Send an archive and make an image of it."""
-    if not options.name:
-        raise Failure("name the image: hold import FILE NAME[:TAG]")
-    config = resource_pb2.ImageConfig()
-    for change in options.change:
-        apply_instruction(config, change)
-    labels = {"hold.import.message": options.message} if options.message else {}
-    start = image_pb2.ImportStart(name=options.name, config=config, labels=labels)
-    call = client.channel.open("ImageService/Import", image_pb2.ImportResponse)
-    call.send(image_pb2.ImportRequest(start=start))
-    with _open(options.archive) as archive:
-        for chunk in _read_chunks(archive):
-            call.send(image_pb2.ImportRequest(chunk=chunk))
-    call.send(image_pb2.ImportRequest(end=image_pb2.ImportEnd()))
-    call.end()
-    for answer in call:
-        resource = answer.resource
-        print(resource.image.source.stored if options.quiet else f"image/{resource.metadata.name} imported")
-    return 0
-
-
-def _open(name: str) -> IO[bytes]:
-    if name == "-":
-        return sys.stdin.buffer
-    try:
-        return Path(name).open("rb")
-    except OSError as error:
-        raise Failure(f"{name} can't be read: {(error.strerror or str(error)).lower()}") from error
-
-
-def _read_chunks(archive: IO[bytes]) -> Iterator[bytes]:
-    while chunk := archive.read(_CHUNK_BYTES):
-        yield chunk
-
-
-def apply_instruction(config: resource_pb2.ImageConfig, text: str) -> None:
-    """Carry out one Dockerfile instruction on a configuration; Failure when it is not one of those that can be."""
-    word, _, rest = text.strip().partition(" ")
-    rest = rest.strip()
-    match word.upper():
-        case "CMD":
-            config.command.Clear()
-            config.command.extend(_parse_words(rest))
-        case "ENTRYPOINT":
-            config.entrypoint.Clear()
-            config.entrypoint.extend(_parse_words(rest))
-        case "ENV":
-            config.environment.update(_parse_pairs(rest))
-        case "LABEL":
-            config.labels.update(_parse_pairs(rest))
-        case "WORKDIR":
-            config.working_dir = rest
-        case "USER":
-            config.user = rest
-        case "STOPSIGNAL":
-            config.stop_signal = rest
-        case "EXPOSE":
-            config.exposed_ports.extend(each if "/" in each else f"{each}/tcp" for each in rest.split())
-        case "VOLUME":
-            config.volumes.extend(_parse_words(rest) if rest.startswith("[") else rest.split())
-        case _:
-            raise Failure(
-                f"{word!r} can't be changed: use CMD, ENTRYPOINT, ENV, LABEL, WORKDIR, USER, EXPOSE, VOLUME or STOPSIGNAL"
-            )
-
-
-def _parse_words(text: str) -> list[str]:
-    """Return the words of a JSON array, or a shell that runs the text."""
-    if text.startswith("["):
-        import json
-
-        try:
-            return [str(each) for each in json.loads(text)]
-        except ValueError as error:
-            raise Failure(f"{text!r} is not a JSON array of words") from error
-    return ["/bin/sh", "-c", text] if text else []
-
-
-def _parse_pairs(text: str) -> dict[str, str]:
-    pairs = {}
-    words = shlex.split(text)
-    if words and "=" not in words[0]:
-        return {words[0]: " ".join(words[1:])}
-    for word in words:
-        name, _, value = word.partition("=")
-        pairs[name] = value
-    return pairs
+_SHORT_ID = 12
+_NONE = "<none>"
+_TITLES = {
+    "Repository": "REPOSITORY",
+    "Tag": "TAG",
+    "Digest": "DIGEST",
+    "ID": "IMAGE ID",
+    "CreatedSince": "CREATED",
+    "CreatedAt": "CREATED AT",
+    "Size": "SIZE",
+    "Containers": "CONTAINERS",
+    "Platform": "PLATFORM",
+}
+_SHOWN = ("Repository", "Tag", "ID", "CreatedSince", "Size")
+_SHOWN_WITH_DIGESTS = ("Repository", "Tag", "Digest", "ID", "CreatedSince", "Size")
 
 
 def add_images(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `hold images`."""
+    parser.add_argument(
+        "name", nargs="?", default="", metavar="NAME[:TAG]", help="Only these; * stands for any text."
+    )
+    parser.add_argument("-a", "--all", action="store_true", help="All images, which is always done.")
     parser.add_argument("-q", "--quiet", action="store_true", help="Print ids only.")
     parser.add_argument("--no-trunc", action="store_true", help="Print whole ids.")
+    parser.add_argument("--digests", action="store_true", help="Print the digests of manifests too.")
+    parser.add_argument(
+        "-f", "--filter", action="append", default=[], metavar="KEY=VALUE", help=f"Only {KNOWN}."
+    )
+    add_format_flag(parser)
 
 
 def run_images(client: Client, options: argparse.Namespace) -> int:
     """List images as `docker images` does."""
-    rows = []
+    images = list_images(client)
+    chosen = choose_images(images, options.filter, lambda word: _find(images, word), pattern=options.name)
     now = read_now()
-    for resource in client.list_all("Image"):
-        document = to_document(resource)
-        status = document.get("status", {})
-        whole = status.get("id", "")
-        short = whole if options.no_trunc else whole.removeprefix("sha256:")[:12]
-        repository, _, tag = resource.metadata.name.rpartition(":")
-        age = f"{render_long_age(document['metadata'].get('createdAt', ''), now)} ago"
-        rows.append([repository, tag, short or "<pending>", age, render_size(status.get("size", 0))])
+    rows = [row for image in chosen for row in describe_image(image, now, whole=options.no_trunc)]
     if options.quiet:
-        print("\n".join(row[2] for row in rows))
-    else:
-        print(render_table(["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"], rows))
+        print_lines("\n".join(row["ID"] for row in rows if row["ID"] != _NONE))
+        return 0
+    shown = _SHOWN_WITH_DIGESTS if options.digests else _SHOWN
+    print_lines(Listing(titles=_TITLES, shown=shown).render(rows, options.format))
     return 0
+
+
+def list_images(client: Client) -> list[image_pb2.ImageSummary]:
+    """Return every image."""
+    request = image_pb2.ListImagesRequest()
+    return list(client.channel.unary("ImageService/ListImages", request, image_pb2.ListImagesResponse).images)
+
+
+def _find(images: Iterable[image_pb2.ImageSummary], word: str) -> image_pb2.ImageSummary:
+    """Return the image that a filter names, by a name or the beginning of an id."""
+    wanted = word.removeprefix("sha256:")
+    for image in images:
+        if word in image.names or f"{word}:latest" in image.names:
+            return image
+    found = [image for image in images if len(wanted) > 3 and image.id.startswith(f"sha256:{wanted}")]
+    if len(found) != 1:
+        raise Failure(f"--filter: image {word} does not exist: `hold images` lists those that do")
+    return found[0]
+
+
+def describe_image(
+    image: image_pb2.ImageSummary, now: datetime, *, whole: bool
+) -> Iterator[Mapping[str, str]]:
+    """Yield a row for each name of an image, one without a name for dangling content."""
+    digests = dict(text.rpartition("@")[::2] for text in image.repository_digests)
+    created = image.created_at.ToJsonString()
+    for name in image.names or [""]:
+        repository, tag = split_name(name)
+        yield {
+            "Repository": repository or _NONE,
+            "Tag": _NONE if "@" in name else tag or _NONE,
+            "Digest": digests.get(repository, _NONE),
+            "ID": (image.id if whole else shorten_id(image.id)) or _NONE,
+            "CreatedSince": f"{render_long_age(created, now)} ago",
+            "CreatedAt": created.partition(".")[0].removesuffix("Z").replace("T", " ") + " +0000 UTC",
+            "Size": render_size(image.size_bytes),
+            "Containers": str(len(image.containers)),
+            "Platform": "/".join(filter(None, (image.os, image.architecture))),
+        }
+
+
+def shorten_id(image_id: str) -> str:
+    """Return the first digits of an id, as people type it."""
+    return image_id.removeprefix("sha256:")[:_SHORT_ID]
 
 
 def add_rmi(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `hold rmi`."""
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="Image to remove.")
-    parser.add_argument("-f", "--force", action="store_true", help="Remove images of other managers too.")
+    parser.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="Name of the image to remove, or the beginning of its id."
+    )
+    parser.add_argument(
+        "-f", "--force", action="store_true", help="All names of an id, and images of other managers too."
+    )
+    parser.add_argument(
+        "--no-prune", action="store_true", help="Taken for Docker's sake; parents are never removed."
+    )
 
 
 def run_rmi(client: Client, options: argparse.Namespace) -> int:
-    """Remove images; refused while containers use them."""
-    keys = [state_pb2.Key(kind="Image", name=name) for name in options.images]
-    answer = client.delete(state_pb2.DeleteRequest(keys=keys, force=options.force))
-    wait_until_gone(client, [outcome.key for outcome in answer.outcomes])
-    for outcome in answer.outcomes:
-        print(f"Deleted: {outcome.key.name}")
+    """Remove names, and content without any; refused while containers use them."""
+    request = image_pb2.RemoveImagesRequest(names=options.images, force=options.force)
+    answer = client.channel.unary("ImageService/RemoveImages", request, image_pb2.RemoveImagesResponse)
+    wait_until_gone(client, [state_pb2.Key(kind="Image", name=name) for name in answer.untagged])
+    for name in answer.untagged:
+        print(f"Untagged: {name}")
+    for image_id in answer.deleted:
+        print(f"Deleted: {image_id}")
     return 0
