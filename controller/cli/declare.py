@@ -139,10 +139,19 @@ def _render_outcome(outcome: state_pb2.Outcome, *, coloured: bool) -> Iterable[s
 def add_diff(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `hold diff`."""
     add_filename_flag(parser)
+    parser.add_argument(
+        "container", nargs="?", default="", help="As with Docker: what this container changed of its files."
+    )
 
 
 def run_diff(client: Client, options: argparse.Namespace) -> int:
     """Print a unified diff of each object that would change; exit code 1 when any would, above 1 on errors."""
+    if options.container:
+        if options.filename:
+            raise Failure("diff takes manifests or a container, not both")
+        from controller.cli.changes import show_changes
+
+        return show_changes(client, options.container)
     resources = load_manifests(options.filename)
     request = state_pb2.ApplyRequest(resources=resources, dry_run=True, force=True)
     differs = False

@@ -43,6 +43,13 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "attach": ("execute", "Containers", "Connect to a running container"),
     "ps": ("ps", "Containers", "List containers"),
     "logs": ("logs", "Containers", "Show what a container wrote"),
+    "top": ("top", "Containers", "Show the processes in a container"),
+    "stats": ("stats", "Containers", "Show what containers use"),
+    "port": ("top", "Containers", "Show where ports of a container are published"),
+    "cp": ("copying", "Containers", "Copy files between a container and this machine"),
+    "container diff": ("changes", "Containers", "Show what a container changed of its image's files"),
+    "export": ("changes", "Containers", "Write the files of a container as a tar archive"),
+    "commit": ("commit", "Containers", "Make an image of a container"),
     "start": ("lifecycle", "Containers", "Start stopped containers"),
     "stop": ("lifecycle", "Containers", "Stop running containers"),
     "restart": ("lifecycle", "Containers", "Restart containers"),
@@ -71,7 +78,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 """Name of a command to its module, its group in the help, and what it does."""
 
 
-_ORDERED = ("run", "create", "exec", "network", "volume")
+_ORDERED = ("run", "create", "exec", "top", "network", "volume")
 """Commands whose options end at the first word, or at a verb; elsewhere options may stand anywhere."""
 
 
