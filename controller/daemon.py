@@ -146,7 +146,7 @@ async def _serve(settings: Settings) -> int:
         reconcile_options = ReconcileOptions(
             draw=random.SystemRandom().random, resync_interval_s=settings.resync_interval_s
         )
-        reconciler = Reconciler(linux.ports, store, clock, layout, reconcile_options)
+        reconciler = Reconciler(linux.ports, store, clock, layout, reconcile_options, admission=gate)
         sources = _make_sources(settings, gate, store)
         services = Services(
             gate=gate,

@@ -4,8 +4,10 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from controller.api.convert import draft_of
 from controller.model.changes import Decision, Snapshot
 from controller.model.facts import HostFacts
+from controller.model.ids import Key, Uid
 from controller.plan.addresses import AddressPool
 from controller.plan.admission import AdmissionContext, ApplyBatch, HostNeed, decide_apply, derive_host_need
 from controller.ports import Clock, Committed, HostView, StateStore
@@ -63,6 +65,19 @@ class Gate:
     async def apply(self, batch: ApplyBatch, *, request_id: str = "") -> Committed:
         """Decide and write a batch in one transaction."""
         return await self.store.commit(await self.prepare(batch), request_id=request_id)
+
+    async def readmit(self, key: Key, uid: Uid) -> None:
+        """See Admission."""
+        context = await self.read_context()
+
+        def decide(snapshot: Snapshot) -> Decision:
+            present = snapshot.get(key)
+            if present is None or present.metadata.uid != uid or present.metadata.deleted_at is not None:
+                return Decision(writes=(), outcomes=())
+            batch = ApplyBatch(drafts=(draft_of(present),), manager=present.metadata.manager)
+            return decide_apply(snapshot, batch, context)
+
+        await self.store.commit(decide)
 
 
 def _derive_need(batch: ApplyBatch) -> HostNeed:

@@ -15,6 +15,8 @@ from controller.kernel.freezer import CgroupFreezer
 from controller.kernel.container_files import ChildFiles
 from controller.kernel.devices import read_devices
 from controller.kernel.gates import Gates
+from controller.kernel.firewall import KernelFirewall
+from controller.kernel.freezer import CgroupFreezer
 from controller.kernel.host_view import KernelHostView
 from controller.kernel.insides import Insides
 from controller.kernel.gauges import KernelGauges
@@ -38,6 +40,8 @@ from controller.ports.files import ContainerFiles
 from controller.ports.gauges import Gauges
 
 INIT_PROGRAMS = ("tini-static", "catatonit")
+
+
 """Inits that need no library of the container's, in order of preference."""
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelOptions:
@@ -95,6 +99,7 @@ async def open_linux(
     async with ContainerSessions(layout=layout, runner=runner, cgroups=cgroups, gates=gates) as sessions:
         files = ChildFiles(layout=layout, runner=runner, roots=roots, cgroups=cgroups)
         yield Linux(
+        read_devices=read_devices,
             ports=ports,
             sessions=sessions,
             files=files,
@@ -113,6 +118,9 @@ def read_host_texts(resolv_conf_path: str) -> HostTexts:
 
 
 def _read_text(path: str) -> str:
+        machine=platform.machine(),
+        kernel_release=platform.release(),
+        init_path=next((path for path in map(shutil.which, INIT_PROGRAMS) if path), ""),
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError:

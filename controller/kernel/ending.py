@@ -77,3 +77,11 @@ def _mentions(pid: int, uid: str) -> bool:
         return False
     name = words[0].rsplit(b"/", 1)[-1]
     return uid.encode() in words and name in (b"conmon", b"crun", b"runc")
+
+
+def read_network_identity(pid: int) -> int:
+    """Return the number of a process' network namespace, 0 when the process is gone."""
+    try:
+        return Path(f"/proc/{pid}/ns/net").stat().st_ino
+    except OSError:
+        return 0

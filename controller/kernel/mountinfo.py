@@ -14,7 +14,8 @@ _ESCAPE = re.compile(r"\\([0-7]{3})")
 class MountEntry:
     """One mount: where, of what type, what of the source tree is shown, and the file system's options.
 
-    `device` is the number that stat(2) gives for files of the file system.
+    `device` is the number that stat(2) gives for files of the file system. `propagation` has the optional fields, such
+    as `shared:1 master:2`.
     """
 
     target: str
@@ -23,6 +24,7 @@ class MountEntry:
     kind: str
     source: str
     options: str
+    propagation: str = ""
 
 
 def read_mounts() -> Iterator[MountEntry]:
@@ -44,6 +46,7 @@ def parse_mounts(text: str) -> Iterator[MountEntry]:
             kind=kind,
             source=_unescape(source),
             options=_unescape(options),
+            propagation=" ".join(fields[6:]),
         )
 
 

@@ -59,7 +59,7 @@ class KernelNamespaces:
         if inside is None:
             return None
         up = any(link.name == "lo" and link.up for link in inside.read().links)
-        return NamespaceFacts(container=container, loopback_up=up)
+        return NamespaceFacts(container=container, loopback_up=up, identity=inside.inode)
 
     def _ensure(self, container: Uid) -> None:
         inside = self._insides.find(container)

@@ -22,6 +22,7 @@ from controller.kernel.fitting import fit_config, read_abilities
 from controller.kernel.gates import Gates
 from controller.kernel.runtimes import Runtime, Runtimes, classify_failure, translate_complaint
 from controller.kernel.seccomp import FilterCompiler
+from controller.kernel.staging import check_propagation, stage, unstage
 from controller.kernel.subprocesses import Runner
 from controller.kernel.translation import translated
 from controller.model.facts import ProcessFacts, ProcessState
@@ -146,6 +147,7 @@ class OciProcesses:
             exit_code=None if alive else (failure.code if failure is not None else exit_code),
             oom_killed=not alive and (bundle.has_oom_mark() or self._cgroups.count_oom_kills(bundle.uid) > 0),
             error=failure.message if failure is not None else "",
+            network_identity=ending.read_network_identity(pid) if alive else 0,
         )
 
     def _find_state(self, bundle: Bundle) -> ProcessState:
@@ -182,6 +184,9 @@ class OciProcesses:
             bundle.write(want, config, runtime.path)
             for path in want.host_directories:
                 Path(path).mkdir(parents=True, exist_ok=True)
+            for path, kind in want.propagations:
+                check_propagation(path, kind)
+            stage(want.staged)
             with open_root(config["root"]["path"]) as root_fd:
                 for path in want.directories:
                     make_directories_in_root(root_fd, path)
@@ -224,6 +229,8 @@ class OciProcesses:
             runtime = self._runtimes.choose(origin.runtime)
             await self._runner.capture(*runtime.command("delete", "--force", bundle.uid))
         await self._remove_cgroups(bundle.uid)
+        with translated(f"mounts of {bundle.uid}"):
+            await asyncio.to_thread(unstage, self._layout.staging_path(bundle.uid))
         await asyncio.to_thread(bundle.remove)
 
     async def _end(self, bundle: Bundle) -> None:

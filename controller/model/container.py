@@ -289,6 +289,10 @@ class Phase(StrEnum):
     PAUSED = "Paused"
     STOPPING = "Stopping"
     EXITED = "Exited"
+    volumes: dict[str, str] = Field(default={})
+    """Volumes that nobody named, by target."""
+    pull: int = 0
+    """Serial number of the image's pull that has to be over before a start."""
     FAILED = "Failed"
 
 

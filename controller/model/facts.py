@@ -26,6 +26,7 @@ class ProcessFacts:
     `pid` is in the daemon's pid namespace, 0 once stopped. `exit_code` is None while unknown or not ended
     (128+N after signal N). `spec_hash` and `run` are those of the ProcessWant it was created from.
     `started_at` is None until start. `error` is why the runtime could not start it, empty otherwise.
+    `network_identity` is that of its network namespace, 0 when it is not known.
     """
 
     uid: Uid
@@ -38,6 +39,7 @@ class ProcessFacts:
     exit_code: int | None = None
     oom_killed: bool = False
     error: str = ""
+    network_identity: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,19 @@ class RootFacts:
     mounted: bool
     lower_paths: tuple[str, ...] = ()
     has_upper: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceNode:
+    """A device file of the host: `kind` is c or b, `mode` its permission bits."""
+
+    path: str
+    kind: str
+    major: int
+    minor: int
+    mode: int
+    uid: int
+    gid: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +109,14 @@ class AttachmentFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamespaceFacts:
-    """A network namespace kept for a container; `loopback_up` tells whether lo is up in it."""
+    """A network namespace kept for a container; `loopback_up` tells whether lo is up in it.
+
+    `identity` is the number that the kernel tells it from others by (namespaces(7), the inode of /proc/PID/ns/net).
+    """
 
     container: Uid
     loopback_up: bool
+    identity: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,6 +70,10 @@ class Layout:
         """The OCI bundle: config.json, hosts, resolv.conf, hostname, pid files."""
         return f"{self.bundles_path}/{uid}"
 
+    def staging_path(self, uid: Uid) -> str:
+        """Directory of what is mounted on the host for a container's own mounts to be made of."""
+        return f"{self.roots_path}/.staged/{uid}"
+
     @property
     def roots_path(self) -> str:
         return f"{self.run_path}/rootfs"

@@ -39,7 +39,7 @@ class Mount(Model):
     """Files from elsewhere at a path of the container."""
 
     type: MountType = Field(description="volume, bind or tmpfs.")
-    source: str = Field(default="", description="Volume's name, or absolute host path; nothing for tmpfs.")
+    source: str = Field(default="", description="Volume's name, or absolute host path; a new volume when empty; nothing for tmpfs.")
     target: str = Field(pattern=r"^/", description="Absolute path in the container.")
     read_only: bool = Field(default=False, description="Whether the container can only read it.")
     create_host_path: bool = Field(
@@ -92,9 +92,7 @@ class Mount(Model):
     def _check_source(self) -> None:
         if self.type is MountType.TMPFS and self.source:
             raise ValueError("a tmpfs has no source")
-        if self.type is MountType.VOLUME:
-            if not self.source:
-                raise ValueError("a volume mount needs the volume's name as source")
+        if self.type is MountType.VOLUME and self.source:
             check_name(self.source)
         if self.type is MountType.BIND and (
             not self.source.startswith("/") or ".." in self.source.split("/")

@@ -7,6 +7,9 @@ from pydantic import Field
 from controller.model.base import Model
 from controller.model.resource import API_VERSION, ApiVersion, Metadata, Status
 
+ANONYMOUS_LABEL = "hold.anonymous"
+"""Label of volumes that nobody named; its value is the uid of the container that they were made for."""
+
 
 class VolumeSpec(Model):
     """A directory that outlives containers."""

@@ -15,13 +15,35 @@ class RootWant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SharedMemoryWant:
+    """A file system in memory at `path` of the host."""
+
+    path: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubpathWant:
+    """The file or directory `subpath` of `root_path` at `path` of the host; no link leads out of `root_path`."""
+
+    path: str
+    root_path: str
+    subpath: str
+
+
+StagedWant = SharedMemoryWant | SubpathWant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessWant:
     """A process to create (not yet to start).
 
     `config_json` is the whole OCI configuration; `files` are texts by name to lie in the bundle directory
     (hosts, resolv.conf, hostname), which the configuration mounts; `directories` are absolute paths inside
     the root to make when missing (the working directory), `host_directories` absolute paths of the host.
-    `runtime` is crun, runc or a path; empty lets the adapter choose.
+    `runtime` is crun, runc or a path; empty lets the adapter choose. `staged` is mounted on the host for as long as
+    the process is there. `propagations` are sources of bind mounts with `shared` or `slave`: how they have to be
+    mounted on the host for later mounts to spread.
     """
 
     uid: Uid
@@ -32,6 +54,8 @@ class ProcessWant:
     files: tuple[tuple[str, str], ...] = ()
     directories: tuple[str, ...] = ()
     host_directories: tuple[str, ...] = ()
+    staged: tuple[StagedWant, ...] = ()
+    propagations: tuple[tuple[str, str], ...] = ()
     runtime: str = ""
     tty: bool = False
     stdin_open: bool = False

@@ -34,7 +34,7 @@ class Plan(Generic[ActionT_co, StatusT_co]):
     `actions` are all steps that are sure now, in order: each prefix leaves a state from which the next turn goes on.
     `status` is what to record if every step succeeds. `requeue_after_s` asks for another turn even without an event.
     `gone` tells that nothing of a deleted object is left, so that the store may forget it; `retire` that the object
-    asks for its own deletion (auto-remove).
+    asks for its own deletion (auto-remove); `readmit` that admission has to choose again what it could not know before.
     """
 
     actions: tuple[ActionT_co, ...]
@@ -43,3 +43,4 @@ class Plan(Generic[ActionT_co, StatusT_co]):
     requeue_after_s: float | None = None
     gone: bool = False
     retire: bool = False
+    readmit: bool = False

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from controller.model.facts import DeviceNode
 from controller.plan.oci.surroundings import HostTexts
 from controller.ports.host import KernelEvents
 from controller.ports.network import Attachments, Bridges, Firewall, NameServer, Namespaces
@@ -12,7 +13,10 @@ from controller.ports.storage import Images, VolumeDirectories
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelPorts:
-    """What the loops act through. `read_host_texts` returns the host's resolv.conf, hosts and name as they are now."""
+    """What the loops act through. `read_host_texts` returns the host's resolv.conf, hosts and name as they are now.
+
+    `read_devices` returns the device at a path of the host, or those below a directory; Refused when there is none.
+    """
 
     processes: Processes
     freezer: Freezer
@@ -27,3 +31,4 @@ class KernelPorts:
     images: Images
     events: KernelEvents
     read_host_texts: Callable[[], HostTexts]
+    read_devices: Callable[[str], tuple[DeviceNode, ...]]

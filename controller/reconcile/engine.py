@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from controller.errors import Expired, HoldError, Unavailable
 from controller.model.ids import Key, KindName, Revision
 from controller.model.layout import Layout
-from controller.ports import Clock, DesiredState, HintType, KernelPorts
+from controller.ports import Admission, Clock, DesiredState, HintType, KernelPorts
 from controller.reconcile.container import ContainerReconciler
 from controller.reconcile.garbage import Garbage
 from controller.reconcile.host import HostReconciler
@@ -59,10 +59,13 @@ class Reconciler:
         clock: Clock,
         layout: Layout,
         options: ReconcileOptions,
+        *,
+        admission: Admission,
     ) -> None:
         self.first_pass_done = asyncio.Event()
         self._kernel = kernel
         self._state = state
+        self._admission = admission
         self._clock = clock
         self._options = options
         self._queue = Queue()
@@ -197,7 +200,7 @@ class Reconciler:
             self._queue.drop(key)
             return
         kind = self._kinds[key.kind]
-        result = await Turn(kind, self._state, self._clock, key, resource).run()
+        result = await Turn(kind, self._state, self._clock, key, resource, admission=self._admission).run()
         if result.acted:
             self._queue.expect_echo(key)
         if result.gone:

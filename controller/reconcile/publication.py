@@ -7,6 +7,7 @@ from controller.model.container import Container, ContainerAssigned
 from controller.model.ids import Key, Uid
 from controller.model.kinds import Resource, key_of
 from controller.model.network import Network
+from controller.plan.container.expansion import has_ports
 from controller.plan.host import is_reachable
 
 
@@ -47,7 +48,7 @@ class Publication:
 
 def _list_published(resources: Iterable[Resource]) -> Iterable[Container]:
     for resource in resources:
-        if isinstance(resource, Container) and resource.spec.ports and is_reachable(resource):
+        if isinstance(resource, Container) and has_ports(resource) and is_reachable(resource):
             yield resource
 
 

@@ -3,7 +3,7 @@
 from controller.model.changes import Snapshot
 from controller.model.ids import Key
 from controller.model.kinds import Resource, key_of
-from controller.plan.admission.references import list_references
+from controller.plan.admission.references import list_uses
 
 
 class References:
@@ -16,7 +16,7 @@ class References:
     def put(self, resource: Resource) -> None:
         """Take over what an object names."""
         user = key_of(resource)
-        used = frozenset(target for _, target in list_references(resource.spec))
+        used = list_uses(resource)
         before = self._used.get(user, frozenset())
         for target in before - used:
             self._users[target].discard(user)

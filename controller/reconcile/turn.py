@@ -11,7 +11,7 @@ from controller.model.ids import Key, Uid
 from controller.model.kinds import AnyStatus, Resource
 from controller.model.resource import is_ready
 from controller.plan.base import Action, Note, Plan
-from controller.ports import Clock, DesiredState
+from controller.ports import Admission, Clock, DesiredState
 from controller.reconcile.world import World
 
 LOG = logging.getLogger(__name__)
@@ -80,9 +80,12 @@ class Turn(Generic[ResourceT, DesiredT, ObservedT, ActionT, StatusT]):
         clock: Clock,
         key: Key,
         resource: ResourceT,
+        *,
+        admission: Admission,
     ) -> None:
         self._kind = kind
         self._state = state
+        self._admission = admission
         self._clock = clock
         self._key = key
         self._uid = Uid(resource.metadata.uid or "")
@@ -150,6 +153,16 @@ class Turn(Generic[ResourceT, DesiredT, ObservedT, ActionT, StatusT]):
             await self._state.forget(self._key, self._uid)
         elif plan.retire:
             await self._state.retire(self._key, self._uid)
+        elif plan.readmit:
+            await self._readmit()
+
+    async def _readmit(self) -> None:
+        """Let admission choose again; what it chooses has a turn of its own."""
+        try:
+            await self._admission.readmit(self._key, self._uid)
+        except HoldError as error:
+            await self._state.record(self._key, self._uid, EventType.WARNING, "NotAdmitted", error.message)
+            raise
 
     async def _write_notes(self) -> None:
         for note in self._notes:

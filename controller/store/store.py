@@ -12,6 +12,7 @@ from controller.errors import Expired, NotFound
 from controller.model.changes import Change, Decision, Event, EventType, Snapshot
 from controller.model.ids import Key, Revision, Uid
 from controller.model.kinds import AnyStatus, Resource
+from controller.plan.admission import list_anonymous_volumes
 from controller.ports import Clock, Committed
 from controller.store.feed import Feed
 from controller.store.ledger import Ledger
@@ -128,7 +129,7 @@ class SqlStore:
 
     async def retire(self, key: Key, uid: Uid) -> None:
         """See DesiredState."""
-        await self._writer.write(lambda ledger: ledger.mark_deleted(key, uid))
+        await self._writer.write(lambda ledger: _retire(ledger, key, uid))
 
     async def forget(self, key: Key, uid: Uid) -> None:
         """See DesiredState."""
@@ -139,6 +140,17 @@ class SqlStore:
     ) -> None:
         """See DesiredState."""
         await self._writer.write(lambda ledger: ledger.record(key, uid, severity, reason, message))
+
+
+def _retire(ledger: Ledger, key: Key, uid: Uid) -> None:
+    """Ask for the deletion of an object and of the volumes that only it has, as `rm -v` does."""
+    present = ledger.version.get(key)
+    if present is None or present.metadata.uid != uid:
+        return
+    volumes = list_anonymous_volumes(ledger.version, (key,))
+    ledger.mark_deleted(key, uid)
+    for volume in volumes:
+        ledger.mark_deleted(volume, Uid(ledger.version[volume].metadata.uid or ""))
 
 
 def _commit(ledger: Ledger, decide: Callable[[Snapshot], Decision], request_id: str) -> Committed:

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+from controller.model.facts import DeviceNode
 from controller.model.ids import Uid
 from controller.plan.oci.surroundings import HostTexts
 from controller.ports import Hint, KernelPorts
 from tests.fakes.network import FakeAttachments, FakeBridges, FakeFirewall, FakeNameServer, FakeNamespaces
 from tests.fakes.processes import FakeFreezer, FakeLimits, FakeProcesses, FakeRoots
+from tests.fakes.pulls import FakePulls
 from tests.fakes.steps import Steps
 from tests.fakes.storage import FakeImages, FakeVolumes
 from tests.fakes.world import FakeWorld
@@ -50,6 +52,8 @@ def make_ports(world: FakeWorld, steps: Steps) -> KernelPorts:
         names=FakeNameServer(world, steps),
         volumes=FakeVolumes(world, steps),
         images=FakeImages(world, steps),
+        pulls=FakePulls(world, steps),
         events=FakeEvents(world, steps),
         read_host_texts=HostTexts,
+        read_devices=lambda path: (DeviceNode(path=path, kind="c", major=1, minor=3, mode=0o666, uid=0, gid=0),),
     )

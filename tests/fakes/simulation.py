@@ -100,6 +100,7 @@ class Simulation:
             self.loop,
             self.layout,
             ReconcileOptions(draw=random.Random(7).random, resync_interval_s=RESYNC_INTERVAL_S),
+            admission=self,
         )
         self._daemon = self.loop.create_task(reconciler.run())
         return reconciler
@@ -142,6 +143,16 @@ class Simulation:
             seed=f"seed {self._seed}",
         )
         return await self._commit(lambda snapshot: decide_apply(snapshot, ApplyBatch(drafts=drafts), context))
+
+    async def readmit(self, key: Key, uid: Uid) -> None:
+        """See Admission."""
+        present = self.store.snapshot().get(key)
+        if present is not None and present.metadata.uid == uid and present.metadata.deleted_at is None:
+            metadata = present.metadata
+            draft = Draft(
+                key=key, spec=present.spec, labels=metadata.labels, annotations=metadata.annotations
+            )
+            await self.apply(draft)
 
     async def delete(
         self, *keys: Key, grace_period_s: float | None = None, cascade: bool = False

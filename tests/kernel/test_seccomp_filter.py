@@ -7,6 +7,7 @@ import pytest
 
 from controller.kernel.fitting import BPF_ANNOTATION
 from controller.kernel.seccomp import FilterCompiler, select_architectures
+from controller.plan.oci.capabilities import DEFAULT_CAPABILITIES
 from controller.plan.oci.seccomp import render_seccomp
 from controller.ports import ExecWant
 from tests.contract.containers import WEB
@@ -63,11 +64,11 @@ async def test_ordinary_calls_are_allowed(box: Box) -> None:
 async def test_crun_is_given_the_compiled_filter(box: Box) -> None:
     await box.ports.run(WEB)
     config = _read_config(box)
-    compiled = FilterCompiler().compile(select_architectures(render_seccomp()))
+    compiled = FilterCompiler().compile(select_architectures(render_seccomp(DEFAULT_CAPABILITIES)))
     assert compiled is not None
     if "seccomp" in config["linux"]:
         assert BPF_ANNOTATION not in config["annotations"]
-        assert config["linux"]["seccomp"] == select_architectures(render_seccomp())
+        assert config["linux"]["seccomp"] == select_architectures(render_seccomp(DEFAULT_CAPABILITIES))
     else:
         assert config["annotations"][BPF_ANNOTATION] == compiled
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from controller.kernel.seccomp import FilterCompiler, select_architectures
+from controller.plan.oci.capabilities import DEFAULT_CAPABILITIES
 from controller.plan.oci.seccomp import ENOSYS, EPERM, render_seccomp
 from controller.plan.oci.syscalls import ALLOWED, DENIED
 
@@ -28,7 +29,7 @@ _COMPARISONS: dict[int, Callable[[int, int], bool]] = {
 @pytest.fixture(scope="module")
 def program() -> list[tuple[int, int, int, int]]:
     """The instructions (code, jump if true, jump if false, operand) of the default filter."""
-    compiled = FilterCompiler().compile(select_architectures(render_seccomp()))
+    compiled = FilterCompiler().compile(select_architectures(render_seccomp(DEFAULT_CAPABILITIES)))
     assert compiled is not None
     return list(struct.iter_unpack("HBBI", base64.b64decode(compiled)))
 

@@ -5,6 +5,7 @@ raise one error that reports everything wrong by field.
 """
 
 from controller.plan.addresses import AddressPool
+from controller.plan.admission.anonymous import list_anonymous_volumes
 from controller.plan.admission.apply import decide_apply
 from controller.plan.admission.batch import (
     CLI_MANAGER,
@@ -31,4 +32,5 @@ __all__ = [
     "decide_delete",
     "decide_rollback",
     "derive_host_need",
+    "list_anonymous_volumes",
 ]

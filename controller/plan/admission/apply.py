@@ -10,6 +10,7 @@ from controller.model.kinds import RESOURCE_TYPES, Assigned, Resource
 from controller.model.network import NetworkAssigned
 from controller.model.resource import Metadata
 from controller.model.volume import VolumeAssigned
+from controller.plan.admission.anonymous import add_anonymous_volumes
 from controller.plan.admission.batch import AdmissionContext, ApplyBatch
 from controller.plan.admission.containers import ContainerAssigner
 from controller.plan.admission.findings import Findings, name_some
@@ -21,7 +22,7 @@ from controller.plan.admission.references import (
     check_references,
     index_users,
     is_staying,
-    list_specs,
+    list_all_uses,
 )
 from controller.plan.difference import list_map_changes, list_recreate_paths, list_spec_changes
 
@@ -34,6 +35,7 @@ def decide_apply(snapshot: Snapshot, batch: ApplyBatch, context: AdmissionContex
     """
     findings = Findings()
     intents = collect_intents(snapshot, batch, context, findings)
+    add_anonymous_volumes(snapshot, intents, context.seed)
     leaving = _choose_leaving(snapshot, batch, intents, findings)
     world = World(snapshot=snapshot, intents=intents, leaving=frozenset(leaving))
     check_references(world, findings)
@@ -46,7 +48,8 @@ def decide_apply(snapshot: Snapshot, batch: ApplyBatch, context: AdmissionContex
     writes: list[Write] = []
     outcomes: list[Outcome] = []
     for intent in intents.values():
-        resource, assigned = _build(intent, batch.manager, context)
+        manager = "" if intent.is_anonymous else batch.manager
+        resource, assigned = _build(intent, manager, context)
         outcome = _compare(intent, resource, assigned)
         outcomes.append(outcome)
         if outcome.verb is not Verb.UNCHANGED:
@@ -61,7 +64,7 @@ def check_users(world: World, findings: Findings) -> None:
     """Find objects on their way out that others, which stay, still name."""
     if not world.leaving:
         return
-    users = index_users(list_specs(world))
+    users = index_users(list_all_uses(world))
     for key in sorted(world.leaving):
         if key in users:
             findings.add(InUse, key, "", f"is used by {name_some(users[key])}: remove them first")

@@ -63,7 +63,7 @@ def derive_host_need(specs: Iterable[Spec]) -> HostNeed:
         match spec:
             case NetworkSpec():
                 return HostNeed.NETWORKS
-            case ContainerSpec(ports=ports) if ports:
+            case ContainerSpec(ports=ports, publish_all=publish_all) if ports or publish_all:
                 need = HostNeed.LISTENERS
             case _:
                 pass

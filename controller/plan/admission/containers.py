@@ -17,12 +17,14 @@ from controller.model.facts import HostFacts
 from controller.model.ids import Key, Uid
 from controller.model.names import derive_mac
 from controller.model.network import Network, NetworkAssigned
+from controller.model.ports import PortMapping
 from controller.plan.addresses import list_free_ipv4
 from controller.plan.admission.findings import Findings
 from controller.plan.admission.intents import Intent
 from controller.plan.admission.ports import PortAssigner
 from controller.plan.admission.references import World, is_staying
 from controller.plan.admission.taken import Holder, Taken
+from controller.plan.container.expansion import find_image_config, list_wanted_ports
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,7 +70,7 @@ class ContainerAssigner:
             self._take_named(each)
         for each in work:
             self._choose_addresses(each)
-        ports = self._ports.assign([(each.intent, each.spec, each.previous) for each in work])
+        ports = self._ports.assign([(each.intent, self._list_ports(each), each.previous) for each in work])
         for each in work:
             networks = {
                 attachment.name: self._finish(each, attachment)
@@ -78,8 +80,19 @@ class ContainerAssigner:
             each.intent.assigned = ContainerAssigned(
                 networks=networks,
                 ports=ports[each.intent.key],
+                volumes=each.intent.volumes,
                 stop=each.intent.draft.stop or each.previous.stop,
             )
+
+    def _list_ports(self, work: _Work) -> tuple[PortMapping, ...]:
+        """Return the ports to publish; while the image can't be asked for its own, those that it had are kept."""
+        config = find_image_config(self._world.snapshot, work.spec)
+        if config is not None or work.spec.image is None or not work.spec.publish_all:
+            return list_wanted_ports(work.spec, config)
+        wanted = list_wanted_ports(work.spec, None)
+        named = {(port.container_port, port.protocol) for port in wanted}
+        had = (port for port in work.previous.ports if (port.container_port, port.protocol) not in named)
+        return (*wanted, *(port.model_copy(update={"host_port": 0}) for port in had))
 
     def _keep_addresses(self, work: _Work) -> None:
         for attachment in work.spec.networks:

@@ -10,7 +10,7 @@ from controller.plan.admission.apply import check_users, find_children, order_fo
 from controller.plan.admission.batch import CLI_MANAGER
 from controller.plan.admission.findings import Findings, suggest
 from controller.plan.admission.intents import complete_key
-from controller.plan.admission.references import World, index_users, is_staying, list_specs
+from controller.plan.admission.references import World, index_users, is_staying, list_all_uses
 
 _BUSY = (Phase.CREATING, Phase.RUNNING, Phase.PAUSED, Phase.STOPPING)
 
@@ -73,7 +73,7 @@ def _check_present(snapshot: Snapshot, key: Key, findings: Findings) -> bool:
 
 def _add_users(snapshot: Snapshot, leaving: set[Key]) -> set[Key]:
     """Return `leaving` with everything that uses it, directly or through others, and what those own."""
-    users = index_users(list_specs(World(snapshot=snapshot, intents={}, leaving=frozenset())))
+    users = index_users(list_all_uses(World(snapshot=snapshot, intents={}, leaving=frozenset())))
     reached: set[Key] = set()
     fresh = set(leaving)
     while fresh:

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from controller.errors import AlreadyExists, Invalid, NotFound, StaleRevision, Unavailable
 from controller.model.changes import Draft, Snapshot
@@ -23,7 +23,10 @@ _IMAGE_NAME = re.compile(IMAGE_NAME_PATTERN)
 
 @dataclass(slots=True, kw_only=True)
 class Intent:
-    """One object of the batch on its way to a write; `assigned` is filled in step by step."""
+    """One object of the batch on its way to a write; `assigned` is filled in step by step.
+
+    `volumes` are those by target that a container has without a name; `is_anonymous` marks such a volume.
+    """
 
     key: Key
     uid: Uid
@@ -31,6 +34,8 @@ class Intent:
     draft: Draft
     stored: Resource | None
     assigned: Assigned | None = None
+    volumes: dict[str, str] = field(default_factory=dict)
+    is_anonymous: bool = False
 
 
 def complete_key(key: Key) -> Key:
@@ -99,7 +104,8 @@ def _list_volume_drafts(snapshot: Snapshot, batch: ApplyBatch) -> Iterable[Draft
             continue
         for mount in draft.spec.mounts:
             key = Key("Volume", mount.source)
-            if mount.type is MountType.VOLUME and key not in snapshot and key not in present:
+            named = mount.type is MountType.VOLUME and mount.source
+            if named and key not in snapshot and key not in present:
                 missing[key] = Draft(key=key, spec=VolumeSpec(), labels={}, annotations={})
     return missing.values()
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from controller.errors import AlreadyExists, Exhausted, Invalid, Unavailable
-from controller.model.container import ContainerAssigned, ContainerSpec
+from controller.model.container import ContainerAssigned
 from controller.model.facts import HostFacts
 from controller.model.ids import Key
 from controller.model.ports import PortMapping
@@ -11,7 +11,7 @@ from controller.plan.admission.findings import Findings
 from controller.plan.admission.intents import Intent
 from controller.plan.admission.taken import Holder, Listeners, Taken, list_random_ports
 
-Publisher = tuple[Intent, ContainerSpec, ContainerAssigned]
+Publisher = tuple[Intent, tuple[PortMapping, ...], ContainerAssigned]
 
 
 class PortAssigner:
@@ -37,10 +37,10 @@ class PortAssigner:
         }
 
     def _keep_chosen(self, publisher: Publisher, found: dict[Key, dict[int, PortMapping]]) -> None:
-        intent, spec, previous = publisher
-        named = {_name(port) for port in spec.ports if port.host_port}
+        intent, wanted, previous = publisher
+        named = {_name(port) for port in wanted if port.host_port}
         unclaimed = [port for port in previous.ports if _name(port) not in named]
-        for index, port in enumerate(spec.ports):
+        for index, port in enumerate(wanted):
             if port.host_port:
                 continue
             kept = next((old for old in unclaimed if _leads_alike(old, port)), None)
@@ -50,9 +50,9 @@ class PortAssigner:
                 found[intent.key][index] = kept
 
     def _take_named(self, publisher: Publisher, found: dict[Key, dict[int, PortMapping]]) -> None:
-        intent, spec, previous = publisher
+        intent, wanted, previous = publisher
         had = {_name(port) for port in previous.ports}
-        for index, port in enumerate(spec.ports):
+        for index, port in enumerate(wanted):
             if not port.host_port:
                 continue
             path = f"spec.ports[{index}].hostPort"
@@ -72,8 +72,8 @@ class PortAssigner:
                 found[intent.key][index] = port
 
     def _choose(self, publisher: Publisher, found: dict[Key, dict[int, PortMapping]]) -> None:
-        intent, spec, _ = publisher
-        for index, port in enumerate(spec.ports):
+        intent, wanted, _ = publisher
+        for index, port in enumerate(wanted):
             if port.host_port or index in found[intent.key]:
                 continue
             for number in list_random_ports(intent.uid, port.container_port):

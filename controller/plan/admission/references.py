@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 from controller.errors import Invalid, Unavailable
 from controller.model.changes import Snapshot
-from controller.model.container import ContainerSpec
+from controller.model.container import ContainerAssigned, ContainerSpec
 from controller.model.ids import Key
 from controller.model.kinds import Resource, Spec
 from controller.model.mounts import MountType
+from controller.model.naming import find_peer
 from controller.plan.admission.findings import Findings, suggest
 from controller.plan.admission.intents import Intent
 
@@ -46,30 +47,51 @@ def list_references(spec: Spec) -> Iterator[tuple[str, Key]]:
     for index, attachment in enumerate(spec.networks):
         yield f"spec.networks[{index}].name", Key("Network", attachment.name)
     for index, mount in enumerate(spec.mounts):
-        if mount.type is MountType.VOLUME:
+        if mount.type is MountType.VOLUME and mount.source:
             yield f"spec.mounts[{index}].source", Key("Volume", mount.source)
     for name in spec.depends_on:
         yield f"spec.dependsOn.{name}", Key("Container", name)
+    yield from _list_peers(spec)
 
 
-def index_users(specs: Iterable[tuple[Key, Spec]]) -> dict[Key, list[Key]]:
-    """Return, for each key that a spec names, the objects that name it, in order of name."""
+def _list_peers(spec: ContainerSpec) -> Iterator[tuple[str, Key]]:
+    """Yield the containers that are named for something of theirs."""
+    for path, mode in (("networkMode", spec.network_mode), ("pid", spec.pid), ("ipc", spec.ipc)):
+        if find_peer(mode):
+            yield f"spec.{path}", Key("Container", find_peer(mode))
+    for index, link in enumerate(spec.links):
+        yield f"spec.links[{index}].container", Key("Container", link.container)
+    for index, source in enumerate(spec.volumes_from):
+        yield f"spec.volumesFrom[{index}].container", Key("Container", source.container)
+
+
+def list_uses(resource: Resource) -> frozenset[Key]:
+    """Return what an object uses: what its spec names, and the volumes that were chosen for it."""
+    named = {target for _, target in list_references(resource.spec)}
+    assigned = resource.assigned
+    chosen = assigned.volumes.values() if isinstance(assigned, ContainerAssigned) else ()
+    return frozenset(named | {Key("Volume", name) for name in chosen})
+
+
+def index_users(uses: Iterable[tuple[Key, Iterable[Key]]]) -> dict[Key, list[Key]]:
+    """Return, for each key that is used, the objects that use it, in order of name."""
     users: dict[Key, list[Key]] = {}
-    for user, spec in specs:
-        for _, key in list_references(spec):
-            users.setdefault(key, []).append(user)
+    for user, targets in uses:
+        for target in targets:
+            users.setdefault(target, []).append(user)
     for found in users.values():
         found.sort()
     return users
 
 
-def list_specs(world: World) -> Iterator[tuple[Key, Spec]]:
-    """Yield the specs of every object that stays."""
+def list_all_uses(world: World) -> Iterator[tuple[Key, frozenset[Key]]]:
+    """Yield every object that stays with what it uses."""
     for key, intent in world.intents.items():
-        yield key, intent.spec
+        named = {target for _, target in list_references(intent.spec)}
+        yield key, frozenset(named | {Key("Volume", name) for name in intent.volumes.values()})
     for key, resource in world.snapshot.items():
         if key not in world.intents and key not in world.leaving and is_staying(resource):
-            yield key, resource.spec
+            yield key, list_uses(resource)
 
 
 def is_staying(resource: Resource) -> bool:
@@ -131,4 +153,8 @@ def _list_dependencies(world: World, key: Key) -> list[Key]:
     intent = world.intents.get(key)
     stored = world.snapshot.get(key)
     spec = intent.spec if intent is not None else stored.spec if stored is not None else None
-    return [Key("Container", name) for name in spec.depends_on] if isinstance(spec, ContainerSpec) else []
+    if not isinstance(spec, ContainerSpec):
+        return []
+    joined = filter(None, map(find_peer, (spec.network_mode, spec.pid, spec.ipc)))
+    taken = (source.container for source in spec.volumes_from)
+    return [Key("Container", name) for name in (*spec.depends_on, *joined, *taken)]

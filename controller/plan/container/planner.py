@@ -120,6 +120,8 @@ def _plan_start(desired: ContainerDesired, observed: ContainerObserved, now: dat
         status = amend(desired, now, [ready, *waiting], phase=Phase.PENDING, pid=0, networks=(), ports=())
         return Plan(actions=(), status=status)
     ready = make_condition("Ready", Reason.CREATING, holds=False)
+    if not desired.is_fully_assigned:
+        return Plan(actions=(), status=amend(desired, now, [ready], phase=Phase.PENDING), readmit=True)
     status = amend(desired, now, [ready], phase=Phase.CREATING)
     return Plan(actions=list_start_actions(desired, observed), status=status)
 

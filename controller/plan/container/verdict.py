@@ -77,9 +77,19 @@ def find_stop_reason(desired: ContainerDesired, observed: ContainerObserved) -> 
         Reason.REQUESTED: spec.desired is DesiredState.STOPPED,
         Reason.RECREATE: process.spec_hash != desired.spec_hash,
         Reason.NEW_RUN: process.run < spec.run,
-        Reason.NAMESPACE_LOST: desired.is_isolated and observed.namespace is None,
+        Reason.NAMESPACE_LOST: _has_lost_namespace(desired, observed),
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def _has_lost_namespace(desired: ContainerDesired, observed: ContainerObserved) -> bool:
+    """Tell whether the network namespace is gone, its own or another container's, or is no longer the process' own."""
+    if desired.is_isolated:
+        return observed.namespace is None
+    if desired.joined_namespace is None or observed.process is None:
+        return False
+    joined = observed.joined
+    return joined is None or observed.process.network_identity not in (0, joined.identity)
 
 
 def is_alive(process: ProcessFacts | None) -> bool:

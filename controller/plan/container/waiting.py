@@ -1,8 +1,9 @@
 """What a container has to wait for before it can start."""
 
-from controller.model.container import Container, DependencyCondition, Phase
+from controller.model.container import Container, ContainerSpec, DependencyCondition, Phase
 from controller.model.health import HealthState
 from controller.model.mounts import MountType
+from controller.model.naming import find_peer
 from controller.model.resource import Condition, is_ready
 from controller.plan.conditions import Reason, make_condition
 from controller.plan.container.inputs import ContainerDesired
@@ -29,10 +30,20 @@ def list_waiting(desired: ContainerDesired) -> list[Condition]:
         for name, dependency in spec.depends_on.items()
         if not is_met(dependency.condition, desired.dependencies.get(name))
     ]
+    started = DependencyCondition.STARTED
+    unmet += [
+        f"{name} {started}" for name in list_joined(spec) if not is_met(started, desired.peers.get(name))
+    ]
     if unmet:
         message = f"not yet: {', '.join(unmet)}"
         found.append(make_condition("DependenciesMet", Reason.WAITING_FOR_DEPENDENCIES, message, holds=False))
     return found
+
+
+def list_joined(spec: ContainerSpec) -> tuple[str, ...]:
+    """Return the containers whose namespaces a container joins: they have to run first."""
+    names = (find_peer(mode) for mode in (spec.network_mode, spec.pid, spec.ipc))
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
 def is_met(condition: DependencyCondition, other: Container | None) -> bool:

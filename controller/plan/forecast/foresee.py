@@ -13,7 +13,7 @@ from controller.model.kinds import Resource, key_of
 from controller.model.layout import Layout
 from controller.model.network import Network
 from controller.model.volume import Volume
-from controller.plan.admission.references import list_references
+from controller.plan.admission.references import list_uses
 from controller.plan.base import Action, Plan
 from controller.plan.container.inputs import ContainerObserved, gather_container
 from controller.plan.container.planner import plan_container
@@ -91,7 +91,7 @@ def list_concerned(snapshot: Snapshot, writes: tuple[Write, ...]) -> tuple[Key, 
     users = {
         key
         for key, resource in snapshot.items()
-        if any(target in written for _, target in list_references(resource.spec))
+        if not written.isdisjoint(list_uses(resource))
     }
     return tuple(sorted(written | users, key=lambda key: (KINDS.index(key.kind), key.name)))
 
@@ -178,7 +178,7 @@ class _Run:
         return tuple(
             key.name
             for key, resource in self.snapshot.items()
-            if any(used == target for _, used in list_references(resource.spec))
+            if target in list_uses(resource)
         )
 
 

@@ -1,4 +1,9 @@
-"""What a container's root may do (capabilities(7)): Docker's default set."""
+"""What a container's root may do (capabilities(7)): Docker's default set, and what a spec makes of it."""
+
+from collections.abc import Sequence
+
+from controller.model.container import ContainerSpec
+from controller.model.security import ALL_CAPABILITIES, CAPABILITIES
 
 DEFAULT_CAPABILITIES = (
     "CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_MKNOD",
@@ -7,13 +12,23 @@ DEFAULT_CAPABILITIES = (
 )  # fmt: skip
 
 
-def render_capabilities(user_id: int) -> dict[str, list[str]]:
+def choose_capabilities(spec: ContainerSpec) -> tuple[str, ...]:
+    """Return the bounding set, sorted: ALL in capAdd is all but those dropped, ALL in capDrop only those added."""
+    if spec.privileged:
+        return CAPABILITIES
+    added, dropped = set(spec.cap_add), set(spec.cap_drop)
+    if ALL_CAPABILITIES in added:
+        return tuple(name for name in CAPABILITIES if name not in dropped)
+    kept = set() if ALL_CAPABILITIES in dropped else set(DEFAULT_CAPABILITIES) - dropped
+    return tuple(name for name in CAPABILITIES if name in kept | added)
+
+
+def render_capabilities(bounding: Sequence[str], user_id: int) -> dict[str, list[str]]:
     """Return `process.capabilities`; a user other than root has none until it runs a set-uid program."""
-    bounding = list(DEFAULT_CAPABILITIES)
     return {
-        "bounding": bounding,
-        "effective": bounding if user_id == 0 else [],
-        "permitted": bounding if user_id == 0 else [],
+        "bounding": list(bounding),
+        "effective": list(bounding) if user_id == 0 else [],
+        "permitted": list(bounding) if user_id == 0 else [],
         "inheritable": [],
         "ambient": [],
     }

@@ -1,16 +1,27 @@
 """Texts of /etc/hosts, /etc/resolv.conf and /etc/hostname in a container."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
-from controller.model.container import Container
+from controller.errors import Refused
+from controller.model.container import Container, ContainerSpec
+from controller.model.name_forms import HOST_GATEWAY
 from controller.plan.oci.surroundings import HostTexts, Surroundings
 
+_LOOPBACK = "127.0.0.1"
+_DEFAULT_OPTIONS = ("ndots:0",)
 
-def choose_hostname(container: Container, uid: str, host: HostTexts) -> str:
-    """Return the spec's name, the host's in host mode, or the short uid."""
-    if container.spec.hostname:
-        return container.spec.hostname
-    if container.spec.network_mode == "host" and host.hostname:
+
+def choose_hostname(container: Container, uid: str, surroundings: Surroundings) -> str:
+    """Return the spec's name, that of the container whose network is used, the host's in host mode, or the short uid."""
+    host, spec = surroundings.host, container.spec
+    if spec.hostname:
+        return spec.hostname
+    peer = surroundings.network_peer
+    if peer is not None and spec.uts is None:
+        return choose_hostname(
+            peer, peer.metadata.uid or "", Surroundings(layout=surroundings.layout, host=host)
+        )
+    if (spec.uts == "host" or spec.network_mode == "host") and host.hostname:
         return host.hostname
     return uid[:12]
 
@@ -18,34 +29,94 @@ def choose_hostname(container: Container, uid: str, host: HostTexts) -> str:
 def render_files(
     container: Container, hostname: str, surroundings: Surroundings
 ) -> tuple[tuple[str, str], ...]:
-    """Return the bundle's files by name."""
+    """Return the bundle's files by name; those of a container on another's network are the other's."""
     host = surroundings.host
-    if container.spec.network_mode == "host":
+    owner = surroundings.network_peer or container
+    if owner.spec.network_mode == "host":
         hosts = host.hosts or render_hosts(hostname, ())
     else:
-        assigned = container.assigned.networks if container.assigned is not None else {}
-        names = [attachment.name for attachment in container.spec.networks] or list(assigned)
-        addresses = [assigned[name].ipv4.partition("/")[0] for name in names if name in assigned]
-        hosts = render_hosts(hostname, addresses)
+        hosts = render_hosts(hostname, _list_addresses(owner))
+    further = [*_list_linked(owner, surroundings), *_list_extra(owner.spec, surroundings)]
     return (
-        ("hosts", hosts),
-        ("resolv.conf", render_resolv_conf(surroundings.nameservers, host.resolv_conf)),
+        ("hosts", _end_line(hosts) + "".join(f"{address}\t{names}\n" for address, names in further)),
+        ("resolv.conf", render_resolv_conf(owner.spec, surroundings.nameservers, host)),
         ("hostname", f"{hostname}\n"),
     )
+
+
+def _end_line(text: str) -> str:
+    return text if not text or text.endswith("\n") else f"{text}\n"
+
+
+def _list_addresses(container: Container) -> list[str]:
+    assigned = container.assigned.networks if container.assigned is not None else {}
+    names = [attachment.name for attachment in container.spec.networks] or list(assigned)
+    return [assigned[name].ipv4.partition("/")[0] for name in names if name in assigned]
 
 
 def render_hosts(hostname: str, addresses: Iterable[str]) -> str:
     """Return /etc/hosts with loopback and the container's own addresses."""
     short = hostname.partition(".")[0]
     names = hostname if short == hostname else f"{hostname} {short}"
-    return "".join(["127.0.0.1\tlocalhost\n", *(f"{address}\t{names}\n" for address in addresses)])
+    return "".join([f"{_LOOPBACK}\tlocalhost\n", *(f"{address}\t{names}\n" for address in addresses)])
 
 
-def render_resolv_conf(nameservers: Iterable[str], host_text: str) -> str:
-    """Return the host's text with its name servers replaced; as it is when there are none to replace them by."""
-    servers = list(nameservers)
-    if not servers:
-        return host_text
-    search = [line for line in host_text.splitlines() if line.split()[:1] in (["search"], ["domain"])]
-    lines = [*search, *(f"nameserver {address}" for address in servers), "options ndots:0"]
+def _list_linked(container: Container, surroundings: Surroundings) -> Iterator[tuple[str, str]]:
+    """Yield address and names of each link whose other end is on a network of the container's."""
+    own = [attachment.name for attachment in container.spec.networks]
+    for link in container.spec.links:
+        other = surroundings.linked.get(link.container)
+        places = other.assigned.networks if other is not None and other.assigned is not None else {}
+        address = next((places[name].ipv4 for name in own if name in places), "")
+        if other is not None and address:
+            hostname = other.spec.hostname or (other.metadata.uid or "")[:12]
+            names = dict.fromkeys((link.alias or link.container, hostname, link.container))
+            yield address.partition("/")[0], " ".join(names)
+
+
+def _list_extra(spec: ContainerSpec, surroundings: Surroundings) -> Iterator[tuple[str, str]]:
+    for extra in spec.extra_hosts:
+        address = extra.address
+        if address == HOST_GATEWAY:
+            address = _find_host_gateway(spec, surroundings)
+        yield address, extra.hostname
+
+
+def _find_host_gateway(spec: ContainerSpec, surroundings: Surroundings) -> str:
+    if spec.network_mode == "host":
+        return _LOOPBACK
+    if not surroundings.gateway:
+        raise Refused(
+            "extraHosts names host-gateway, and the container has no network that leads to the host"
+        )
+    return surroundings.gateway
+
+
+def render_resolv_conf(spec: ContainerSpec, nameservers: Sequence[str], host: HostTexts) -> str:
+    """Return the host's text with what networks and the spec give in place of the host's.
+
+    Name servers of networks come first: they ask those of the spec about what they don't know. Without either the
+    host's text is taken over.
+    """
+    servers = list(nameservers) or list(spec.dns)
+    if not (servers or spec.dns_search or spec.dns_opt):
+        return host.resolv_conf
+    text = host.resolv_conf
+    lines = list(_list_search(spec, text))
+    lines += [f"nameserver {address}" for address in servers] or _pick_lines(text, "nameserver")
+    options = spec.dns_opt or (_DEFAULT_OPTIONS if nameservers else ())
+    lines += [f"options {' '.join(options)}"] if options else _pick_lines(text, "options")
     return "".join(f"{line}\n" for line in lines)
+
+
+def _list_search(spec: ContainerSpec, text: str) -> Iterator[str]:
+    if spec.dns_search == (".",):
+        return
+    if spec.dns_search:
+        yield f"search {' '.join(spec.dns_search)}"
+    else:
+        yield from _pick_lines(text, "search", "domain")
+
+
+def _pick_lines(text: str, *words: str) -> list[str]:
+    return [line for line in text.splitlines() if line.split()[:1] and line.split()[0] in words]

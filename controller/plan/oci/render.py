@@ -6,11 +6,13 @@ from typing import Any
 from controller.model.container import Container
 from controller.model.ids import Uid
 from controller.model.wants import ProcessWant
+from controller.plan.oci.capabilities import choose_capabilities
 from controller.plan.oci.files import choose_hostname, render_files
 from controller.plan.oci.linux import render_linux
-from controller.plan.oci.mounts import find_host_directories, render_mounts
+from controller.plan.oci.mounts import find_host_directories, list_propagations, render_mounts
 from controller.plan.oci.process import choose_working_dir, render_process_section
 from controller.plan.oci.spec_hash import derive_spec_hash
+from controller.plan.oci.staging import list_staged
 from controller.plan.oci.surroundings import Surroundings
 
 OCI_VERSION = "1.0.2"
@@ -23,7 +25,7 @@ def render_process(container: Container, surroundings: Surroundings) -> ProcessW
     """
     uid = Uid(container.metadata.uid or "")
     spec = container.spec
-    hostname = choose_hostname(container, uid, surroundings.host)
+    hostname = choose_hostname(container, uid, surroundings)
     working_dir = choose_working_dir(spec, surroundings.image_config)
     return ProcessWant(
         uid=uid,
@@ -34,6 +36,8 @@ def render_process(container: Container, surroundings: Surroundings) -> ProcessW
         files=render_files(container, hostname, surroundings),
         directories=(working_dir,) if working_dir.rstrip("/") else (),
         host_directories=find_host_directories(container),
+        staged=tuple(list_staged(container, uid, surroundings)),
+        propagations=tuple(list_propagations(container)),
         runtime=spec.runtime or "",
         tty=spec.tty,
         stdin_open=spec.stdin_open,
@@ -47,13 +51,14 @@ def render_oci_config(container: Container, uid: Uid, hostname: str, surrounding
     cgroups don't have, to what is possible.
     """
     layout, spec = surroundings.layout, container.spec
+    capabilities = choose_capabilities(spec)
     config: dict[str, Any] = {
         "ociVersion": OCI_VERSION,
-        "hostname": hostname,
+        **({"hostname": hostname} if spec.uts is None else {}),
         "root": {"path": layout.merged_path(uid), "readonly": spec.read_only},
-        "process": render_process_section(container, hostname, surroundings),
+        "process": render_process_section(container, hostname, capabilities, surroundings),
         "mounts": render_mounts(container, layout.bundle_path(uid), surroundings),
-        "linux": render_linux(uid, spec.resources, layout, network_mode=spec.network_mode),
+        "linux": render_linux(uid, spec, capabilities, surroundings),
         "annotations": {"org.hold.name": container.metadata.name},
     }
     return json.dumps(config, separators=(",", ":"), ensure_ascii=False)

@@ -1,9 +1,9 @@
 """The default seccomp profile, as strong as Docker's: an allow list, with conditions on a few calls."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from controller.plan.oci.syscalls import ALLOWED, DENIED
+from controller.plan.oci.syscalls import ALLOWED, BY_CAPABILITY, DENIED
 
 EPERM = 1
 ENOSYS = 38
@@ -25,22 +25,26 @@ _PERSONALITIES = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
 _AF_VSOCK = 40
 
 
-def render_seccomp() -> dict[str, Any]:
-    """Return `linux.seccomp` of the OCI configuration."""
+def render_seccomp(capabilities: Collection[str]) -> dict[str, Any]:
+    """Return `linux.seccomp` of the OCI configuration: the default filter of a container with these capabilities."""
+    granted = {name for held in capabilities for name in BY_CAPABILITY.get(held, ())}
+    makes_namespaces = "CAP_SYS_ADMIN" in capabilities
     return {
         "defaultAction": "SCMP_ACT_ERRNO",
         "defaultErrnoRet": ENOSYS,
         "architectures": list(_ARCHITECTURES),
         "syscalls": [
-            {"names": list(ALLOWED), "action": "SCMP_ACT_ALLOW"},
-            _refuse(DENIED),
-            *_clone_rules(),
+            {"names": [*ALLOWED, *sorted(granted)], "action": "SCMP_ACT_ALLOW"},
+            _refuse(name for name in DENIED if name not in granted),
+            *([_allow_always("clone", "clone3")] if makes_namespaces else _clone_rules()),
             *_personality_rules(),
             *_socket_rules(),
-            # With its flags in memory a filter can't see, clone3 has to look like a missing call.
-            {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": ENOSYS},
         ],
     }
+
+
+def _allow_always(*names: str) -> dict[str, Any]:
+    return {"names": list(names), "action": "SCMP_ACT_ALLOW"}
 
 
 def _refuse(names: Iterable[str], *arguments: dict[str, Any]) -> dict[str, Any]:
@@ -64,7 +68,9 @@ def _clone_rules() -> list[dict[str, Any]]:
         _refuse(["clone"], {"index": 0, "value": flag, "valueTwo": flag, "op": "SCMP_CMP_MASKED_EQ"})
         for flag in _NAMESPACE_FLAGS.values()
     ]
-    return [_allow("clone", allowed), *refused]
+    # With its flags in memory a filter can't see, clone3 has to look like a missing call.
+    hidden = {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": ENOSYS}
+    return [_allow("clone", allowed), *refused, hidden]
 
 
 def _personality_rules() -> list[dict[str, Any]]:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from controller.model.facts import AccountFiles
+from controller.model.container import Container
+from controller.model.facts import AccountFiles, DeviceNode
 from controller.model.ids import Uid
 from controller.model.image import ImageConfig
 from controller.model.layout import Layout
@@ -11,11 +12,25 @@ from controller.model.layout import Layout
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostTexts:
-    """The host's own texts: /etc/resolv.conf, /etc/hosts and its name."""
+    """The host's own texts: /etc/resolv.conf, /etc/hosts and its name; what it is and where its init for containers lies.
+
+    `machine` and `kernel_release` are as uname(2) tells them; `init_path` is empty when there is none.
+    """
 
     resolv_conf: str = ""
     hosts: str = ""
     hostname: str = ""
+    machine: str = ""
+    kernel_release: str = ""
+    init_path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """Another container's process: its identity, and its pid in the daemon's pid namespace."""
+
+    uid: Uid
+    pid: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +39,10 @@ class Surroundings:
 
     `image_config` is empty for a host directory as root. `volumes` maps names of volumes to uids; every volume
     that the container mounts must be there. `nameservers` are addresses that answer on the container's networks
-    (its first network's gateway); when there are none the host's resolv.conf is taken over.
+    (its first network's gateway); when there are none the host's resolv.conf is taken over. `devices` are those found
+    at each path of the host that `devices.list_device_sources` names. `network_peer` is the container whose network is
+    used, `peers` are running ones by name: every one whose namespaces are joined must be there. `linked` are those
+    that links name, as far as they exist. `gateway` is an address of the host on the container's networks.
     """
 
     layout: Layout
@@ -33,3 +51,8 @@ class Surroundings:
     volumes: Mapping[str, Uid] = field(default_factory=dict)
     nameservers: tuple[str, ...] = ()
     host: HostTexts = field(default_factory=HostTexts)
+    devices: Mapping[str, tuple[DeviceNode, ...]] = field(default_factory=dict)
+    network_peer: Container | None = None
+    peers: Mapping[str, Peer] = field(default_factory=dict)
+    linked: Mapping[str, Container] = field(default_factory=dict)
+    gateway: str = ""

@@ -7,7 +7,7 @@ list (obsolete, or newer than this table) is answered with ENOSYS, so that progr
 ALLOWED = (
     "_llseek", "_newselect", "accept", "accept4", "access", "adjtimex", "alarm", "arch_prctl",
     "arm_fadvise64_64", "arm_sync_file_range", "bind", "breakpoint", "brk", "cacheflush", "cachestat",
-    "capget", "capset", "chdir", "chmod", "chown", "chown32", "chroot", "clock_getres",
+    "capget", "capset", "chdir", "chmod", "chown", "chown32", "clock_getres",
     "clock_getres_time64", "clock_gettime", "clock_gettime64", "clock_nanosleep", "clock_nanosleep_time64",
     "close", "close_range", "connect", "copy_file_range", "creat", "dup", "dup2", "dup3", "epoll_create",
     "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2", "epoll_wait", "eventfd", "eventfd2",
@@ -31,9 +31,9 @@ ALLOWED = (
     "mq_getsetattr", "mq_notify", "mq_open", "mq_timedreceive", "mq_timedreceive_time64", "mq_timedsend",
     "mq_timedsend_time64", "mq_unlink", "mremap", "mseal", "msgctl", "msgget", "msgrcv", "msgsnd", "msync",
     "munlock", "munlockall", "munmap", "name_to_handle_at", "nanosleep", "newfstatat", "nice", "open",
-    "openat", "openat2", "pause", "pidfd_getfd", "pidfd_open", "pidfd_send_signal", "pipe", "pipe2",
+    "openat", "openat2", "pause", "pidfd_open", "pidfd_send_signal", "pipe", "pipe2",
     "pkey_alloc", "pkey_free", "pkey_mprotect", "poll", "ppoll", "ppoll_time64", "prctl", "pread64",
-    "preadv", "preadv2", "prlimit64", "process_madvise", "process_mrelease", "process_vm_readv",
+    "preadv", "preadv2", "prlimit64", "process_mrelease", "process_vm_readv",
     "process_vm_writev", "pselect6", "pselect6_time64", "ptrace", "pwrite64", "pwritev", "pwritev2", "read",
     "readahead", "readdir", "readlink", "readlinkat", "readv", "recv", "recvfrom", "recvmmsg",
     "recvmmsg_time64", "recvmsg", "remap_file_pages", "removexattr", "removexattrat", "rename", "renameat",
@@ -61,15 +61,37 @@ ALLOWED = (
 """Calls without conditions."""
 
 DENIED = (
-    "_sysctl", "acct", "add_key", "bdflush", "bpf", "clock_adjtime", "clock_adjtime64", "clock_settime",
+    "_sysctl", "acct", "add_key", "bdflush", "bpf", "chroot", "clock_adjtime", "clock_adjtime64", "clock_settime",
     "clock_settime64", "create_module", "delete_module", "fanotify_init", "finit_module", "fsconfig",
     "fsmount", "fsopen", "fspick", "get_kernel_syms", "get_mempolicy", "init_module", "io_uring_enter",
     "io_uring_register", "io_uring_setup", "ioperm", "iopl", "kcmp", "kexec_file_load", "kexec_load",
     "keyctl", "lookup_dcookie", "mbind", "migrate_pages", "mount", "mount_setattr", "move_mount",
     "move_pages", "nfsservctl", "open_by_handle_at", "open_tree", "pciconfig_iobase", "pciconfig_read",
-    "pciconfig_write", "perf_event_open", "pivot_root", "query_module", "quotactl", "quotactl_fd", "reboot",
+    "pciconfig_write", "perf_event_open", "pidfd_getfd", "process_madvise", "pivot_root", "query_module", "quotactl", "quotactl_fd", "reboot",
     "request_key", "set_mempolicy", "set_mempolicy_home_node", "setdomainname", "sethostname", "setns",
     "settimeofday", "stime", "swapoff", "swapon", "sysfs", "syslog", "umount", "umount2", "unshare",
     "uselib", "userfaultfd", "ustat", "vhangup", "vm86", "vm86old", "vserver",
 )  # fmt: skip
 """Calls answered with EPERM: they act on the whole host, on other namespaces, or on attack surface rarely needed."""
+
+BY_CAPABILITY = {
+    "CAP_BPF": ("bpf",),
+    "CAP_DAC_READ_SEARCH": ("open_by_handle_at",),
+    "CAP_PERFMON": ("perf_event_open",),
+    "CAP_SYSLOG": ("syslog",),
+    "CAP_SYS_ADMIN": (
+        "bpf", "fanotify_init", "fsconfig", "fsmount", "fsopen", "fspick", "lookup_dcookie", "mount", "mount_setattr",
+        "move_mount", "open_tree", "perf_event_open", "quotactl", "quotactl_fd", "setdomainname", "sethostname",
+        "setns", "syslog", "umount", "umount2", "unshare",
+    ),
+    "CAP_SYS_BOOT": ("reboot",),
+    "CAP_SYS_CHROOT": ("chroot",),
+    "CAP_SYS_MODULE": ("delete_module", "finit_module", "init_module"),
+    "CAP_SYS_NICE": ("get_mempolicy", "mbind", "set_mempolicy", "set_mempolicy_home_node"),
+    "CAP_SYS_PACCT": ("acct",),
+    "CAP_SYS_PTRACE": ("kcmp", "pidfd_getfd", "process_madvise"),
+    "CAP_SYS_RAWIO": ("ioperm", "iopl"),
+    "CAP_SYS_TIME": ("clock_settime", "clock_settime64", "settimeofday", "stime"),
+    "CAP_SYS_TTY_CONFIG": ("vhangup",),
+}  # fmt: skip
+"""Calls of DENIED that a container with the capability may make: the kernel asks for the capability itself."""

@@ -42,7 +42,7 @@ def resolve_user(text: str, accounts: AccountFiles) -> ProcessUser:
             raise Refused(f"user {user_text} is not in the container's /etc/passwd")
         account = _Account(name="", uid=number, gid=0, home="/")
     if group_text:
-        gid = _find_gid(group_text, accounts.group)
+        gid = find_gid(group_text, accounts.group)
         return ProcessUser(uid=account.uid, gid=gid, home=account.home)
     others = tuple(
         gid
@@ -81,7 +81,8 @@ def _parse_groups(group: str) -> Iterator[tuple[str, int, list[str]]]:
             yield fields[0], int(fields[2]), fields[3].split(",")
 
 
-def _find_gid(text: str, group: str) -> int:
+def find_gid(text: str, group: str) -> int:
+    """Return the number of a group by name, or a number as it is; Refused when no group has the name."""
     for name, gid, _ in _parse_groups(group):
         if name == text:
             return gid

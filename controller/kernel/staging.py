@@ -1,0 +1,106 @@
+"""Mounts of the host that a container's own mounts are made of: shared memory that others join, parts of volumes.
+
+They lie below the private mount of the roots, a directory for each container.
+"""
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import assert_never
+
+from controller.errors import Refused
+from controller.kernel import syscalls
+from controller.kernel.confined import open_in_root, open_root
+from controller.kernel.mountinfo import read_mounts
+from controller.kernel.translation import translated
+from controller.model.wants import SharedMemoryWant, StagedWant, SubpathWant
+
+_NOT_MOUNTED = {errno.EINVAL, errno.ENOENT}
+
+
+def stage(wants: Iterable[StagedWant]) -> None:
+    """Mount what is wanted, in place of what lies there. Refused when a part of a volume is not there."""
+    for want in wants:
+        match want:
+            case SharedMemoryWant():
+                _stage_memory(want)
+            case SubpathWant():
+                _stage_subpath(want)
+            case _:
+                assert_never(want)
+
+
+def unstage(directory_path: str) -> None:
+    """Unmount all that lies in a container's directory and remove it; nothing when there is none."""
+    try:
+        names = os.listdir(directory_path)  # noqa: PTH208 - names
+    except FileNotFoundError:
+        return
+    for name in names:
+        path = Path(directory_path, name)
+        _unmount(path)
+        if path.is_dir():
+            path.rmdir()
+        else:
+            path.unlink(missing_ok=True)
+    Path(directory_path).rmdir()
+
+
+def _stage_memory(want: SharedMemoryWant) -> None:
+    with translated("shared memory"):
+        _unmount(Path(want.path))
+        Path(want.path).mkdir(parents=True, exist_ok=True)
+        flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
+        syscalls.mount("shm", want.path, "tmpfs", flags=flags, data=f"mode=1777,size={want.size_bytes}")
+
+
+def _stage_subpath(want: SubpathWant) -> None:
+    """Mount what a descriptor holds, so that a link put in its place meanwhile changes nothing."""
+    with open_root(want.root_path) as root_fd:
+        try:
+            fd = open_in_root(root_fd, want.subpath, os.O_PATH)
+        except OSError as exc:
+            reason = (exc.strerror or "").lower()
+            raise Refused(f"subpath {want.subpath} of the volume can't be mounted: {reason}") from exc
+    try:
+        with translated(f"subpath {want.subpath} of the volume"):
+            target = Path(want.path)
+            _unmount(target)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if stat.S_ISDIR(os.fstat(fd).st_mode):
+                target.mkdir(exist_ok=True)
+            else:
+                target.touch()
+            syscalls.mount(f"/proc/self/fd/{fd}", want.path, flags=syscalls.MS_BIND | syscalls.MS_REC)
+    finally:
+        os.close(fd)
+
+
+def _unmount(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        while True:
+            try:
+                syscalls.umount2(str(path), syscalls.MNT_DETACH | syscalls.UMOUNT_NOFOLLOW)
+            except OSError as exc:
+                if exc.errno in _NOT_MOUNTED:
+                    return
+                raise
+
+
+def check_propagation(source_path: str, kind: str) -> None:
+    """Refuse a source whose later mounts would not spread as wanted: `shared` needs a shared mount, `slave` either."""
+    real_path = os.path.realpath(source_path)
+    best, found = "", ""
+    for entry in read_mounts():
+        inside = entry.target in ("/", real_path) or real_path.startswith(f"{entry.target}/")
+        if inside and len(entry.target) >= len(best):
+            best, found = entry.target, entry.propagation
+    if "shared:" in found or (kind == "slave" and "master:" in found):
+        return
+    raise Refused(
+        f"{source_path} lies on the mount {best}, which is not {'shared' if kind == 'shared' else 'shared or slave'}: "
+        f"mount --make-shared {best}, or use propagation private"
+    )

@@ -1,0 +1,38 @@
+"""What has to be mounted on the host before a container's own mounts can be made of it."""
+
+import hashlib
+from collections.abc import Iterator
+
+from controller.model.container import Container
+from controller.model.ids import Uid
+from controller.model.layout import Layout
+from controller.model.mounts import MountType
+from controller.model.wants import SharedMemoryWant, StagedWant, SubpathWant
+from controller.plan.oci.surroundings import Surroundings
+
+SHM_BYTES = 64 << 20
+
+
+def derive_shm_path(layout: Layout, uid: Uid) -> str:
+    """Return where the shared memory of a container that others may join is mounted."""
+    return f"{layout.staging_path(uid)}/shm"
+
+
+def derive_subpath_path(layout: Layout, uid: Uid, target: str) -> str:
+    """Return where a part of a volume is mounted for the container's mount at `target`."""
+    return f"{layout.staging_path(uid)}/{hashlib.sha256(target.encode()).hexdigest()[:16]}"
+
+
+def list_staged(container: Container, uid: Uid, surroundings: Surroundings) -> Iterator[StagedWant]:
+    """Yield what to mount for the length of the process."""
+    spec, layout = container.spec, surroundings.layout
+    if spec.ipc == "shareable":
+        size_bytes = SHM_BYTES if spec.shm_size_bytes is None else spec.shm_size_bytes
+        yield SharedMemoryWant(path=derive_shm_path(layout, uid), size_bytes=size_bytes)
+    for mount in spec.mounts:
+        if mount.type is MountType.VOLUME and mount.subpath:
+            yield SubpathWant(
+                path=derive_subpath_path(layout, uid, mount.target),
+                root_path=layout.volume_path(surroundings.volumes[mount.source]),
+                subpath=mount.subpath,
+            )
