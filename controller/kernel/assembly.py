@@ -1,6 +1,8 @@
 """All adapters to Linux, put together once for a daemon."""
 
 import contextlib
+import platform
+import shutil
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -10,13 +12,12 @@ from controller.kernel.attachments import KernelAttachments
 from controller.kernel.bridges import KernelBridges
 from controller.kernel.cgroups import Cgroups
 from controller.kernel.conmon import LogRotation
+from controller.kernel.devices import read_devices
 from controller.kernel.firewall import KernelFirewall
 from controller.kernel.freezer import CgroupFreezer
 from controller.kernel.container_files import ChildFiles
 from controller.kernel.devices import read_devices
 from controller.kernel.gates import Gates
-from controller.kernel.firewall import KernelFirewall
-from controller.kernel.freezer import CgroupFreezer
 from controller.kernel.host_view import KernelHostView
 from controller.kernel.insides import Insides
 from controller.kernel.gauges import KernelGauges
@@ -40,9 +41,11 @@ from controller.ports.files import ContainerFiles
 from controller.ports.gauges import Gauges
 
 INIT_PROGRAMS = ("tini-static", "catatonit")
-
-
 """Inits that need no library of the container's, in order of preference."""
+INIT_PROGRAMS = ("tini-static", "catatonit")
+"""Inits that need no library of the container's, in order of preference."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelOptions:
     """What can be set about the adapters; an empty runtime is chosen by the host's cgroup layout."""
@@ -73,8 +76,8 @@ async def open_linux(
     volumes = LocalVolumes(layout=layout, runner=runner)
     await volumes.open()
     network_events = NetworkEvents(layout=layout, insides=insides, names=names)
-    ports = KernelPorts(
     roots = OverlayRoots(layout=layout)
+    ports = KernelPorts(
         processes=OciProcesses(
             layout=layout,
             runner=runner,
@@ -95,11 +98,11 @@ async def open_linux(
         images=images,
         events=MergedEvents(sources=(ProcessEvents(layout=layout, cgroups=cgroups), network_events)),
         read_host_texts=lambda: read_host_texts(options.resolv_conf_path),
+        read_devices=read_devices,
     )
     async with ContainerSessions(layout=layout, runner=runner, cgroups=cgroups, gates=gates) as sessions:
         files = ChildFiles(layout=layout, runner=runner, roots=roots, cgroups=cgroups)
         yield Linux(
-        read_devices=read_devices,
             ports=ports,
             sessions=sessions,
             files=files,
@@ -114,13 +117,13 @@ def read_host_texts(resolv_conf_path: str) -> HostTexts:
         resolv_conf=_read_text(resolv_conf_path),
         hosts=_read_text("/etc/hosts"),
         hostname=socket.gethostname(),
+        machine=platform.machine(),
+        kernel_release=platform.release(),
+        init_path=next((path for path in map(shutil.which, INIT_PROGRAMS) if path), ""),
     )
 
 
 def _read_text(path: str) -> str:
-        machine=platform.machine(),
-        kernel_release=platform.release(),
-        init_path=next((path for path in map(shutil.which, INIT_PROGRAMS) if path), ""),
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError:
