@@ -115,6 +115,8 @@ class Extractor:
 
     def _make_directory(self, path: bytes) -> None:
         """Make a directory with all above it; what is there already and a directory, or a link to one, stays."""
+        if not path:
+            return  # the root directory itself
         try:
             os.mkdir(path, 0o755)
         except FileExistsError:
