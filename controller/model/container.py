@@ -277,6 +277,8 @@ class ContainerAssigned(Model):
 
     networks: dict[str, AssignedAttachment] = Field(default={})
     ports: tuple[PortMapping, ...] = ()
+    volumes: dict[str, str] = Field(default={})
+    """Volumes that nobody named, by target."""
     stop: StopOrder | None = None
 
 
@@ -289,10 +291,6 @@ class Phase(StrEnum):
     PAUSED = "Paused"
     STOPPING = "Stopping"
     EXITED = "Exited"
-    volumes: dict[str, str] = Field(default={})
-    """Volumes that nobody named, by target."""
-    pull: int = 0
-    """Serial number of the image's pull that has to be over before a start."""
     FAILED = "Failed"
 
 
