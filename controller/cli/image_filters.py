@@ -95,16 +95,13 @@ def _keep_names(image: Summary, patterns: Sequence[str]) -> Summary | None:
 
 
 def is_match(name: str, pattern: str) -> bool:
-    """Tell whether a name or its repository, in familiar or whole spelling, matches; `*` stops at slashes, as in Docker."""
-    expression = re.compile(_translate(pattern))
-    repository, tag = split_name(name)
-    spellings = {repository, f"{repository}:{tag}"}
-    if not _has_registry(repository):
-        spellings |= {f"docker.io/{each}" for each in tuple(spellings)}
-        if "/" not in repository:
-            spellings |= {f"docker.io/library/{repository}", f"docker.io/library/{repository}:{tag}"}
-            spellings |= {f"library/{repository}", f"library/{repository}:{tag}"}
-    return any(expression.fullmatch(each) for each in spellings)
+    """Tell whether a name or its repository matches a pattern; `*` stops at slashes, as in Docker.
+
+    Both are compared as people write them: without the default registry and without `library/`.
+    """
+    expression = re.compile(_translate(pattern.removeprefix("docker.io/").removeprefix("library/")))
+    repository, _ = split_name(name)
+    return any(expression.fullmatch(each) for each in (name, repository))
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -115,11 +112,6 @@ def split_name(name: str) -> tuple[str, str]:
     head, slash, last = repository.rpartition("/")
     last, _, tag = last.partition(":")
     return head + slash + last, tag
-
-
-def _has_registry(repository: str) -> bool:
-    first, slash, _ = repository.partition("/")
-    return bool(slash) and ("." in first or ":" in first or first == "localhost")
 
 
 def _translate(pattern: str) -> str:

@@ -58,14 +58,21 @@ class Listing:
             value = str(json.loads(text)) if text is not None else self._find(key, row, match[0])
             return _FUNCTIONS[function](value) if function else value
 
-        unescaped = template.replace("\\t", "\t").replace("\\n", "\n")
-        return _ACTION.sub(replace, unescaped)
+        pieces, position = [], 0
+        for match in _ACTION.finditer(template):
+            pieces += [_unescape(template[position : match.start()]), replace(match)]
+            position = match.end()
+        return "".join([*pieces, _unescape(template[position:])])
 
     def _find(self, key: str, row: Row, action: str) -> str:
         if key not in self.titles:
             known = ", ".join(f".{each}" for each in self.titles)
             raise Failure(f"{action} is not known; known are {known}")
         return row[key]
+
+
+def _unescape(text: str) -> str:
+    return text.replace("\\t", "\t").replace("\\n", "\n")
 
 
 def add_format_flag(parser: argparse.ArgumentParser) -> None:
