@@ -31,6 +31,7 @@ from controller.kernel.clock import SystemClock
 from controller.kernel.conmon import LogRotation
 from controller.kernel.diagnostics import HostDiagnostics
 from controller.kernel.disk_usage import LocalDiskUsage
+from controller.kernel.host_boot import read_boot_id
 from controller.kernel.lock import exclusive
 from controller.kernel.log_format import configure_logging
 from controller.kernel.notify import ServiceManager, find_service_manager
@@ -128,7 +129,7 @@ async def _serve(settings: Settings) -> int:
     clock, runner, layout = SystemClock(), Runner(), settings.layout
     started_at = clock.now()
     manager = find_service_manager()
-    images = ImageStore(layout=layout, unpacker=ChrootUnpacker(runner=runner))
+    images = ImageStore(layout=layout, unpacker=ChrootUnpacker(runner=runner), boot_id=read_boot_id())
     kernel_options = KernelOptions(
         default_runtime=settings.runtime,
         resolv_conf_path=settings.resolv_conf,
@@ -179,7 +180,7 @@ async def _serve(settings: Settings) -> int:
             layout=layout,
         )
         await stack.enter_async_context(serving(services, socket_path=settings.socket_path))
-        await _run_until_told(reconciler, sources, manager)
+        await _run_until_told(reconciler, images, sources, manager)
     return 0
 
 
@@ -194,7 +195,10 @@ def _make_sources(settings: Settings, gate: Gate, store: SqlStore) -> ManifestDi
 
 
 async def _run_until_told(
-    reconciler: Reconciler, sources: ManifestDirectory | NoSources, manager: ServiceManager
+    reconciler: Reconciler,
+    images: ImageStore,
+    sources: ManifestDirectory | NoSources,
+    manager: ServiceManager,
 ) -> None:
     """Run the loops until SIGTERM or SIGINT; SIGUSR1 asks for a resync."""
     told = asyncio.Event()
@@ -203,7 +207,7 @@ async def _run_until_told(
         loop.add_signal_handler(number, told.set)
     loop.add_signal_handler(signal.SIGUSR1, reconciler.resync)
     async with asyncio.TaskGroup() as tasks:
-        running = [tasks.create_task(reconciler.run())]
+        running = [tasks.create_task(reconciler.run()), tasks.create_task(images.run())]
         if isinstance(sources, ManifestDirectory):
             running.append(tasks.create_task(sources.run()))
         running.append(tasks.create_task(_feed_watchdog(manager)))

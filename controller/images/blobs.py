@@ -1,4 +1,4 @@
-"""Content by digest: `blobs/sha256-HEX` is a whole file whose digest was checked, or is not there."""
+"""Content by digest: `blobs/sha256-HEX` is a whole file whose digest was checked, or is not there (but see `settling`)."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ from typing import Self
 from controller.errors import Invalid, NotFound
 from controller.images.descriptors import Descriptor, check_digest
 from controller.images.documents import derive_digest
-from controller.images.files import derive_partial, in_thread, remove_partials, sync_directory, write_whole
+from controller.images.files import derive_partial, in_thread, remove_partials, write_at_once
 from controller.images.leases import Leases
 from controller.images.turns import Turns
 
@@ -28,12 +28,16 @@ class BlobStore:
         self._sizes: dict[str, int] = {}
         self._turns = Turns()
 
-    def load(self) -> None:
-        """Read what is there and remove what was interrupted; blocks."""
+    def load(self, doubtful: frozenset[str]) -> None:
+        """Read what is there, remove what was interrupted or is `doubtful`; blocks."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         remove_partials(self.directory)
         for path in self.directory.iterdir():
-            self._sizes[path.name.replace("-", ":", 1)] = path.stat().st_size
+            digest = path.name.replace("-", ":", 1)
+            if digest in doubtful:
+                path.unlink()
+            else:
+                self._sizes[digest] = path.stat().st_size
 
     def has(self, digest: str) -> bool:
         """Tell whether a blob is there; an open lease keeps it so."""
@@ -60,11 +64,11 @@ class BlobStore:
         return self._turns.taking(check_digest(digest))
 
     async def write(self, content: bytes) -> str:
-        """Store a small document and return its digest."""
+        """Store a small document and return its digest; durable once settled. Whoever reads it checks the digest."""
         digest = derive_digest(content)
         async with self.taking(digest):
             if not self.has(digest):
-                await in_thread(_ABOUT, lambda: write_whole(self.path(digest), content))
+                await in_thread(_ABOUT, lambda: write_at_once(self.path(digest), content))
                 self.add(digest, len(content))
         return digest
 
@@ -94,7 +98,7 @@ class BlobStore:
     async def adopt(self, path: Path, descriptor: Descriptor) -> None:
         """Move a file in, whose digest and size have to be those of the descriptor; Invalid when not. Inside `taking`."""
         await in_thread(_ABOUT, lambda: _check_file(path, descriptor))
-        await in_thread(_ABOUT, lambda: _move_durably(path, self.path(descriptor.digest)))
+        await in_thread(_ABOUT, lambda: path.rename(self.path(descriptor.digest)))
         self.add(descriptor.digest, descriptor.size_bytes)
 
     async def remove(self, digest: str) -> int:
@@ -147,15 +151,11 @@ class BlobWriter:
             rest = rest[self._file.write(rest) :]
 
     async def keep(self) -> None:
-        """Give the file its name, durably; the name says that it is whole. Inside `taking`, as the digest is known."""
+        """Give the file its name; durable once settled. Inside `taking`, as the digest is known."""
         digest = self.digest
-        await in_thread(_ABOUT, lambda: self._keep(self._store.path(digest)))
+        path = self._store.path(digest)
+        await in_thread(_ABOUT, lambda: self._partial_path.rename(path))
         self._store.add(digest, self.count_bytes)
-
-    def _keep(self, path: Path) -> None:
-        os.fsync(self._file.fileno())
-        self._partial_path.rename(path)
-        sync_directory(path.parent)
 
     def _give_up(self) -> None:
         self._file.close()
@@ -177,10 +177,3 @@ def _check_file(path: Path, descriptor: Descriptor) -> None:
     with path.open("rb", buffering=0) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         check_content(descriptor, os.fstat(file.fileno()).st_size, f"sha256:{digest}")
-
-
-def _move_durably(path: Path, target_path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-    path.rename(target_path)
-    sync_directory(target_path.parent)

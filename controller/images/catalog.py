@@ -21,7 +21,7 @@ from controller.images.documents import (
     parse_config,
     parse_manifest,
 )
-from controller.images.files import remove_partials, write_whole
+from controller.images.files import remove_partials, write_at_once
 from controller.model.facts import ImageFacts
 
 LOG = logging.getLogger(__name__)
@@ -74,10 +74,10 @@ class Catalog:
         return content
 
     def write(self, entry: CatalogEntry) -> None:
-        """Say that an image is whole."""
+        """Say that an image is whole; durable once settled."""
         facts = entry.facts
         record = {"id": facts.id, "manifests": list(entry.manifests), "size": facts.size_bytes}
-        write_whole(self._path(facts.id), json.dumps(record).encode())
+        write_at_once(self._path(facts.id), json.dumps(record).encode())
 
     def remove(self, image_id: str) -> None:
         """Say that an image is none any more."""

@@ -52,6 +52,16 @@ def write_whole(path: Path, content: bytes) -> None:
         partial_path.unlink(missing_ok=True)
 
 
+def write_at_once(path: Path, content: bytes) -> None:
+    """Write a file so that nobody sees a part of it; a power failure may leave it with any content."""
+    partial_path = derive_partial(path)
+    try:
+        partial_path.write_bytes(content)
+        partial_path.rename(path)
+    finally:
+        partial_path.unlink(missing_ok=True)
+
+
 def sync_directory(path: Path) -> None:
     """Make names in a directory durable (fsync(2) of the directory)."""
     directory_fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -14,9 +14,10 @@ from controller.images.descriptors import OCI_LAYER, Descriptor
 from controller.images.documents import render_config, render_manifest
 from controller.images.files import derive_partial, in_thread, remove_tree
 from controller.images.layers import LayerStore
+from controller.images.parts import StoreParts
 from controller.model.facts import ImageFacts
 from controller.model.image import ImageConfig
-from controller.ports import Unpacked, Unpacker
+from controller.ports import Unpacked
 
 _CHUNK_BYTES = 1 << 20
 _PACKINGS = ((b"\x1f\x8b", "+gzip"), (b"\x28\xb5\x2f\xfd", "+zstd"))
@@ -35,9 +36,10 @@ class _Store(Protocol):
 class Imports:
     """Takes in archives that are no images yet."""
 
-    def __init__(self, store: _Store, *, unpacker: Unpacker, uploads_path: Path) -> None:
+    def __init__(self, store: _Store, parts: StoreParts, *, uploads_path: Path) -> None:
         self._store = store
-        self._unpacker = unpacker
+        self._unpacker = parts.unpacker
+        self._settling = parts.settling
         self._uploads_path = uploads_path
 
     async def import_file(self, path: str, config: ImageConfig) -> ImageFacts:
@@ -64,7 +66,9 @@ class Imports:
                     layer = await self._keep_blob(blob, unpacked)
                 await self._store.layers.take_over(partial_path, unpacked)
                 document = render_config(config, (unpacked.diff_id,))
-                return await self._store.put_image(render_manifest(document, (layer,)), document)
+                facts = await self._store.put_image(render_manifest(document, (layer,)), document)
+            await self._settling.settle()
+            return facts
         finally:
             await in_thread("an unfinished layer can't be removed", lambda: remove_tree(partial_path))
 
@@ -97,7 +101,8 @@ class Imports:
         digest = blob.digest
         async with self._store.blobs.taking(digest):
             if not self._store.blobs.has(digest):
-                await blob.keep()
+                async with self._settling.noted([digest]):
+                    await blob.keep()
         return Descriptor(media_type=f"{OCI_LAYER}{packing}", digest=digest, size_bytes=blob.count_bytes)
 
 

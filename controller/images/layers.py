@@ -1,7 +1,7 @@
 """Layers: each a packed blob by digest, and a directory by chain id that overlayfs takes as it is.
 
-A directory gets its name when it is whole and durable. Its facts (`facts/sha256-HEX`) are written before, so that a
-directory without them, or they without it, are what a crash has left and count as nothing.
+A directory gets its name when it is whole. Its facts (`facts/sha256-HEX`) are written before, so that a directory
+without them, or they without it, are what a crash has left and count as nothing.
 """
 
 import asyncio
@@ -21,13 +21,11 @@ from controller.images.files import (
     in_thread,
     remove_partials,
     remove_tree,
-    sync_directory,
-    write_whole,
+    write_at_once,
 )
-from controller.images.leases import Leases
+from controller.images.parts import StoreParts
 from controller.images.turns import Turns
-from controller.model.layout import Layout
-from controller.ports import Unpacked, Unpacker
+from controller.ports import Unpacked
 
 LOG = logging.getLogger(__name__)
 
@@ -50,28 +48,32 @@ class LayerFacts:
 class LayerStore:
     """Takes layers in and knows which are there; `load` comes first, once."""
 
-    def __init__(self, *, layout: Layout, blobs: BlobStore, leases: Leases, unpacker: Unpacker) -> None:
-        self._layout = layout
+    def __init__(self, parts: StoreParts, blobs: BlobStore) -> None:
+        self._layout = layout = parts.layout
+        self._leases = parts.leases
+        self._settling = parts.settling
+        self._unpacker = parts.unpacker
         self._blobs = blobs
-        self._leases = leases
-        self._unpacker = unpacker
         self._facts_path = Path(layout.layers_path).with_name("facts")
         self._facts: dict[str, LayerFacts] = {}
         self._layer_turns = Turns()
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
-    def load(self) -> None:
-        """Read which layers are there and remove what was interrupted; blocks."""
+    def load(self, doubtful: frozenset[str]) -> None:
+        """Read which layers are there, remove what was interrupted or is `doubtful`; blocks."""
         layers_path = Path(self._layout.layers_path)
         for path in (layers_path, self._facts_path):
             path.mkdir(mode=0o711, parents=True, exist_ok=True)
             remove_partials(path)
         for path in self._facts_path.iterdir():
             facts = _read_facts(path)
-            if facts is not None and self._path(facts.chain_id).is_dir():
+            layer_path = layers_path / path.name
+            if facts is None or path.name.replace("-", ":", 1) in doubtful:
+                remove_tree(layer_path)
+            if facts is not None and layer_path.is_dir():
                 self._facts[facts.chain_id] = facts
             else:
-                LOG.warning("layer is not whole", extra={"facts": str(path)})
+                LOG.warning("layer is not whole", extra={"layer": path.name})
                 path.unlink()
 
     def has(self, chain_id: str) -> bool:
@@ -91,7 +93,7 @@ class LayerStore:
     async def put(
         self, descriptor: Descriptor, *, diff_id: str, chain_id: str, chunks: AsyncIterator[bytes]
     ) -> LayerFacts:
-        """Take in a layer, packed as it comes; a lease has to be open. Returns when it is whole and durable.
+        """Take in a layer, packed as it comes; a lease has to be open. It is durable once the store is settled.
 
         The same layer asked for twice at the same time is taken in once: `chunks` is not started when its content is
         there by then. What `chunks` raises passes through, and nothing stays. Invalid when size, digest or diff id are
@@ -101,7 +103,7 @@ class LayerStore:
         async with self._taking(descriptor, chain_id) as found:
             if found is not None:
                 return found
-            async with self._slots, self._making(chain_id) as partial_path:
+            async with self._slots, self._making(descriptor, chain_id) as partial_path:
                 if self._blobs.has(descriptor.digest):
                     unpacked = await self._unpack_blob(descriptor, partial_path)
                 else:
@@ -114,20 +116,17 @@ class LayerStore:
         async with self._taking(descriptor, chain_id) as found:
             if found is not None:
                 return found
-            async with self._slots:
+            async with self._slots, self._making(descriptor, chain_id) as partial_path:
                 if not self._blobs.has(descriptor.digest):
                     await self._blobs.adopt(path, descriptor)
-                async with self._making(chain_id) as partial_path:
-                    unpacked = await self._unpack_blob(descriptor, partial_path)
-                    return await self._keep(
-                        partial_path, chain_id, _check_diff_id(descriptor, unpacked, diff_id)
-                    )
+                unpacked = await self._unpack_blob(descriptor, partial_path)
+                return await self._keep(partial_path, chain_id, _check_diff_id(descriptor, unpacked, diff_id))
 
     async def take_over(self, partial_path: Path, unpacked: Unpacked) -> LayerFacts:
         """Take in a lowest layer that is unpacked at `partial_path`; its chain id is its diff id."""
         chain_id = unpacked.diff_id
         self._leases.touch(chain_id)
-        async with self._layer_turns.taking(chain_id):
+        async with self._layer_turns.taking(chain_id), self._settling.noted([chain_id]):
             return self._facts.get(chain_id) or await self._keep(partial_path, chain_id, unpacked)
 
     async def remove(self, chain_id: str) -> int:
@@ -163,12 +162,15 @@ class LayerStore:
             yield self._facts[chain_id] if whole else None
 
     @contextlib.asynccontextmanager
-    async def _making(self, chain_id: str) -> AsyncIterator[Path]:
+    async def _making(self, descriptor: Descriptor, chain_id: str) -> AsyncIterator[Path]:
         """Make a directory to unpack to, which is gone afterwards unless it got its name."""
         partial_path = derive_partial(self._path(chain_id))
-        await in_thread(_ABOUT, lambda: partial_path.mkdir(mode=0o755))
+        names = [descriptor.digest] if not self._blobs.has(descriptor.digest) else []
+        names += [chain_id] if not self.has(chain_id) else []
         try:
-            yield partial_path
+            await in_thread(_ABOUT, lambda: partial_path.mkdir(mode=0o755))
+            async with self._settling.noted(names):
+                yield partial_path
         finally:
             await in_thread("an unfinished layer can't be removed", lambda: remove_tree(partial_path))
 
@@ -214,10 +216,9 @@ class LayerStore:
         """Write the facts, then give the directory its name; one that has it already is whole, and may be in use."""
         layer_path = self._path(facts.chain_id)
         content = {name: getattr(facts, name) for name in LayerFacts.__slots__}
-        write_whole(self._facts_path / layer_path.name, json.dumps(content).encode())
+        write_at_once(self._facts_path / layer_path.name, json.dumps(content).encode())
         if not layer_path.is_dir():
             partial_path.rename(layer_path)
-        sync_directory(layer_path.parent)
 
     def _remove(self, chain_id: str) -> None:
         layer_path = self._path(chain_id)

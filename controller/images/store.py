@@ -17,6 +17,8 @@ from controller.images.files import in_thread, remove_partials
 from controller.images.imports import Imports
 from controller.images.layers import LayerStore
 from controller.images.leases import Leases
+from controller.images.parts import StoreParts
+from controller.images.settling import Settling
 from controller.images.turns import Turns
 from controller.model.facts import ImageFacts
 from controller.model.image import ImageConfig
@@ -36,16 +38,18 @@ class Reclaimed:
 class ImageStore:
     """Implements `controller.ports.Images`; `open` comes first, once."""
 
-    def __init__(self, *, layout: Layout, unpacker: Unpacker) -> None:
-        self._leases = Leases()
+    def __init__(self, *, layout: Layout, unpacker: Unpacker, boot_id: str) -> None:
         images_path = Path(layout.blobs_path).parent
         self._uploads_path = images_path / "uploads"
+        self._leases = Leases()
+        self._settling = Settling(images_path / "unsettled", boot_id=boot_id, unpacker=unpacker)
+        parts = StoreParts(layout=layout, leases=self._leases, settling=self._settling, unpacker=unpacker)
         self.blobs = BlobStore(Path(layout.blobs_path), self._leases)
-        self.layers = LayerStore(layout=layout, blobs=self.blobs, leases=self._leases, unpacker=unpacker)
+        self.layers = LayerStore(parts, self.blobs)
         self._catalog = Catalog(images_path / "catalog", Path(layout.blobs_path))
         self._entries: dict[str, CatalogEntry] = {}
         self._image_turns = Turns()
-        self._imports = Imports(self, unpacker=unpacker, uploads_path=self._uploads_path)
+        self._imports = Imports(self, parts, uploads_path=self._uploads_path)
 
     async def open(self) -> None:
         """Make the directories, remove what was interrupted, and read what is there."""
@@ -55,9 +59,18 @@ class ImageStore:
     def _load(self) -> list[CatalogEntry]:
         self._uploads_path.mkdir(mode=0o700, parents=True, exist_ok=True)
         remove_partials(self._uploads_path)
-        self.blobs.load()
-        self.layers.load()
+        doubtful = self._settling.load()
+        self.blobs.load(doubtful)
+        self.layers.load(doubtful)
         return [entry for entry in self._catalog.load() if all(map(self.layers.has, entry.facts.layers))]
+
+    async def run(self) -> None:
+        """Make durable what was put in, a while later, until cancelled."""
+        await self._settling.run()
+
+    async def settle(self) -> None:
+        """Make durable what was put in and wait for it: for content that nobody could get again."""
+        await self._settling.settle()
 
     def lease(self) -> AbstractContextManager[None]:
         """Return a context in which garbage collection takes nothing that is put in, asked for or found."""
@@ -93,7 +106,7 @@ class ImageStore:
         """Record an image whose layers are all there (`layers.put`), in a lease that was open since the first of them.
 
         Invalid when the documents don't fit one another, Conflict when a layer is missing. The documents are kept byte
-        for byte. Durable when it returns.
+        for byte. A crash of the daemon loses nothing from then on, one of the machine nothing that is settled.
         """
         manifest_digest, image_id = derive_digest(manifest), derive_digest(config)
         draft = make_entry({manifest_digest: manifest}, config, 0)

@@ -84,6 +84,11 @@ def setns(fd: int, kind: int = 0) -> None:
     _call(_load_libc().setns, fd, kind, about="setns")
 
 
+def syncfs(fd: int) -> None:
+    """syncfs(2)."""
+    _call(_load_libc().syncfs, fd, about="syncfs")
+
+
 def openat2(dir_fd: int, path: str, flags: int, *, resolve: int, mode: int = 0) -> int:
     """openat2(2); the descriptor is closed on exec."""
     how = struct.pack("QQQ", flags | os.O_CLOEXEC, mode, resolve)

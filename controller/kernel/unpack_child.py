@@ -4,7 +4,6 @@ Makes TARGET its root directory, and unpacks. Prints one JSON object: what was u
 exhausted, refused) with its message.
 """
 
-import ctypes
 import errno
 import io
 import json
@@ -25,16 +24,6 @@ _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _ARCHIVES_FAULT = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.EFBIG}
 
 
-def sync_file_system(path: str) -> None:
-    """Make everything written to the file system of `path` durable (syncfs(2))."""
-    directory_fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        if ctypes.CDLL(None, use_errno=True).syncfs(directory_fd) != 0:
-            raise OSError(ctypes.get_errno(), "syncfs", path)
-    finally:
-        os.close(directory_fd)
-
-
 def unpack(source: Source) -> dict[str, Any]:
     """Unpack below the root directory and return what it came to."""
     digest = Digest()
@@ -49,7 +38,6 @@ def unpack(source: Source) -> dict[str, Any]:
         extractor.extract(entry)
     extractor.finish()
     diff_id = digest.finish()
-    sync_file_system("/")
     return {"diff_id": diff_id, "size": extractor.size_bytes, "entries": entries, "ended": reader.ended}
 
 

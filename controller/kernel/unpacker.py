@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from controller.errors import Damaged, Exhausted, Invalid, NotFound, Refused
+from controller.kernel import syscalls
 from controller.kernel.subprocesses import Runner, Stdio, describe_code
 from controller.kernel.translation import translated
 from controller.ports import Unpacked
@@ -63,6 +64,11 @@ class ChrootUnpacker:
         finally:
             os.close(archive_fd)
         return await child.read_answer()
+
+    async def sync(self, path: str) -> None:
+        """See Unpacker."""
+        with translated(path):
+            await asyncio.to_thread(_sync_file_system, path)
 
     async def pack(self, directory_path: str, archive_path: str) -> None:
         """See Unpacker."""
@@ -159,3 +165,11 @@ async def _wait_writable(fd: int) -> None:
         await ready
     finally:
         loop.remove_writer(fd)
+
+
+def _sync_file_system(path: str) -> None:
+    directory_fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        syscalls.syncfs(directory_fd)
+    finally:
+        os.close(directory_fd)

@@ -79,7 +79,7 @@ class Unpacking(Protocol):
         ...
 
     async def finish(self) -> Unpacked:
-        """Say that the archive is whole, and wait until everything is unpacked and durable.
+        """Say that the archive is whole, and wait until everything is unpacked; `Unpacker.sync` makes it durable.
 
         Invalid when it is no archive, is cut off or is hostile, Exhausted when the disk is full.
         """
@@ -100,6 +100,10 @@ class Unpacker(Protocol):
 
     async def unpack_file(self, archive_path: str, target_path: str, *, about: str) -> Unpacked:
         """Unpack a file into an empty directory, as `Unpacking.finish` does. NotFound when there is no such file."""
+        ...
+
+    async def sync(self, path: str) -> None:
+        """Make everything durable that was written to the file system of `path`."""
         ...
 
     async def pack(self, directory_path: str, archive_path: str) -> None:

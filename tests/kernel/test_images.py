@@ -22,7 +22,8 @@ def _layout(tmp_path: Path) -> Layout:
 
 
 async def _open(tmp_path: Path) -> ImageStore:
-    store = ImageStore(layout=_layout(tmp_path), unpacker=ChrootUnpacker(runner=Runner()))
+    unpacker = ChrootUnpacker(runner=Runner())
+    store = ImageStore(layout=_layout(tmp_path), unpacker=unpacker, boot_id="this")
     await store.open()
     return store
 

@@ -72,10 +72,10 @@ class Extractor:
 
     def _write_file(self, path: bytes, entry: Entry) -> None:
         try:
-            file_fd = os.open(path, _CREATE, 0o600)
+            file_fd = os.open(path, _CREATE, entry.mode)
         except (FileNotFoundError, FileExistsError, NotADirectoryError):
             self._make_way(path)
-            file_fd = os.open(path, _CREATE, 0o600)
+            file_fd = os.open(path, _CREATE, entry.mode)
         try:
             if entry.extents is None:
                 write_content(file_fd, self._window, entry.stored)
@@ -152,6 +152,10 @@ class Extractor:
 
 def write_content(file_fd: int, window: Window, size: int) -> None:
     """Write the next bytes of the window; long runs of zeros become holes."""
+    if size < _LEAST_HOLE_BYTES:
+        if size:
+            write_all(file_fd, window.take(size))
+        return
     hole = False
     for piece in window.pieces(size):
         for at in range(0, len(piece), _PART_BYTES):
@@ -165,7 +169,7 @@ def write_content(file_fd: int, window: Window, size: int) -> None:
         os.ftruncate(file_fd, os.lseek(file_fd, 0, os.SEEK_CUR))
 
 
-def write_all(file_fd: int, data: memoryview) -> None:
+def write_all(file_fd: int, data: bytes | memoryview) -> None:
     """Write everything, as write(2) may take less."""
     while data:
         data = data[os.write(file_fd, data) :]
@@ -174,15 +178,16 @@ def write_all(file_fd: int, data: memoryview) -> None:
 def set_attributes(target: int | bytes, entry: Entry) -> None:
     """Give a file (descriptor) or whatever lies at a path what the archive says of it.
 
-    Owner first: changing it clears set-id bits and capabilities (chown(2)). A link that lies where a directory was
-    meant is left alone.
+    Owner first: changing it clears set-id bits and capabilities (chown(2)). A file that keeps its owner was made with
+    its mode. A link that lies where a directory was meant is left alone.
     """
     follow = isinstance(target, int)
     if entry.kind == b"5" and not stat.S_ISDIR(os.stat(target, follow_symlinks=follow).st_mode):
         return
-    if entry.uid or entry.gid or entry.kind == b"5":
+    owned = bool(entry.uid or entry.gid) or entry.kind == b"5"
+    if owned:
         os.chown(target, entry.uid, entry.gid, follow_symlinks=follow)
-    if entry.kind != b"2":
+    if entry.kind != b"2" and (owned or not follow):
         os.chmod(target, entry.mode)
     for name, value in entry.xattrs.items():
         if not name.startswith(_OVERLAY_XATTRS):

@@ -74,9 +74,10 @@ class TarReader:
 
 def check_sum(header: bytes) -> None:
     """Refuse a header whose sum is wrong; some programs of old summed signed bytes."""
-    stored = parse_number(header[148:156])
-    total = sum(header) - sum(header[148:156]) + 8 * 0x20
-    if stored != total and stored != total - 256 * sum(byte > 127 for byte in header[:148] + header[156:]):
+    field = header[148:156]
+    wanted = parse_number(field)
+    total = sum(header) - sum(field) + 8 * 0x20
+    if wanted != total and wanted != total - 256 * sum(byte > 127 for byte in header[:148] + header[156:]):
         raise Hostile("is no tar archive, or is broken: the sum of an entry's header is wrong")
 
 
@@ -88,19 +89,17 @@ def parse_header(header: bytes) -> Entry:
     kind = header[156:157]
     if kind in b"\x007":
         kind = b"5" if name.endswith(b"/") else b"0"
-    size = parse_number(header[124:136])
-    return Entry(
-        name=name,
-        kind=kind,
-        mode=parse_number(header[100:108]) & 0o7777,
-        uid=parse_number(header[108:116]),
-        gid=parse_number(header[116:124]),
-        size=size,
-        stored=size if kind in b"0S" else 0,
-        mtime_ns=parse_number(header[136:148]) * 1_000_000_000,
-        link=header[157:257].partition(b"\0")[0],
-        device=(parse_number(header[329:337]), parse_number(header[337:345])) if kind in b"34" else (0, 0),
-    )
+    entry = Entry(name, kind)
+    entry.mode = parse_number(header[100:108]) & 0o7777
+    entry.uid = parse_number(header[108:116])
+    entry.gid = parse_number(header[116:124])
+    entry.size = parse_number(header[124:136])
+    entry.stored = entry.size if kind in b"0S" else 0
+    entry.mtime_ns = parse_number(header[136:148]) * 1_000_000_000
+    entry.link = header[157:257].partition(b"\0")[0]
+    if kind in b"34":
+        entry.device = (parse_number(header[329:337]), parse_number(header[337:345]))
+    return entry
 
 
 def parse_records(data: bytes) -> dict[bytes, bytes]:

@@ -1,0 +1,18 @@
+"""What the parts of the image store have in common."""
+
+from dataclasses import dataclass
+
+from controller.images.leases import Leases
+from controller.images.settling import Settling
+from controller.model.layout import Layout
+from controller.ports import Unpacker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreParts:
+    """Where things lie, who counts on them, which of them are durable, and who unpacks them."""
+
+    layout: Layout
+    leases: Leases
+    settling: Settling
+    unpacker: Unpacker
