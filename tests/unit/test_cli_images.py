@@ -84,7 +84,6 @@ def test_a_filter_that_is_not_known_is_told(text: str) -> None:
         ("org/tool:1", "*", False),
         ("org/tool:1", "org/*", True),
         ("org/tool:1", "docker.io/org/tool:1", True),
-        ("reg.example/tool:1", "docker.io/reg.example/tool", False),
     ],
 )
 def test_patterns(name: str, pattern: str, matches: bool) -> None:
