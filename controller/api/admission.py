@@ -8,8 +8,10 @@ from controller.api.convert import draft_of
 from controller.model.changes import Decision, Snapshot
 from controller.model.facts import HostFacts
 from controller.model.ids import Key, Uid
+from controller.model.kinds import Resource
 from controller.plan.addresses import AddressPool
 from controller.plan.admission import AdmissionContext, ApplyBatch, HostNeed, decide_apply, derive_host_need
+from controller.plan.forecast.foresee import project
 from controller.ports import Clock, Committed, HostView, StateStore
 
 
@@ -56,6 +58,11 @@ class Gate:
         """Return what applying the batch now would come to; nothing is written."""
         context = await self._read_context(_derive_need(batch), self.seeds.peek())
         return decide_apply(self.store.snapshot(), batch, context)
+
+    def project(self, decision: Decision) -> list[Resource]:
+        """Return the objects as they would be after a foreseen decision, in the order of its outcomes."""
+        projected = project(self.store.snapshot(), decision.writes, self.clock.now())
+        return [projected[outcome.key] for outcome in decision.outcomes]
 
     async def prepare(self, batch: ApplyBatch) -> Callable[[Snapshot], Decision]:
         """Return the decision on a batch, to be taken on a snapshot and written."""

@@ -11,7 +11,7 @@ from controller.model.changes import Decision, Draft, Snapshot
 from controller.model.container import Container, ContainerSpec, DesiredState, Phase, StopOrder
 from controller.model.kinds import key_of
 from controller.model.signals import parse_signal
-from controller.plan.admission import ApplyBatch, decide_apply
+from controller.plan.admission import ApplyBatch, decide_apply, derive_host_need
 from controller.plan.admission.rename import decide_rename
 
 _ALIVE = (Phase.RUNNING, Phase.PAUSED, Phase.STOPPING)
@@ -84,7 +84,8 @@ class Orders:
         return next(each for each in committed.resources if isinstance(each, Container))
 
     async def _write(self, name: str, edit: Callable[[Container], Draft]) -> Container:
-        admission = await self.gate.read_context()
+        present = find_container(self.gate.store.snapshot(), name)
+        admission = await self.gate.read_context(derive_host_need([present.spec]))
 
         def decide(snapshot: Snapshot) -> Decision:
             present = find_container(snapshot, name)

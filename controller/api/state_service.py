@@ -77,7 +77,9 @@ class StateService(state_pb2_grpc.StateServiceServicer):
             if request.dry_run:
                 decision = await self._gate.foresee(batch)
                 return state_pb2.ApplyResponse(
-                    revision=self._gate.store.revision(), outcomes=map(convert_outcome, decision.outcomes)
+                    revision=self._gate.store.revision(),
+                    outcomes=map(convert_outcome, decision.outcomes),
+                    resources=map(to_proto, self._gate.project(decision)),
                 )
             committed = await self._gate.apply(batch, request_id=request.request_id)
             return state_pb2.ApplyResponse(

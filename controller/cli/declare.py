@@ -1,12 +1,11 @@
-"""apply, plan, diff, delete: what manifests make of the present state."""
+"""apply, plan, delete: what manifests make of the present state."""
 
 import argparse
-import difflib
 import os
 import sys
 from collections.abc import Iterable
 
-from controller.api.v1 import resource_pb2, state_pb2
+from controller.api.v1 import state_pb2
 from controller.cli.client import Client, Failure, parse_kind, parse_references
 from controller.cli.sources import add_filename_flag, load_manifests
 
@@ -131,58 +130,6 @@ def _render_outcome(outcome: state_pb2.Outcome, *, coloured: bool) -> Iterable[s
     if outcome.verb in ("update", "recreate"):
         for change in outcome.changes:
             yield f"    {change.path}: {change.old or '(none)'} -> {change.new or '(none)'}"
-
-
-# --- diff ---
-
-
-def add_diff(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of `hold diff`."""
-    add_filename_flag(parser)
-    parser.add_argument(
-        "container", nargs="?", default="", help="As with Docker: what this container changed of its files."
-    )
-
-
-def run_diff(client: Client, options: argparse.Namespace) -> int:
-    """Print a unified diff of each object that would change; exit code 1 when any would, above 1 on errors."""
-    if options.container:
-        if options.filename:
-            raise Failure("diff takes manifests or a container, not both")
-        from controller.cli.changes import show_changes
-
-        return show_changes(client, options.container)
-    resources = load_manifests(options.filename)
-    request = state_pb2.ApplyRequest(resources=resources, dry_run=True, force=True)
-    differs = False
-    wanted = {(each.kind, each.metadata.name): each for each in resources}
-    for outcome in client.apply(request).outcomes:
-        if outcome.verb != "unchanged":
-            differs = True
-            resource = wanted.get((outcome.key.kind, outcome.key.name))
-            print(_render_difference(client, outcome, resource))
-    return 1 if differs else 0
-
-
-def _render_difference(
-    client: Client, outcome: state_pb2.Outcome, wanted: resource_pb2.Resource | None
-) -> str:
-    from controller.cli.output import render_spec
-
-    name = name_of(outcome.key)
-    present = client.find(outcome.key.kind, outcome.key.name)
-    before = render_spec(present).splitlines() if present is not None else []
-    if present is None or wanted is None:
-        after = render_spec(wanted).splitlines() if wanted is not None else []
-        return "\n".join(
-            difflib.unified_diff(before, after, f"present/{name}", f"declared/{name}", lineterm="")
-        )
-    lines = [f"--- present/{name}", f"+++ declared/{name}"]
-    for change in outcome.changes:
-        lines.append(f"@@ {change.path} @@")
-        lines += [f"-{change.old}"] if change.old else []
-        lines += [f"+{change.new}"] if change.new else []
-    return "\n".join(lines)
 
 
 # --- delete ---

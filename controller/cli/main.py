@@ -25,7 +25,7 @@ EXIT_PIPE_CLOSED = 128 + 13
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "apply": ("declare", "Objects", "Make objects as manifests declare them"),
     "plan": ("declare", "Objects", "Show what apply would do, down to the kernel"),
-    "diff": ("declare", "Objects", "Show what differs between manifests and the present state"),
+    "diff": ("diff", "Objects", "Show what differs between manifests and the present state"),
     "delete": ("declare", "Objects", "Delete objects"),
     "get": ("look", "Objects", "Show objects"),
     "describe": ("describe", "Objects", "Show an object with its conditions and events"),

@@ -135,6 +135,8 @@ async def test_a_dry_run_and_a_plan_write_nothing(bench: Bench) -> None:
     revision = bench.store.revision()
     dry = await bench.apply(volume("a"), manager="site", prune=True, dry_run=True)
     assert {each.key.name: each.verb for each in dry.outcomes} == {"a": "create", "old": "delete"}
+    assert [each.metadata.name for each in dry.resources] == ["a", "old"]
+    assert [each.metadata.HasField("deleted_at") for each in dry.resources] == [False, True]
     deletions = [state_pb2.Key(kind="Volume", name="old")]
     plan = await bench.state.Plan(
         state_pb2.PlanRequest(resources=[container("web")], deletions=deletions, manager="site")

@@ -90,7 +90,7 @@ def test_nouns_and_verbs_are_the_flat_commands(words: list[str], command: list[s
     ("words", "told"),
     [
         (["imgae", "ls"], "did you mean image?"),
-        (["container", "strat"], "did you mean start?"),
+        (["container", "unpuase"], "did you mean unpause?"),
         (["image", "ps"], "hold image: 'ps' is not a verb"),
     ],
 )

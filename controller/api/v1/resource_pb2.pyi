@@ -377,7 +377,6 @@ class ContainerSpec(_message.Message):
     VOLUMES_FROM_FIELD_NUMBER: _builtins.int
     EXPOSE_FIELD_NUMBER: _builtins.int
     PUBLISH_ALL_FIELD_NUMBER: _builtins.int
-    PULL_POLICY_FIELD_NUMBER: _builtins.int
     image: _builtins.str
     rootfs: _builtins.str
     working_dir: _builtins.str
@@ -410,7 +409,6 @@ class ContainerSpec(_message.Message):
     """private or host; empty is private."""
     domainname: _builtins.str
     publish_all: _builtins.bool
-    pull_policy: _builtins.str
     @_builtins.property
     def entrypoint(self) -> _struct_pb2.ListValue:
         """Absent: the image's own. Empty: none."""
@@ -516,11 +514,10 @@ class ContainerSpec(_message.Message):
         volumes_from: _abc.Iterable[Global___VolumeSource] | None = ...,
         expose: _abc.Iterable[_builtins.str] | None = ...,
         publish_all: _builtins.bool = ...,
-        pull_policy: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_cgroup", b"_cgroup", "_desired", b"_desired", "_domainname", b"_domainname", "_hostname", b"_hostname", "_image", b"_image", "_ipc", b"_ipc", "_network_mode", b"_network_mode", "_oom_score_adj", b"_oom_score_adj", "_pid", b"_pid", "_rootfs", b"_rootfs", "_runtime", b"_runtime", "_shm_size_bytes", b"_shm_size_bytes", "_stop_grace_period_s", b"_stop_grace_period_s", "_stop_signal", b"_stop_signal", "_user", b"_user", "_uts", b"_uts", "_working_dir", b"_working_dir", "cgroup", b"cgroup", "command", b"command", "desired", b"desired", "domainname", b"domainname", "entrypoint", b"entrypoint", "healthcheck", b"healthcheck", "hostname", b"hostname", "image", b"image", "ipc", b"ipc", "network_mode", b"network_mode", "oom_score_adj", b"oom_score_adj", "pid", b"pid", "resources", b"resources", "restart", b"restart", "rootfs", b"rootfs", "runtime", b"runtime", "security_opt", b"security_opt", "shm_size_bytes", b"shm_size_bytes", "stop_grace_period_s", b"stop_grace_period_s", "stop_signal", b"stop_signal", "user", b"user", "uts", b"uts", "working_dir", b"working_dir"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cgroup", b"_cgroup", "_desired", b"_desired", "_domainname", b"_domainname", "_hostname", b"_hostname", "_image", b"_image", "_ipc", b"_ipc", "_network_mode", b"_network_mode", "_oom_score_adj", b"_oom_score_adj", "_pid", b"_pid", "_rootfs", b"_rootfs", "_runtime", b"_runtime", "_shm_size_bytes", b"_shm_size_bytes", "_stop_grace_period_s", b"_stop_grace_period_s", "_stop_signal", b"_stop_signal", "_user", b"_user", "_uts", b"_uts", "_working_dir", b"_working_dir", "auto_remove", b"auto_remove", "cap_add", b"cap_add", "cap_drop", b"cap_drop", "cgroup", b"cgroup", "command", b"command", "depends_on", b"depends_on", "desired", b"desired", "device_cgroup_rules", b"device_cgroup_rules", "devices", b"devices", "dns", b"dns", "dns_opt", b"dns_opt", "dns_search", b"dns_search", "domainname", b"domainname", "entrypoint", b"entrypoint", "environment", b"environment", "expose", b"expose", "extra_hosts", b"extra_hosts", "group_add", b"group_add", "healthcheck", b"healthcheck", "hostname", b"hostname", "image", b"image", "init", b"init", "ipc", b"ipc", "links", b"links", "mounts", b"mounts", "network_mode", b"network_mode", "networks", b"networks", "oom_score_adj", b"oom_score_adj", "pid", b"pid", "ports", b"ports", "privileged", b"privileged", "publish_all", b"publish_all", "pull_policy", b"pull_policy", "read_only", b"read_only", "resources", b"resources", "restart", b"restart", "rootfs", b"rootfs", "run", b"run", "runtime", b"runtime", "security_opt", b"security_opt", "shm_size_bytes", b"shm_size_bytes", "stdin_open", b"stdin_open", "stop_grace_period_s", b"stop_grace_period_s", "stop_signal", b"stop_signal", "sysctls", b"sysctls", "tty", b"tty", "ulimits", b"ulimits", "user", b"user", "uts", b"uts", "volumes_from", b"volumes_from", "working_dir", b"working_dir"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cgroup", b"_cgroup", "_desired", b"_desired", "_domainname", b"_domainname", "_hostname", b"_hostname", "_image", b"_image", "_ipc", b"_ipc", "_network_mode", b"_network_mode", "_oom_score_adj", b"_oom_score_adj", "_pid", b"_pid", "_rootfs", b"_rootfs", "_runtime", b"_runtime", "_shm_size_bytes", b"_shm_size_bytes", "_stop_grace_period_s", b"_stop_grace_period_s", "_stop_signal", b"_stop_signal", "_user", b"_user", "_uts", b"_uts", "_working_dir", b"_working_dir", "auto_remove", b"auto_remove", "cap_add", b"cap_add", "cap_drop", b"cap_drop", "cgroup", b"cgroup", "command", b"command", "depends_on", b"depends_on", "desired", b"desired", "device_cgroup_rules", b"device_cgroup_rules", "devices", b"devices", "dns", b"dns", "dns_opt", b"dns_opt", "dns_search", b"dns_search", "domainname", b"domainname", "entrypoint", b"entrypoint", "environment", b"environment", "expose", b"expose", "extra_hosts", b"extra_hosts", "group_add", b"group_add", "healthcheck", b"healthcheck", "hostname", b"hostname", "image", b"image", "init", b"init", "ipc", b"ipc", "links", b"links", "mounts", b"mounts", "network_mode", b"network_mode", "networks", b"networks", "oom_score_adj", b"oom_score_adj", "pid", b"pid", "ports", b"ports", "privileged", b"privileged", "publish_all", b"publish_all", "read_only", b"read_only", "resources", b"resources", "restart", b"restart", "rootfs", b"rootfs", "run", b"run", "runtime", b"runtime", "security_opt", b"security_opt", "shm_size_bytes", b"shm_size_bytes", "stdin_open", b"stdin_open", "stop_grace_period_s", b"stop_grace_period_s", "stop_signal", b"stop_signal", "sysctls", b"sysctls", "tty", b"tty", "ulimits", b"ulimits", "user", b"user", "uts", b"uts", "volumes_from", b"volumes_from", "working_dir", b"working_dir"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cgroup: _TypeAlias = _typing.Literal["cgroup"]  # noqa: Y015
     _WhichOneofArgType__cgroup: _TypeAlias = _typing.Literal["_cgroup", b"_cgroup"]  # noqa: Y015
@@ -1811,44 +1808,30 @@ class ImageSource(_message.Message):
     ARCHIVE_FIELD_NUMBER: _builtins.int
     DIRECTORY_FIELD_NUMBER: _builtins.int
     STORED_FIELD_NUMBER: _builtins.int
-    REGISTRY_FIELD_NUMBER: _builtins.int
-    PLATFORM_FIELD_NUMBER: _builtins.int
     archive: _builtins.str
     directory: _builtins.str
     stored: _builtins.str
-    registry: _builtins.str
-    platform: _builtins.str
     def __init__(
         self,
         *,
         archive: _builtins.str | None = ...,
         directory: _builtins.str | None = ...,
         stored: _builtins.str | None = ...,
-        registry: _builtins.str | None = ...,
-        platform: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_archive", b"_archive", "_directory", b"_directory", "_platform", b"_platform", "_registry", b"_registry", "_stored", b"_stored", "archive", b"archive", "directory", b"directory", "platform", b"platform", "registry", b"registry", "stored", b"stored"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_archive", b"_archive", "_directory", b"_directory", "_stored", b"_stored", "archive", b"archive", "directory", b"directory", "stored", b"stored"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archive", b"_archive", "_directory", b"_directory", "_platform", b"_platform", "_registry", b"_registry", "_stored", b"_stored", "archive", b"archive", "directory", b"directory", "platform", b"platform", "registry", b"registry", "stored", b"stored"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archive", b"_archive", "_directory", b"_directory", "_stored", b"_stored", "archive", b"archive", "directory", b"directory", "stored", b"stored"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__archive: _TypeAlias = _typing.Literal["archive"]  # noqa: Y015
     _WhichOneofArgType__archive: _TypeAlias = _typing.Literal["_archive", b"_archive"]  # noqa: Y015
     _WhichOneofReturnType__directory: _TypeAlias = _typing.Literal["directory"]  # noqa: Y015
     _WhichOneofArgType__directory: _TypeAlias = _typing.Literal["_directory", b"_directory"]  # noqa: Y015
-    _WhichOneofReturnType__platform: _TypeAlias = _typing.Literal["platform"]  # noqa: Y015
-    _WhichOneofArgType__platform: _TypeAlias = _typing.Literal["_platform", b"_platform"]  # noqa: Y015
-    _WhichOneofReturnType__registry: _TypeAlias = _typing.Literal["registry"]  # noqa: Y015
-    _WhichOneofArgType__registry: _TypeAlias = _typing.Literal["_registry", b"_registry"]  # noqa: Y015
     _WhichOneofReturnType__stored: _TypeAlias = _typing.Literal["stored"]  # noqa: Y015
     _WhichOneofArgType__stored: _TypeAlias = _typing.Literal["_stored", b"_stored"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__archive) -> _WhichOneofReturnType__archive | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__directory) -> _WhichOneofReturnType__directory | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__platform) -> _WhichOneofReturnType__platform | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__registry) -> _WhichOneofReturnType__registry | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__stored) -> _WhichOneofReturnType__stored | None: ...
 
@@ -1972,14 +1955,12 @@ class ImageStatus(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     ARCHITECTURE_FIELD_NUMBER: _builtins.int
     OS_FIELD_NUMBER: _builtins.int
-    PULL_FIELD_NUMBER: _builtins.int
     observed_generation: _builtins.int
     id: _builtins.str
     size_bytes: _builtins.int
     digest: _builtins.str
     architecture: _builtins.str
     os: _builtins.str
-    pull: _builtins.int
     @_builtins.property
     def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Condition]: ...
     @_builtins.property
@@ -2001,11 +1982,10 @@ class ImageStatus(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         architecture: _builtins.str = ...,
         os: _builtins.str = ...,
-        pull: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "created_at", b"created_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "conditions", b"conditions", "config", b"config", "created_at", b"created_at", "digest", b"digest", "id", b"id", "layers", b"layers", "observed_generation", b"observed_generation", "os", b"os", "pull", b"pull", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "conditions", b"conditions", "config", b"config", "created_at", b"created_at", "digest", b"digest", "id", b"id", "layers", b"layers", "observed_generation", b"observed_generation", "os", b"os", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -102,7 +102,7 @@ class ApplyResponse(_message.Message):
     def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Outcome]: ...
     @_builtins.property
     def resources(self) -> _containers.RepeatedCompositeFieldContainer[_resource_pb2.Resource]:
-        """The objects after the write, in the order of the outcomes."""
+        """The objects after the write, in the order of the outcomes; with dry_run, as they would be."""
 
     def __init__(
         self,
