@@ -20,12 +20,12 @@ def read_devices(path: str) -> tuple[DeviceNode, ...]:
     try:
         status = Path(path).stat()
     except OSError as exc:
-        raise Refused(f"device {path} can't be given: {(exc.strerror or '').lower()}") from exc
+        raise Refused(f"the host has no device {path}: name one that is there") from exc
     if stat.S_ISDIR(status.st_mode):
         return tuple(sorted(_walk(path.rstrip("/")), key=lambda node: node.path))
     node = _describe(path, status)
     if node is None:
-        raise Refused(f"device {path} can't be given: it is not a device")
+        raise Refused(f"{path} of the host is not a device: name one, or a directory of devices")
     return (node,)
 
 

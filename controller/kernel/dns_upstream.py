@@ -37,7 +37,8 @@ def ask(resolvers: tuple[str, ...], question: bytes, *, stream: bool) -> bytes |
 
 
 def _exchange_datagram(address: str, question: bytes) -> bytes:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as endpoint:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as endpoint:
         endpoint.settimeout(_TIMEOUT_S)
         endpoint.connect((address, _PORT))
         endpoint.send(question)

@@ -140,4 +140,6 @@ def _describe(zone: Zone, zones: tuple[Zone, ...]) -> dict[str, object]:
         "names": {name.lower(): list(addresses) for name, addresses in zone.names},
         "reverse": {address: names[0] for _, address, names in zone.hosts if names},
         "neighbours": {address: gateways[uid] for uid, address, _ in zone.hosts if uid in gateways},
+        # A server that an older daemon has started does not know the key.
+        **({"upstreams": dict(zone.upstreams)} if zone.upstreams else {}),
     }

@@ -15,8 +15,9 @@ import sys
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from controller.kernel import dns
 from controller.kernel.dns_upstream import ask, read_resolvers, receive_framed, send_framed
@@ -32,13 +33,15 @@ _DATAGRAM_BYTES = 4096
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedZone:
     """A zone as the file has it: names and the names of addresses, by network; `neighbours` maps a container's
-    address to the gateways of its other networks."""
+    address to the gateways of its other networks, `upstreams` to the resolvers that it wants asked instead of the host's.
+    """
 
     gateway: str
     internal: bool
     names: Mapping[str, list[str]]
     reverse: Mapping[str, str]
     neighbours: Mapping[str, list[str]]
+    upstreams: Mapping[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,14 @@ class Endpoints:
 
     datagram: socket.socket
     stream: socket.socket
+
+
+class Inquiry(NamedTuple):
+    """A question that others have to be asked."""
+
+    message: bytes
+    question: dns.Question
+    resolvers: tuple[str, ...]
 
 
 class Server:
@@ -134,15 +145,16 @@ class Server:
             if answer is not None:
                 endpoint.sendto(dns.truncate(answer, question), sender)
             elif self._room.acquire(blocking=False):
-                self._forwarders.submit(self._forward, endpoint, sender, message, question)
+                resolvers = self._choose_resolvers(gateway, sender[0])
+                self._forwarders.submit(
+                    self._forward, endpoint, sender, Inquiry(message, question, resolvers)
+                )
 
-    def _forward(
-        self, endpoint: socket.socket, sender: tuple[str, int], message: bytes, question: dns.Question
-    ) -> None:
-        answer = ask(self._read_resolvers(), message, stream=False)
+    def _forward(self, endpoint: socket.socket, sender: tuple[str, int], inquiry: Inquiry) -> None:
+        answer = ask(inquiry.resolvers, inquiry.message, stream=False)
         self._room.release()
         with contextlib.suppress(OSError):
-            endpoint.sendto(answer or dns.render_failure(question, dns.SERVER_FAILURE), sender)
+            endpoint.sendto(answer or dns.render_failure(inquiry.question, dns.SERVER_FAILURE), sender)
 
     def _accept(self, gateway: str) -> None:
         with contextlib.suppress(OSError):
@@ -158,11 +170,16 @@ class Server:
                     return
                 answer = self._answer(gateway, sender, question)
                 if answer is None:
-                    answer = ask(self._read_resolvers(), message, stream=True)
+                    answer = ask(self._choose_resolvers(gateway, sender), message, stream=True)
                 send_framed(connection, answer or dns.render_failure(question, dns.SERVER_FAILURE))
 
-    def _read_resolvers(self) -> tuple[str, ...]:
+    def _choose_resolvers(self, gateway: str, sender: str) -> tuple[str, ...]:
+        """Return whom to ask on a container's behalf: its own name servers, or the host's."""
         own = self._zones
+        zone = own.get(gateway)
+        chosen = zone.upstreams.get(sender) if zone is not None else None
+        if chosen:
+            return tuple(each for each in chosen if each not in own)
         return tuple(each for each in read_resolvers(self._resolv_conf_path) if each not in own)
 
     def _answer(self, gateway: str, sender: str, question: dns.Question) -> bytes | None:

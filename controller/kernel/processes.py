@@ -22,7 +22,7 @@ from controller.kernel.fitting import fit_config, read_abilities
 from controller.kernel.gates import Gates
 from controller.kernel.runtimes import Runtime, Runtimes, classify_failure, translate_complaint
 from controller.kernel.seccomp import FilterCompiler
-from controller.kernel.staging import check_propagation, stage, unstage
+from controller.kernel.staging import check_propagation, check_sources, stage, unstage
 from controller.kernel.subprocesses import Runner
 from controller.kernel.translation import translated
 from controller.model.facts import ProcessFacts, ProcessState
@@ -184,6 +184,7 @@ class OciProcesses:
             bundle.write(want, config, runtime.path)
             for path in want.host_directories:
                 Path(path).mkdir(parents=True, exist_ok=True)
+            check_sources(config)
             for path, kind in want.propagations:
                 check_propagation(path, kind)
             stage(want.staged)

@@ -7,9 +7,9 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import assert_never
+from typing import Any, assert_never
 
 from controller.errors import Refused
 from controller.kernel import syscalls
@@ -88,6 +88,15 @@ def _unmount(path: Path) -> None:
                 if exc.errno in _NOT_MOUNTED:
                     return
                 raise
+
+
+def check_sources(config: Mapping[str, Any]) -> None:
+    """Refuse a configuration that binds what is not there: Docker's clients know such a failure as one of the daemon."""
+    for mount in config["mounts"]:
+        if mount["type"] == "bind" and not Path(mount["source"]).exists():
+            raise Refused(
+                f"{mount['source']} of the host, to be mounted at {mount['destination']}, does not exist: make it"
+            )
 
 
 def check_propagation(source_path: str, kind: str) -> None:

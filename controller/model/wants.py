@@ -135,6 +135,8 @@ class Zone:
     hosts: tuple[tuple[Uid, str, tuple[str, ...]], ...] = ()
     """For each container: uid, its address, its names; what a per-container server format needs."""
     internal: bool = False
+    upstreams: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """For addresses of containers with name servers of their own: who is asked about what the network does not know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

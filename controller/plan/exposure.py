@@ -65,11 +65,14 @@ def render_names(networks: Iterable[Network], containers: Iterable[Container]) -
 
 def _render_zone(network: Network, assigned: NetworkAssigned, containers: Iterable[Container]) -> Zone:
     hosts = []
+    upstreams = []
     addresses: dict[str, list[str]] = {}
     for container in containers:
         names, address = _find_names(container, network.metadata.name)
         if address:
             hosts.append((Uid(container.metadata.uid or ""), address, names))
+        if address and container.spec.dns:
+            upstreams.append((address, container.spec.dns))
         for name in names:
             addresses.setdefault(name, []).append(address)
     return Zone(
@@ -80,6 +83,7 @@ def _render_zone(network: Network, assigned: NetworkAssigned, containers: Iterab
         names=tuple((name, tuple(sorted(found))) for name, found in sorted(addresses.items())),
         hosts=tuple(sorted(hosts)),
         internal=network.spec.internal,
+        upstreams=tuple(sorted(upstreams)),
     )
 
 
@@ -96,6 +100,7 @@ def _find_names(container: Container, network: str) -> tuple[tuple[str, ...], st
 
 def _digest(zones: tuple[Zone, ...]) -> str:
     plain = [
-        (zone.network, zone.bridge, zone.gateway, zone.names, zone.hosts, zone.internal) for zone in zones
+        (zone.network, zone.bridge, zone.gateway, zone.names, zone.hosts, zone.internal, zone.upstreams)
+        for zone in zones
     ]
     return hashlib.sha256(json.dumps(plain).encode()).hexdigest()

@@ -178,6 +178,7 @@ async def _create(kernel: KernelPorts, layout: Layout, action: CreateProcess) ->
         peers={name: await _find_peer(kernel, name, uid) for name, uid in action.peers},
         linked={each.metadata.name: each for each in action.linked},
         gateway=action.gateway,
+        spec_hash=action.spec_hash,
     )
     await kernel.processes.create(render_process(action.container, surroundings))
     kernel.events.expect(Uid(action.container.metadata.uid or ""))

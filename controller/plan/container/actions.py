@@ -102,11 +102,13 @@ class DeleteRoot:
 class CreateProcess:
     """Create the process; its configuration is rendered from these values and the accounts found in `root`.
 
+    `spec_hash` is the digest of what needs a new process to change: mounts that the image wants are not part of it.
     `peers` are containers by name whose processes have to run, `linked` those that links name, `network_peer` the one
     whose network is used. `gateway` is an address of the host on the container's networks, empty when there is none.
     """
 
     container: Container
+    spec_hash: str
     image_config: ImageConfig
     root: RootWant
     volumes: tuple[tuple[str, Uid], ...]

@@ -104,6 +104,7 @@ def _make_create(desired: ContainerDesired) -> CreateProcess:
     peers = {name: desired.peers[name] for name in list_process_peers(desired.container.spec)}
     return CreateProcess(
         container=desired.container,
+        spec_hash=desired.spec_hash,
         image_config=config or ImageConfig(),
         root=desired.root,
         volumes=tuple(volumes),

@@ -44,8 +44,8 @@ from controller.plan.image import (
     ImportDirectory,
 )
 from controller.plan.limits import foresee_limits
+from controller.plan.image_pull import BeginPull, CancelPull
 from controller.plan.network import DeleteBridge, EnsureBridge, NetworkAction, NetworkObserved
-from controller.plan.oci.spec_hash import derive_spec_hash
 from controller.plan.volume import DeleteDirectory, EnsureDirectory, VolumeAction, VolumeObserved
 
 FORESEEN_PID = 1
@@ -110,7 +110,7 @@ def _foresee_process(action: CreateProcess) -> ProcessFacts:
         uid=action.root.uid,
         state=ProcessState.CREATED,
         pid=FORESEEN_PID,
-        spec_hash=derive_spec_hash(spec),
+        spec_hash=action.spec_hash,
         run=spec.run,
     )
 

@@ -12,7 +12,6 @@ from controller.plan.oci.surroundings import Surroundings
 
 INIT_TARGET = "/dev/init"
 _SHM_TARGET = "/dev/shm"  # noqa: S108 - a path inside the container
-_MQUEUE_TARGET = "/dev/mqueue"
 BUNDLE_FILES = {"hosts": "/etc/hosts", "resolv.conf": "/etc/resolv.conf", "hostname": "/etc/hostname"}
 """Files of the bundle, and where the container sees them."""
 
@@ -74,11 +73,10 @@ def _list_ipc_mounts(container: Container, surroundings: Surroundings) -> Iterat
     """Yield message queues and shared memory: the host's, another container's, or its own."""
     spec = container.spec
     quiet = ["nosuid", "noexec", "nodev"]
+    yield _mount("/dev/mqueue", "mqueue", "mqueue", quiet)
     if spec.ipc == "host":
-        yield _bind(_MQUEUE_TARGET, _MQUEUE_TARGET, ["rbind", "rprivate", *quiet])
         yield _bind(_SHM_TARGET, _SHM_TARGET, ["rbind", "rprivate", *quiet])
         return
-    yield _mount(_MQUEUE_TARGET, "mqueue", "mqueue", quiet)
     peer = find_peer(spec.ipc)
     if peer:
         source = derive_shm_path(surroundings.layout, surroundings.peers[peer].uid)

@@ -31,7 +31,7 @@ def render_process(container: Container, surroundings: Surroundings) -> ProcessW
         uid=uid,
         name=container.metadata.name,
         run=spec.run,
-        spec_hash=derive_spec_hash(spec),
+        spec_hash=surroundings.spec_hash or derive_spec_hash(spec),
         config_json=render_oci_config(container, uid, hostname, surroundings),
         files=render_files(container, hostname, surroundings),
         directories=(working_dir,) if working_dir.rstrip("/") else (),

@@ -43,6 +43,7 @@ class Surroundings:
     at each path of the host that `devices.list_device_sources` names. `network_peer` is the container whose network is
     used, `peers` are running ones by name: every one whose namespaces are joined must be there. `linked` are those
     that links name, as far as they exist. `gateway` is an address of the host on the container's networks.
+    `spec_hash` is the digest to remember the process by; derived from the spec when empty.
     """
 
     layout: Layout
@@ -56,3 +57,4 @@ class Surroundings:
     peers: Mapping[str, Peer] = field(default_factory=dict)
     linked: Mapping[str, Container] = field(default_factory=dict)
     gateway: str = ""
+    spec_hash: str = ""
