@@ -44,7 +44,6 @@ from controller.plan.image import (
     ImportDirectory,
 )
 from controller.plan.limits import foresee_limits
-from controller.plan.image_pull import BeginPull, CancelPull
 from controller.plan.network import DeleteBridge, EnsureBridge, NetworkAction, NetworkObserved
 from controller.plan.volume import DeleteDirectory, EnsureDirectory, VolumeAction, VolumeObserved
 
