@@ -5,12 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.testhost.inventory import read_inventory
 from tests.testhost.peer import Peer, connected_peer
 
 _TESTS_PATH = Path(__file__).parent
 _TIERS_IN_A_HOST = ("kernel", "e2e")
+
+settings.register_profile("hold", deadline=None)  # the machine's pace is nothing that a property promises
+settings.load_profile("hold")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -8,6 +8,7 @@ import asyncio
 import errno
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from controller.errors import Conflict, NotFound, Refused
 from controller.kernel import rtnetlink
@@ -117,13 +118,14 @@ class KernelAttachments:
         if link is not None and _find_peer(link, inside.read()) is None:
             netlink.run(rtnetlink.delete_link(link.index), tolerate=_GONE)
             link = None
+        isolated = want.isolated and not are_bridges_filtered()
         finish = (
             rtnetlink.set_link(want.host_link, alias=alias, master_index=bridge.index, up=True),
-            rtnetlink.set_hairpin(want.host_link),
+            rtnetlink.set_port(want.host_link, isolated=isolated),
         )
         if link is None:
             self._create(netlink, want, finish)
-        elif not link.up or link.master_index != bridge.index:
+        elif not link.up or link.master_index != bridge.index or link.isolated != isolated:
             netlink.run(*finish)
         if want.mtu is not None and (link is None or link.mtu != want.mtu):
             netlink.run(rtnetlink.set_mtu(want.host_link, want.mtu))
@@ -200,6 +202,22 @@ def _ensure_routes(want: AttachmentWant, inside: Inside, index: int) -> None:
         inside.run(rtnetlink.set_default_route(index, want.gateway))
 
 
+def are_bridges_filtered() -> bool:
+    """Tell whether bridges hand the frames that they forward to the firewall (br_netfilter).
+
+    A frame that was translated to a neighbour is bridged there too, and an isolated port would drop it: the published
+    port of a neighbour could not be reached. The firewall keeps containers apart then (kernel, networking/bridge).
+    """
+    try:
+        return Path("/proc/sys/net/bridge/bridge-nf-call-iptables").read_text().strip() == "1"
+    except FileNotFoundError:
+        return False
+
+
+def _find_isolation(link: rtnetlink.Link) -> bool | None:
+    return None if not link.isolated and are_bridges_filtered() else link.isolated
+
+
 def _find_peer(link: rtnetlink.Link, facts: InsideFacts) -> rtnetlink.Link | None:
     """Return the other end of a host's link, if it lies in the namespace: each must name the other's index."""
     for other in facts.links:
@@ -214,7 +232,12 @@ def _describe(
     peer = _find_peer(link, facts) if facts is not None else None
     if facts is None or peer is None:
         return AttachmentFacts(
-            container=container, host_link=link.name, bridge=bridge, host_up=link.up, mtu=link.mtu
+            container=container,
+            host_link=link.name,
+            bridge=bridge,
+            host_up=link.up,
+            mtu=link.mtu,
+            isolated=_find_isolation(link),
         )
     gateways = [
         route.gateway
@@ -232,4 +255,5 @@ def _describe(
         addresses=tuple(each.text for each in facts.settled if each.index == peer.index),
         gateway=gateways[0] if gateways else "",
         mtu=peer.mtu,
+        isolated=_find_isolation(link),
     )

@@ -29,7 +29,8 @@ IFF_UP = 0x1
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10
 _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_NET_NS_FD, _IFLA_EXT_MASK = 18, 20, 28, 29
 _IFLA_INFO_KIND, _IFLA_INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
-_IFLA_INFO_SLAVE_KIND, _IFLA_INFO_SLAVE_DATA, _IFLA_BRPORT_MODE = 4, 5, 4
+_IFLA_INFO_SLAVE_KIND, _IFLA_INFO_SLAVE_DATA = 4, 5
+_IFLA_BRPORT_MODE, _IFLA_BRPORT_ISOLATED = 4, 33
 _RTEXT_FILTER_SKIP_STATS = 8
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST = 1, 2, 4
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PREFSRC, _RTA_TABLE = 1, 4, 5, 7, 15
@@ -44,7 +45,10 @@ _ROUTE = struct.Struct("=BBBBBBBBI")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """A link as the kernel tells it; `peer_index` is a veth's other end, in whatever namespace that lies."""
+    """A link as the kernel tells it; `peer_index` is a veth's other end, in whatever namespace that lies.
+
+    `isolated` is a bridge's port that exchanges no frames with other isolated ones.
+    """
 
     index: int
     name: str
@@ -55,6 +59,7 @@ class Link:
     peer_index: int
     mac: str
     mtu: int
+    isolated: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +84,7 @@ def parse_link(message: Message) -> Link:
     _, _, index, flags, _ = _LINK.unpack_from(message.body)
     found = parse_attributes(message.body, _LINK.size)
     info = parse_attributes(found.get(_IFLA_LINKINFO, b""))
+    port = parse_attributes(info.get(_IFLA_INFO_SLAVE_DATA, b""))
     return Link(
         index=index,
         name=parse_text(found.get(_IFLA_IFNAME)),
@@ -89,6 +95,7 @@ def parse_link(message: Message) -> Link:
         peer_index=parse_number(found.get(_IFLA_LINK)),
         mac=found.get(_IFLA_ADDRESS, b"").hex(":"),
         mtu=parse_number(found.get(_IFLA_MTU)),
+        isolated=port.get(_IFLA_BRPORT_ISOLATED) == b"\x01",
     )
 
 
@@ -188,17 +195,20 @@ def set_link(name: str, *, alias: str = "", master_index: int | None = None, up:
     return Message(kind=RTM_NEWLINK, body=b"".join(parts))
 
 
-def set_hairpin(name: str) -> Message:
-    """Return what lets a bridge send frames back out of the port that they came in by.
+def set_port(name: str, *, isolated: bool) -> Message:
+    """Return what makes a bridge's port ours: frames may leave by the port that they came in by.
 
-    A container that reaches itself by a published port needs it (IFLA_BRPORT_MODE, linux/if_link.h). The link has to be
-    a port of a bridge already.
+    A container that reaches itself by a published port needs that (IFLA_BRPORT_MODE, linux/if_link.h). Between isolated
+    ports the bridge forwards nothing (IFLA_BRPORT_ISOLATED). The link has to be a port of a bridge already.
     """
-    mode = attribute(_IFLA_BRPORT_MODE, b"\x01")
+    settings = (
+        attribute(_IFLA_BRPORT_MODE, b"\x01"),
+        attribute(_IFLA_BRPORT_ISOLATED, b"\x01" if isolated else b"\x00"),
+    )
     info = nested_attribute(
         _IFLA_LINKINFO,
         text_attribute(_IFLA_INFO_SLAVE_KIND, "bridge"),
-        nested_attribute(_IFLA_INFO_SLAVE_DATA, mode),
+        nested_attribute(_IFLA_INFO_SLAVE_DATA, *settings),
     )
     body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + text_attribute(_IFLA_IFNAME, name) + info
     return Message(kind=RTM_NEWLINK, body=body)

@@ -44,6 +44,12 @@ class NetworkAttachment(Model):
     mac: Annotated[str, Field(pattern=r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")] | None = Field(
         default=None, description="Fixed MAC address; derived by default."
     )
+    gateway_priority: Number = Field(
+        default=0,
+        ge=-(2**31),
+        lt=2**31,
+        description="The network with the highest one carries the default route; the first of several.",
+    )
 
 
 class DependencyCondition(StrEnum):

@@ -92,7 +92,8 @@ class AttachmentFacts:
     """A veth pair between a container's namespace and a bridge, both ends.
 
     `bridge` is the bridge that the host's end is a port of, empty if none. `inside` is the name of the
-    container's end, empty when it is missing. `gateway` is the next hop of a default route by this link.
+    container's end, empty when it is missing. `gateway` is the next hop of a default route by this link. `isolated`
+    tells that the bridge forwards nothing between this port and others that are; None where the firewall sees to it.
     """
 
     container: Uid
@@ -105,6 +106,7 @@ class AttachmentFacts:
     addresses: tuple[str, ...] = ()
     gateway: str = ""
     mtu: int = 1500
+    isolated: bool | None = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

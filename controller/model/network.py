@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from controller.model.base import Model
+from controller.model.ids import ObjectName
 from controller.model.resource import API_VERSION, ApiVersion, Metadata, Status
 from controller.model.units import Number
 
@@ -37,8 +38,26 @@ def _check_link_name(text: str) -> str:
     return text
 
 
+def _check_range(text: str) -> str:
+    try:
+        return str(ipaddress.IPv4Network(text))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not an IPv4 range such as 10.77.0.128/25: {error}") from error
+
+
+def _check_interface_prefix(text: str) -> str:
+    """Leave room for a number of four digits in a link's 15 characters."""
+    if not re.fullmatch(r"[a-z]([a-z0-9]{0,9}[a-z])?", text):
+        raise ValueError(
+            f"{text!r} can't begin a link's name: use 1 to 11 of a-z 0-9, with a letter first and last"
+        )
+    return text
+
+
 Subnet = Annotated[str, AfterValidator(_check_subnet)]
 Ipv4 = Annotated[str, AfterValidator(check_ipv4)]
+AddressRange = Annotated[str, AfterValidator(_check_range)]
+InterfacePrefix = Annotated[str, AfterValidator(_check_interface_prefix)]
 
 
 class NetworkSpec(Model):
@@ -53,11 +72,28 @@ class NetworkSpec(Model):
     gateway: Ipv4 | None = Field(
         default=None, description="The bridge's own address; the subnet's first by default."
     )
+    ip_range: AddressRange | None = Field(
+        default=None,
+        description="Part of the subnet that addresses are chosen from; the whole of it by default.",
+    )
+    reserved_addresses: dict[ObjectName, Ipv4] = Field(
+        default={}, description="Addresses that no container gets, each with the name of who has it."
+    )
     internal: bool = Field(
         default=False, description="Whether the network is cut off from everything outside."
     )
     masquerade: bool = Field(
         default=True, description="Whether traffic that leaves the host takes the host's address."
+    )
+    inter_container: bool = Field(
+        default=True, description="Whether the network's containers reach one another."
+    )
+    host_binding: Ipv4 | None = Field(
+        default=None,
+        description="Host address of published ports that name none themselves; every address by default.",
+    )
+    interface_prefix: InterfacePrefix = Field(
+        default="eth", description="Beginning of the link's name in containers; a number follows."
     )
     mtu: Number | None = Field(
         default=None, ge=68, le=65535, description="Largest packet in bytes; the kernel's default."
@@ -67,16 +103,33 @@ class NetworkSpec(Model):
     )
 
     @model_validator(mode="after")
-    def _gateway_is_inside(self) -> Self:
-        if self.gateway is None:
-            return self
+    def _addresses_are_inside(self) -> Self:
+        named = {
+            "gateway": self.gateway,
+            "ipRange": self.ip_range,
+            "reservedAddresses": self.reserved_addresses,
+        }
+        for field, value in named.items():
+            if value and not self.subnets:
+                raise ValueError(f"{field} needs subnets: name the subnet that it belongs to")
         if not self.subnets:
-            raise ValueError("gateway needs subnets: name the subnet that it belongs to")
+            return self
         subnet = ipaddress.IPv4Network(self.subnets[0])
-        address = ipaddress.IPv4Address(self.gateway)
-        if address not in subnet or address in (subnet.network_address, subnet.broadcast_address):
+        if self.gateway is not None and not _is_host(self.gateway, subnet):
             raise ValueError(f"gateway {self.gateway} is not a host address of subnet {subnet}")
+        if self.gateway in self.reserved_addresses.values():
+            raise ValueError(f"gateway {self.gateway} is one of reservedAddresses: remove one of the two")
+        if self.ip_range is not None and not ipaddress.IPv4Network(self.ip_range).subnet_of(subnet):
+            raise ValueError(f"ipRange {self.ip_range} is not a part of subnet {subnet}")
+        for name, address in self.reserved_addresses.items():
+            if not _is_host(address, subnet):
+                raise ValueError(f"reservedAddresses has {address} of {name}, not a host address of {subnet}")
         return self
+
+
+def _is_host(text: str, subnet: ipaddress.IPv4Network) -> bool:
+    address = ipaddress.IPv4Address(text)
+    return address in subnet and address not in (subnet.network_address, subnet.broadcast_address)
 
 
 class NetworkAssigned(Model):

@@ -76,7 +76,7 @@ class AttachmentWant:
     """A veth pair from a container's namespace to a bridge, both ends up.
 
     `inside` is the name in the container (eth0), `address` has a prefix, `gateway` is set on the attachment
-    that carries the default route and empty on others.
+    that carries the default route and empty on others. An `isolated` one reaches the host, but no other isolated one.
     """
 
     container: Uid
@@ -88,6 +88,7 @@ class AttachmentWant:
     address: str
     gateway: str = ""
     mtu: int | None = None
+    isolated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +100,7 @@ class FirewallNetwork:
     gateway: str
     internal: bool = False
     masquerade: bool = True
+    inter_container: bool = True
     dns: bool = True
 
 

@@ -35,15 +35,14 @@ def choose_subnet(pool: AddressPool, taken: Iterable[IPv4Network]) -> IPv4Networ
     )
 
 
-def derive_gateway(subnet: IPv4Network) -> IPv4Address:
-    """Return the subnet's first host address."""
-    return subnet.network_address + 1
-
-
-def list_free_ipv4(subnet: IPv4Network, taken: Container[int]) -> Iterator[IPv4Address]:
-    """Yield the subnet's host addresses whose numbers are not in `taken`, lowest first."""
-    first, last = int(subnet.network_address) + 1, int(subnet.broadcast_address)
-    for number in range(first, last):
+def list_free_ipv4(
+    subnet: IPv4Network, taken: Container[int], *, within: IPv4Network | None = None
+) -> Iterator[IPv4Address]:
+    """Yield the subnet's host addresses whose numbers are not in `taken`, lowest first; only those in `within`."""
+    part = within or subnet
+    first = max(int(subnet.network_address) + 1, int(part.network_address))
+    last = min(int(subnet.broadcast_address) - 1, int(part.broadcast_address))
+    for number in range(first, last + 1):
         if number not in taken:
             yield ipaddress.IPv4Address(number)
 

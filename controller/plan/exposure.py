@@ -4,9 +4,10 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 
-from controller.model.container import Container
+from controller.model.container import Container, ContainerSpec
 from controller.model.ids import Uid
 from controller.model.network import Network, NetworkAssigned
+from controller.model.ports import PortMapping
 from controller.model.wants import FirewallNetwork, FirewallPort, NamesWant, Zone
 
 SHORT_UID_LENGTH = 12
@@ -22,34 +23,46 @@ def list_firewall_networks(networks: Iterable[Network]) -> Iterator[FirewallNetw
                 gateway=network.assigned.gateway,
                 internal=network.spec.internal,
                 masquerade=network.spec.masquerade,
+                inter_container=network.spec.inter_container,
             )
+
+
+def find_way_out(spec: ContainerSpec, networks: Mapping[str, Network]) -> Network | None:
+    """Return the network that carries a container's default route, and so what comes in by published ports.
+
+    None when all are internal, or not there.
+    """
+    ranked = [
+        (each.gateway_priority, network)
+        for each in spec.networks
+        if (network := networks.get(each.name)) is not None
+        and network.assigned is not None
+        and not network.spec.internal
+    ]
+    return max(ranked, key=lambda each: each[0])[1] if ranked else None
+
+
+def bind_ports(ports: Iterable[PortMapping], network: Network | None) -> tuple[PortMapping, ...]:
+    """Return published ports, those that name no host address on the one that the network binds them to."""
+    binding = network.spec.host_binding if network is not None else None
+    if binding is None:
+        return tuple(ports)
+    return tuple(port if port.host_ip else port.model_copy(update={"host_ip": binding}) for port in ports)
 
 
 def list_firewall_ports(
     networks: Mapping[str, Network], containers: Iterable[Container]
 ) -> Iterator[FirewallPort]:
-    """Yield each published port with the address that it leads to: on the container's first network that leads out."""
+    """Yield each published port with the address that it leads to: on the network that carries the default route."""
     for container in containers:
-        place = _find_way_in(networks, container)
-        if place is None or container.assigned is None:
+        assigned, network = container.assigned, find_way_out(container.spec, networks)
+        if assigned is None or network is None or network.assigned is None:
             continue
-        bridge, address = place
-        for mapping in container.assigned.ports:
-            yield FirewallPort(mapping=mapping, bridge=bridge, address=address)
-
-
-def _find_way_in(networks: Mapping[str, Network], container: Container) -> tuple[str, str] | None:
-    assigned = container.assigned
-    if assigned is None or not assigned.ports:
-        return None
-    for attachment in container.spec.networks:
-        network = networks.get(attachment.name)
-        place = assigned.networks.get(attachment.name)
-        if network is None or network.assigned is None or network.spec.internal:
+        place = assigned.networks.get(network.metadata.name)
+        if place is None:
             continue
-        if place is not None:
-            return network.assigned.bridge, place.ipv4
-    return None
+        for mapping in bind_ports(assigned.ports, network):
+            yield FirewallPort(mapping=mapping, bridge=network.assigned.bridge, address=place.ipv4)
 
 
 def render_names(networks: Iterable[Network], containers: Iterable[Container]) -> NamesWant:

@@ -122,8 +122,9 @@ def _render_forward(networks: Sequence[FirewallNetwork], chain: str) -> Iterator
             yield f"-A {chain} ! -i {network.bridge} -o {network.bridge} -j DROP"
     for bridge in bridges:
         yield f"-A {chain} -o {bridge} -m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j ACCEPT"
-    for bridge in bridges:
-        yield f"-A {chain} -i {bridge} -o {bridge} -j ACCEPT"
+    for network in networks:  # seen by these rules only where bridges hand frames to them (br_netfilter)
+        verdict = "ACCEPT" if network.inter_container else "DROP"
+        yield f"-A {chain} -i {network.bridge} -o {network.bridge} -j {verdict}"
     for bridge in bridges:
         yield f"-A {chain} -o {bridge} -j DROP"
     for bridge in bridges:

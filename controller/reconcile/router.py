@@ -100,7 +100,7 @@ def _derive_facet(resource: Resource) -> _Facet:
         case Image():
             for_users = (is_ready(resource.status), resource.status.id)
         case Network():
-            for_users = (is_ready(resource.status), str(resource.assigned))
+            for_users = (is_ready(resource.status), str(resource.assigned), metadata.generation)
             for_host = own
         case _:
             pass

@@ -48,6 +48,7 @@ async def test_making_one_again_changes_nothing(host: NetworkPorts) -> None:
         pytest.param(replace(WANT, gateway=""), id="no default route"),
         pytest.param(replace(WANT, mac="02:00:00:00:00:07"), id="mac"),
         pytest.param(replace(WANT, inside="eth3"), id="name"),
+        pytest.param(replace(WANT, isolated=True), id="isolated"),
         pytest.param(replace(WANT, mtu=1300), id="mtu"),
         pytest.param(replace(WANT, bridge=BACK_BRIDGE.name, address="10.78.0.7/24", gateway="10.78.0.1"), id="bridge"),
     ],

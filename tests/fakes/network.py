@@ -116,6 +116,7 @@ class FakeAttachments(FakePort):
             addresses=(want.address,),
             gateway=want.gateway,
             mtu=want.mtu or (before.mtu if before is not None else 1500),
+            isolated=want.isolated,
         )
         world.hint(HintType.ATTACHMENT, want.container)
         await self._steps.end(call)

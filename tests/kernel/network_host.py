@@ -72,6 +72,18 @@ class NetworkHost:
         networks = [describe_network(bridge) for bridge in (SHOP, BACK, CLOSED)]
         await self.ports.firewall.replace(render_firewall(networks, published, instance=INSTANCE))
 
+    async def set_apart(self, bridge: BridgeWant, *published: FirewallPort) -> None:
+        """Keep the containers on a bridge apart, and install all rules."""
+        for uid, (place, address) in PLACES.items():
+            if place is bridge:
+                want = replace(derive_want(uid, bridge, address), isolated=True)
+                await self.ports.attachments.ensure(want)
+        networks = [
+            replace(describe_network(each), inter_container=each is not bridge)
+            for each in (SHOP, BACK, CLOSED)
+        ]
+        await self.ports.firewall.replace(render_firewall(networks, published, instance=INSTANCE))
+
     def open_socket(self, uid: Uid, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket:
         """Return a socket of a container."""
         return run_in_netns(self.layout.netns_path(uid), lambda: socket.socket(socket.AF_INET, kind))

@@ -2,12 +2,14 @@
 
 import asyncio
 import socket
+from pathlib import Path
 
 import pytest
 
 from tests.kernel.network_host import (
     CALLER,
     HERMIT,
+    SHOP,
     SILENCE_S,
     STRANGER,
     WEB,
@@ -90,6 +92,28 @@ async def test_an_internal_network_is_cut_off(network: NetworkHost, peer: Peer) 
     with network.serving(WEB), serving(peer.socket(), ("0.0.0.0", 7000)):
         assert ask(network.open_socket(HERMIT), peer.address, 7000, patience_s=SILENCE_S) == ""
         assert ask(network.open_socket(HERMIT), peer.host_address, 8080, patience_s=SILENCE_S) == ""
+
+
+@pytest.mark.parametrize("filtered", ["0", "1"])
+async def test_containers_kept_apart_reach_all_but_one_another(
+    network: NetworkHost, peer: Peer, filtered: str
+) -> None:
+    """Whether bridges ask the firewall (br_netfilter) or not."""
+    setting = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+    if not setting.exists():
+        pytest.skip("needs the module br_netfilter")
+    before = setting.read_text()
+    setting.write_text(filtered)
+    try:
+        await network.set_apart(SHOP, publish(8080))
+        with network.serving(WEB), serving(peer.socket(), ("0.0.0.0", 7000)):
+            assert ask(network.open_socket(CALLER), "10.77.0.2", 80, patience_s=SILENCE_S) == ""
+            assert ask(network.open_socket(CALLER), "10.77.0.1", 8080)
+            assert ask(network.open_socket(CALLER), peer.address, 7000)
+            assert ask(peer.socket(), peer.host_address, 8080) == peer.address
+    finally:
+        setting.write_text(before)
+        await network.restore()
 
 
 async def test_what_leaves_the_host_takes_its_address(network: NetworkHost, peer: Peer) -> None:

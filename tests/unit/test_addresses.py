@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.errors import Exhausted
-from controller.plan.addresses import AddressPool, choose_ipv4, choose_subnet, derive_gateway, overlaps_any
+from controller.plan.addresses import AddressPool, choose_ipv4, choose_subnet, list_free_ipv4, overlaps_any
 
 POOL = AddressPool(network="10.0.0.0/20", prefix=24)
 
@@ -50,7 +50,16 @@ def test_a_chosen_address_is_the_lowest_free_host(taken: set[int]) -> None:
             choose_ipv4(subnet, numbers)
 
 
-@pytest.mark.parametrize("text", ["10.0.0.0/30", "10.1.2.0/24", "10.0.0.0/8"])
-def test_the_gateway_is_the_first_host(text: str) -> None:
-    subnet = IPv4Network(text)
-    assert derive_gateway(subnet) == next(subnet.hosts())
+@pytest.mark.parametrize(
+    ("within", "expected"),
+    [
+        ("10.0.0.0/29", ["10.0.0.1", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6"]),
+        ("10.0.0.0/31", ["10.0.0.1"]),
+        ("10.0.0.6/31", ["10.0.0.6"]),
+        ("10.0.0.2/32", []),
+    ],
+)
+def test_free_addresses_are_hosts_of_the_subnet_within_a_range(within: str, expected: list[str]) -> None:
+    taken = {int(IPv4Address("10.0.0.2"))}
+    free = list_free_ipv4(IPv4Network("10.0.0.0/29"), taken, within=IPv4Network(within))
+    assert list(map(str, free)) == expected

@@ -45,6 +45,8 @@ REFUSED: Sequence[tuple[str, Sequence[Draft], type[HoldError], str]] = [
     ("foreign listener", [container("x", ports=["22:22"])], AlreadyExists, "host port 22/tcp is taken by a process of the host"),
     ("foreign listener on one address", [container("x", ports=["631:1"])], AlreadyExists, "host port 631/tcp is taken by a process of the host"),
     ("subnet of a network in use", [network("n", subnets=["10.78.0.0/24"])], InUse, "Network/n: spec.subnets: can't change while Container/back, Container/web use the network"),
+    ("reserved address", [network("r", subnets=["10.90.0.0/24"], reservedAddresses={"router": "10.90.0.5"}), container("x", networks=[{"name": "r", "ipv4": "10.90.0.5"}])], Invalid, "10.90.0.5 is reserved for 'router' by Network/r"),
+    ("full range", [network("r", subnets=["10.90.0.0/24"], ipRange="10.90.0.8/31"), *(container(each, networks=["r"]) for each in "xyz")], Exhausted, "ipRange 10.90.0.8/31 of Network/r has no free address"),
     ("wrong uid", [draft("Network/auto", NetworkSpec(), uid="0" * 32)], StaleRevision, "the object was replaced, read it again"),
     ("uid of what is gone", [draft("Network/x", NetworkSpec(), uid="0" * 32)], NotFound, "does not exist any more"),
     ("wrong revision", [draft("Network/auto", NetworkSpec(), revision=9)], StaleRevision, "the object was written since, read it again"),

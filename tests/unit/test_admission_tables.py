@@ -212,3 +212,19 @@ def _generation(state: State, number: int) -> Resource:
     return resource.model_copy(
         update={"metadata": resource.metadata.model_copy(update={"generation": number})}
     )
+
+
+def test_addresses_come_from_the_range_around_what_is_reserved() -> None:
+    part = network(
+        "part",
+        subnets=["10.90.0.0/24"],
+        ipRange="10.90.0.0/29",
+        reservedAddresses={"router": "10.90.0.1", "printer": "10.90.0.3"},
+    )
+    state = apply(BASE, part, *(container(name, networks=["part"]) for name in ("x", "y")))
+    state = apply(state, container("z", networks=[{"name": "part", "ipv4": "10.90.0.200"}]))
+    gateway = state[Key("Network", "part")].assigned
+    assert isinstance(gateway, NetworkAssigned)
+    assert gateway.gateway == "10.90.0.2"
+    found = {name: assigned_of(state, name).networks["part"].ipv4 for name in ("x", "y", "z")}
+    assert found == {"x": "10.90.0.4", "y": "10.90.0.5", "z": "10.90.0.200"}

@@ -1,6 +1,7 @@
 """The rules' text: what is opened, what stays shut, and that it is the same for the same wishes."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -37,6 +38,17 @@ def test_a_change_changes_the_digest() -> None:
     one = render_firewall([FRONT], [_publish()], instance="hold")
     other = render_firewall([FRONT], [_publish(host_port=8081)], instance="hold")
     assert one.digest != other.digest
+
+
+def test_containers_kept_apart_are_so_where_bridges_ask_the_rules() -> None:
+    apart = replace(FRONT, inter_container=False)
+    rules = {
+        network: _list_rules(render_firewall([network], [], instance="hold").text, "HOLD-FORWARD")
+        for network in (FRONT, apart)
+    }
+    assert "-i hold-front -o hold-front -j ACCEPT" in rules[FRONT]
+    assert "-i hold-front -o hold-front -j DROP" in rules[apart]
+    assert "-i hold-front -o hold-front -j ACCEPT" not in rules[apart]
 
 
 def test_a_published_port_is_translated() -> None:

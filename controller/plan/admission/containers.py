@@ -1,6 +1,6 @@
 """Addresses, MACs and host ports of containers: what is kept, what is named, what is chosen, in this order."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
@@ -16,7 +16,7 @@ from controller.model.container import (
 from controller.model.facts import HostFacts
 from controller.model.ids import Key, Uid
 from controller.model.names import derive_mac
-from controller.model.network import Network, NetworkAssigned
+from controller.model.network import Network, NetworkAssigned, NetworkSpec
 from controller.model.ports import PortMapping
 from controller.plan.addresses import list_free_ipv4
 from controller.plan.admission.findings import Findings
@@ -43,8 +43,14 @@ class _Place:
 
     uid: Uid
     subnet: IPv4Network
+    range_name: str
     gateway: IPv4Address
+    reserved: Mapping[IPv4Address, str]
     free: Iterator[IPv4Address]
+
+    def is_special(self, address: IPv4Address) -> bool:
+        """Tell whether the address is the gateway's or somebody else's."""
+        return address == self.gateway or address in self.reserved
 
 
 class ContainerAssigner:
@@ -147,10 +153,10 @@ class ContainerAssigner:
                 continue
             taken = self._taken.addresses.get(attachment.name, {})
             address = next(
-                (free for free in place.free if free != place.gateway and int(free) not in taken), None
+                (free for free in place.free if not place.is_special(free) and int(free) not in taken), None
             )
             if address is None:
-                message = f"subnet {place.subnet} of Network/{attachment.name} has no free address: use another network"
+                message = f"{place.range_name} of Network/{attachment.name} has no free address: use another network"
                 self._findings.add(Exhausted, work.intent.key, f"spec.networks[{index}].name", message)
             else:
                 self._take(work, attachment.name, str(address))
@@ -173,21 +179,15 @@ class ContainerAssigner:
         intent = self._world.intents.get(key)
         stored = self._world.snapshot.get(key)
         if intent is not None:
-            assigned, uid = intent.assigned, intent.uid
+            spec, assigned, uid = intent.spec, intent.assigned, intent.uid
         elif isinstance(stored, Network) and stored.metadata.uid:
-            assigned, uid = stored.assigned, Uid(stored.metadata.uid)
+            spec, assigned, uid = stored.spec, stored.assigned, Uid(stored.metadata.uid)
         else:
             return None
-        if not isinstance(assigned, NetworkAssigned):
+        if not isinstance(spec, NetworkSpec) or not isinstance(assigned, NetworkAssigned):
             return None
-        subnet = IPv4Network(assigned.subnet)
         taken = self._taken.addresses.setdefault(key.name, {})
-        return _Place(
-            uid=uid,
-            subnet=subnet,
-            gateway=IPv4Address(assigned.gateway),
-            free=list_free_ipv4(subnet, taken),
-        )
+        return _read_place(uid, spec, assigned, taken)
 
 
 def _find_assigned(intent: Intent) -> ContainerAssigned:
@@ -210,6 +210,19 @@ def _list_containers(snapshot: Snapshot) -> Iterator[tuple[Key, Container]]:
             yield key, resource
 
 
+def _read_place(uid: Uid, spec: NetworkSpec, assigned: NetworkAssigned, taken: Collection[int]) -> _Place:
+    subnet = IPv4Network(assigned.subnet)
+    within = IPv4Network(spec.ip_range) if spec.ip_range is not None else None
+    return _Place(
+        uid=uid,
+        subnet=subnet,
+        range_name=f"subnet {subnet}" if within is None else f"ipRange {within}",
+        gateway=IPv4Address(assigned.gateway),
+        reserved={IPv4Address(address): name for name, address in spec.reserved_addresses.items()},
+        free=list_free_ipv4(subnet, taken, within=within),
+    )
+
+
 def _find_fault(place: _Place, network: str, address: IPv4Address) -> str:
     if address not in place.subnet:
         return f"{address} is outside the subnet {place.subnet} of Network/{network}"
@@ -217,4 +230,6 @@ def _find_fault(place: _Place, network: str, address: IPv4Address) -> str:
         return f"{address} is reserved: it is the first or last address of {place.subnet}"
     if address == place.gateway:
         return f"{address} is reserved: it is the gateway of Network/{network}"
+    if address in place.reserved:
+        return f"{address} is reserved for {place.reserved[address]!r} by Network/{network}"
     return ""

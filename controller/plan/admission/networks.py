@@ -1,14 +1,14 @@
 """Subnets, gateways, bridge names: what a network gets, once for its life."""
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from controller.errors import AlreadyExists, Exhausted, InUse
 from controller.model.facts import HostFacts
 from controller.model.ids import Key
 from controller.model.names import derive_bridge
 from controller.model.network import Network, NetworkAssigned, NetworkSpec
-from controller.plan.addresses import AddressPool, choose_subnet, derive_gateway
+from controller.plan.addresses import AddressPool, choose_ipv4, choose_subnet
 from controller.plan.admission.batch import AdmissionContext
 from controller.plan.admission.findings import Findings, name_some
 from controller.plan.admission.intents import Intent
@@ -96,7 +96,7 @@ class NetworkAssigner:
             self._findings.add(AlreadyExists, intent.key, "spec.bridgeName", message)
         if subnet is None:
             return
-        gateway = spec.gateway or str(derive_gateway(subnet))
+        gateway = spec.gateway or str(_choose_gateway(spec, subnet))
         assigned = NetworkAssigned(subnet=str(subnet), gateway=gateway, bridge=bridge)
         intent.assigned = assigned
         if previous is not None and previous != assigned:
@@ -127,6 +127,12 @@ class NetworkAssigner:
                     for name in resource.assigned.networks:
                         self._users.setdefault(Key("Network", name), []).append(key)
         return self._users
+
+
+def _choose_gateway(spec: NetworkSpec, subnet: IPv4Network) -> IPv4Address:
+    """Return the subnet's first host address that is not reserved."""
+    reserved = {int(IPv4Address(address)) for address in spec.reserved_addresses.values()}
+    return choose_ipv4(subnet, reserved)
 
 
 def _find_assigned(intent: Intent) -> NetworkAssigned | None:

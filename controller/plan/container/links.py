@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
 
 from controller.model.facts import AttachmentFacts
 from controller.model.ids import Uid
@@ -12,46 +13,58 @@ from controller.model.resource import is_ready
 from controller.model.wants import AttachmentWant
 from controller.plan.container.actions import Attach, Detach
 from controller.plan.container.inputs import ContainerDesired
-
-_INSIDE = re.compile(r"eth\d+")
+from controller.plan.exposure import find_way_out
 
 
 def list_wants(desired: ContainerDesired, present: Sequence[AttachmentFacts]) -> tuple[Attach, ...]:
     """Return the attachments that the container should have, as far as their networks are there.
 
-    A link keeps the name that it has inside; new ones take the lowest free one. The first network that leads outside
-    carries the default route.
+    A link keeps the name that it has inside; new ones take the lowest free one. Of the networks that lead outside, the
+    one with the highest gateway priority carries the default route, the first of those that share it.
     """
     assigned = desired.container.assigned
     if assigned is None:
         return ()
-    inside = {facts.host_link: facts.inside for facts in present if _INSIDE.fullmatch(facts.inside)}
     joined = []
     for attachment in desired.container.spec.networks:
         network = desired.networks.get(attachment.name)
         if network is not None and network.assigned is not None and attachment.name in assigned.networks:
             link = derive_host_link(desired.uid, Uid(network.metadata.uid or ""))
             joined.append((network, link, assigned.networks[attachment.name]))
-    used = {inside[link] for _, link, _ in joined if link in inside}
-    free = (name for name in (f"eth{index}" for index in range(len(joined) + len(used))) if name not in used)
+    names = _choose_names([(link, network.spec.interface_prefix) for network, link, _ in joined], present)
+    way_out = find_way_out(desired.container.spec, desired.networks)
     wants = []
-    routed = False
     for network, link, address in joined:
-        leads_outside = not network.spec.internal and not routed
-        routed = routed or leads_outside
+        leads_outside = network is way_out
         want = AttachmentWant(
             container=desired.uid,
             network=Uid(network.metadata.uid or ""),
             host_link=link,
             bridge=_find_bridge(network),
-            inside=inside.get(link) or next(free),
+            inside=names[link],
             mac=address.mac,
             address=f"{address.ipv4}/{_find_prefix(network)}",
             gateway=_find_gateway(network) if leads_outside else "",
             mtu=network.spec.mtu,
+            isolated=not network.spec.inter_container,
         )
         wants.append(Attach(network_name=network.metadata.name, want=want))
     return tuple(wants)
+
+
+def _choose_names(links: Sequence[tuple[str, str]], present: Sequence[AttachmentFacts]) -> dict[str, str]:
+    """Return the name inside for each host link, given with the prefix that its network wants."""
+    inside = {facts.host_link: facts.inside for facts in present}
+    names = {
+        link: inside[link]
+        for link, prefix in links
+        if link in inside and re.fullmatch(rf"{prefix}\d+", inside[link])
+    }
+    for link, prefix in links:
+        if link not in names:
+            taken = set(names.values())
+            names[link] = next(name for index in count() if (name := f"{prefix}{index}") not in taken)
+    return names
 
 
 def list_link_actions(
@@ -89,6 +102,7 @@ def is_attached(want: AttachmentWant, facts: AttachmentFacts | None) -> bool:
         and facts.addresses == (want.address,)
         and facts.gateway == want.gateway
         and want.mtu in (None, facts.mtu)
+        and facts.isolated in (None, want.isolated)
     )
 
 

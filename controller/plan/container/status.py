@@ -7,6 +7,7 @@ from controller.errors import HoldError, Invalid, NotFound, Refused, Unsupported
 from controller.model.container import AttachmentStatus, ContainerSpec, ContainerStatus, DesiredState, Phase
 from controller.model.facts import ProcessFacts, ProcessState
 from controller.model.limits import LimitFacts
+from controller.model.ports import PortMapping
 from controller.model.resource import Condition
 from controller.model.resources import Resources
 from controller.plan.conditions import Reason, date_conditions, list_setback, make_condition
@@ -21,6 +22,7 @@ from controller.plan.container.expansion import has_ports
 from controller.plan.container.inputs import ContainerDesired, ContainerObserved
 from controller.plan.container.links import is_attached
 from controller.plan.container.verdict import decide_start, is_fresh, to_datetime
+from controller.plan.exposure import bind_ports, find_way_out
 from controller.plan.limits import derive_limits, list_shortfalls
 
 LOST_EXIT_CODE = 255
@@ -78,9 +80,15 @@ def derive_running(
         _list_running(desired, observed, len(attached), paused=paused),
         phase=Phase.PAUSED if paused else Phase.RUNNING,
         networks=tuple(_derive_attachment(attach) for attach in attached),
-        ports=desired.container.assigned.ports if desired.container.assigned is not None else (),
+        ports=_list_ports(desired),
         **fields,
     )
+
+
+def _list_ports(desired: ContainerDesired) -> tuple[PortMapping, ...]:
+    assigned = desired.container.assigned
+    way_out = find_way_out(desired.container.spec, desired.networks)
+    return bind_ports(assigned.ports, way_out) if assigned is not None else ()
 
 
 def _count_start(desired: ContainerDesired) -> dict[str, object]:

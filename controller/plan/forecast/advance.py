@@ -146,6 +146,7 @@ def _attach(want: AttachmentWant) -> AttachmentFacts:
         addresses=(want.address,),
         gateway=want.gateway,
         mtu=want.mtu or 1500,
+        isolated=want.isolated,
     )
 
 

@@ -88,11 +88,7 @@ def _find_key(write: Write) -> Key:
 def list_concerned(snapshot: Snapshot, writes: tuple[Write, ...]) -> tuple[Key, ...]:
     """Return what is written and the containers that name it, in the order in which objects can be made."""
     written = {_find_key(write) for write in writes}
-    users = {
-        key
-        for key, resource in snapshot.items()
-        if not written.isdisjoint(list_uses(resource))
-    }
+    users = {key for key, resource in snapshot.items() if not written.isdisjoint(list_uses(resource))}
     return tuple(sorted(written | users, key=lambda key: (KINDS.index(key.kind), key.name)))
 
 
@@ -175,11 +171,7 @@ class _Run:
                 return image_plan
 
     def _list_users(self, target: Key) -> tuple[str, ...]:
-        return tuple(
-            key.name
-            for key, resource in self.snapshot.items()
-            if target in list_uses(resource)
-        )
+        return tuple(key.name for key, resource in self.snapshot.items() if target in list_uses(resource))
 
 
 def _fold(seen: ObservedT, plan: Plan[Any, Any], advance: Callable[[ObservedT, Any], ObservedT]) -> ObservedT:
