@@ -377,6 +377,7 @@ class ContainerSpec(_message.Message):
     VOLUMES_FROM_FIELD_NUMBER: _builtins.int
     EXPOSE_FIELD_NUMBER: _builtins.int
     PUBLISH_ALL_FIELD_NUMBER: _builtins.int
+    PULL_POLICY_FIELD_NUMBER: _builtins.int
     image: _builtins.str
     rootfs: _builtins.str
     working_dir: _builtins.str
@@ -409,6 +410,7 @@ class ContainerSpec(_message.Message):
     """private or host; empty is private."""
     domainname: _builtins.str
     publish_all: _builtins.bool
+    pull_policy: _builtins.str
     @_builtins.property
     def entrypoint(self) -> _struct_pb2.ListValue:
         """Absent: the image's own. Empty: none."""
@@ -514,10 +516,11 @@ class ContainerSpec(_message.Message):
         volumes_from: _abc.Iterable[Global___VolumeSource] | None = ...,
         expose: _abc.Iterable[_builtins.str] | None = ...,
         publish_all: _builtins.bool = ...,
+        pull_policy: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_cgroup", b"_cgroup", "_desired", b"_desired", "_domainname", b"_domainname", "_hostname", b"_hostname", "_image", b"_image", "_ipc", b"_ipc", "_network_mode", b"_network_mode", "_oom_score_adj", b"_oom_score_adj", "_pid", b"_pid", "_rootfs", b"_rootfs", "_runtime", b"_runtime", "_shm_size_bytes", b"_shm_size_bytes", "_stop_grace_period_s", b"_stop_grace_period_s", "_stop_signal", b"_stop_signal", "_user", b"_user", "_uts", b"_uts", "_working_dir", b"_working_dir", "cgroup", b"cgroup", "command", b"command", "desired", b"desired", "domainname", b"domainname", "entrypoint", b"entrypoint", "healthcheck", b"healthcheck", "hostname", b"hostname", "image", b"image", "ipc", b"ipc", "network_mode", b"network_mode", "oom_score_adj", b"oom_score_adj", "pid", b"pid", "resources", b"resources", "restart", b"restart", "rootfs", b"rootfs", "runtime", b"runtime", "security_opt", b"security_opt", "shm_size_bytes", b"shm_size_bytes", "stop_grace_period_s", b"stop_grace_period_s", "stop_signal", b"stop_signal", "user", b"user", "uts", b"uts", "working_dir", b"working_dir"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cgroup", b"_cgroup", "_desired", b"_desired", "_domainname", b"_domainname", "_hostname", b"_hostname", "_image", b"_image", "_ipc", b"_ipc", "_network_mode", b"_network_mode", "_oom_score_adj", b"_oom_score_adj", "_pid", b"_pid", "_rootfs", b"_rootfs", "_runtime", b"_runtime", "_shm_size_bytes", b"_shm_size_bytes", "_stop_grace_period_s", b"_stop_grace_period_s", "_stop_signal", b"_stop_signal", "_user", b"_user", "_uts", b"_uts", "_working_dir", b"_working_dir", "auto_remove", b"auto_remove", "cap_add", b"cap_add", "cap_drop", b"cap_drop", "cgroup", b"cgroup", "command", b"command", "depends_on", b"depends_on", "desired", b"desired", "device_cgroup_rules", b"device_cgroup_rules", "devices", b"devices", "dns", b"dns", "dns_opt", b"dns_opt", "dns_search", b"dns_search", "domainname", b"domainname", "entrypoint", b"entrypoint", "environment", b"environment", "expose", b"expose", "extra_hosts", b"extra_hosts", "group_add", b"group_add", "healthcheck", b"healthcheck", "hostname", b"hostname", "image", b"image", "init", b"init", "ipc", b"ipc", "links", b"links", "mounts", b"mounts", "network_mode", b"network_mode", "networks", b"networks", "oom_score_adj", b"oom_score_adj", "pid", b"pid", "ports", b"ports", "privileged", b"privileged", "publish_all", b"publish_all", "read_only", b"read_only", "resources", b"resources", "restart", b"restart", "rootfs", b"rootfs", "run", b"run", "runtime", b"runtime", "security_opt", b"security_opt", "shm_size_bytes", b"shm_size_bytes", "stdin_open", b"stdin_open", "stop_grace_period_s", b"stop_grace_period_s", "stop_signal", b"stop_signal", "sysctls", b"sysctls", "tty", b"tty", "ulimits", b"ulimits", "user", b"user", "uts", b"uts", "volumes_from", b"volumes_from", "working_dir", b"working_dir"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cgroup", b"_cgroup", "_desired", b"_desired", "_domainname", b"_domainname", "_hostname", b"_hostname", "_image", b"_image", "_ipc", b"_ipc", "_network_mode", b"_network_mode", "_oom_score_adj", b"_oom_score_adj", "_pid", b"_pid", "_rootfs", b"_rootfs", "_runtime", b"_runtime", "_shm_size_bytes", b"_shm_size_bytes", "_stop_grace_period_s", b"_stop_grace_period_s", "_stop_signal", b"_stop_signal", "_user", b"_user", "_uts", b"_uts", "_working_dir", b"_working_dir", "auto_remove", b"auto_remove", "cap_add", b"cap_add", "cap_drop", b"cap_drop", "cgroup", b"cgroup", "command", b"command", "depends_on", b"depends_on", "desired", b"desired", "device_cgroup_rules", b"device_cgroup_rules", "devices", b"devices", "dns", b"dns", "dns_opt", b"dns_opt", "dns_search", b"dns_search", "domainname", b"domainname", "entrypoint", b"entrypoint", "environment", b"environment", "expose", b"expose", "extra_hosts", b"extra_hosts", "group_add", b"group_add", "healthcheck", b"healthcheck", "hostname", b"hostname", "image", b"image", "init", b"init", "ipc", b"ipc", "links", b"links", "mounts", b"mounts", "network_mode", b"network_mode", "networks", b"networks", "oom_score_adj", b"oom_score_adj", "pid", b"pid", "ports", b"ports", "privileged", b"privileged", "publish_all", b"publish_all", "pull_policy", b"pull_policy", "read_only", b"read_only", "resources", b"resources", "restart", b"restart", "rootfs", b"rootfs", "run", b"run", "runtime", b"runtime", "security_opt", b"security_opt", "shm_size_bytes", b"shm_size_bytes", "stdin_open", b"stdin_open", "stop_grace_period_s", b"stop_grace_period_s", "stop_signal", b"stop_signal", "sysctls", b"sysctls", "tty", b"tty", "ulimits", b"ulimits", "user", b"user", "uts", b"uts", "volumes_from", b"volumes_from", "working_dir", b"working_dir"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cgroup: _TypeAlias = _typing.Literal["cgroup"]  # noqa: Y015
     _WhichOneofArgType__cgroup: _TypeAlias = _typing.Literal["_cgroup", b"_cgroup"]  # noqa: Y015
@@ -996,9 +999,12 @@ class NetworkAttachment(_message.Message):
     ALIASES_FIELD_NUMBER: _builtins.int
     IPV4_FIELD_NUMBER: _builtins.int
     MAC_FIELD_NUMBER: _builtins.int
+    GATEWAY_PRIORITY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     ipv4: _builtins.str
     mac: _builtins.str
+    gateway_priority: _builtins.int
+    """The network with the highest one carries the default route."""
     @_builtins.property
     def aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
@@ -1008,10 +1014,11 @@ class NetworkAttachment(_message.Message):
         aliases: _abc.Iterable[_builtins.str] | None = ...,
         ipv4: _builtins.str | None = ...,
         mac: _builtins.str | None = ...,
+        gateway_priority: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_ipv4", b"_ipv4", "_mac", b"_mac", "ipv4", b"ipv4", "mac", b"mac"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ipv4", b"_ipv4", "_mac", b"_mac", "aliases", b"aliases", "ipv4", b"ipv4", "mac", b"mac", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ipv4", b"_ipv4", "_mac", b"_mac", "aliases", b"aliases", "gateway_priority", b"gateway_priority", "ipv4", b"ipv4", "mac", b"mac", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ipv4: _TypeAlias = _typing.Literal["ipv4"]  # noqa: Y015
     _WhichOneofArgType__ipv4: _TypeAlias = _typing.Literal["_ipv4", b"_ipv4"]  # noqa: Y015
@@ -1639,6 +1646,26 @@ class NetworkSpec(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class ReservedAddressesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     DRIVER_FIELD_NUMBER: _builtins.int
     SUBNETS_FIELD_NUMBER: _builtins.int
     GATEWAY_FIELD_NUMBER: _builtins.int
@@ -1646,6 +1673,11 @@ class NetworkSpec(_message.Message):
     MASQUERADE_FIELD_NUMBER: _builtins.int
     MTU_FIELD_NUMBER: _builtins.int
     BRIDGE_NAME_FIELD_NUMBER: _builtins.int
+    IP_RANGE_FIELD_NUMBER: _builtins.int
+    RESERVED_ADDRESSES_FIELD_NUMBER: _builtins.int
+    INTER_CONTAINER_FIELD_NUMBER: _builtins.int
+    HOST_BINDING_FIELD_NUMBER: _builtins.int
+    INTERFACE_PREFIX_FIELD_NUMBER: _builtins.int
     driver: _builtins.str
     """bridge; empty is bridge."""
     gateway: _builtins.str
@@ -1653,8 +1685,20 @@ class NetworkSpec(_message.Message):
     masquerade: _builtins.bool
     mtu: _builtins.int
     bridge_name: _builtins.str
+    ip_range: _builtins.str
+    """Part of the subnet that addresses are chosen from."""
+    inter_container: _builtins.bool
+    """Whether the network's containers reach one another; absent is true."""
+    host_binding: _builtins.str
+    """Host address of published ports that name none themselves."""
+    interface_prefix: _builtins.str
+    """Beginning of the link's name in containers; absent is eth."""
     @_builtins.property
     def subnets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def reserved_addresses(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Addresses that no container gets, by the name of who has them."""
+
     def __init__(
         self,
         *,
@@ -1665,10 +1709,15 @@ class NetworkSpec(_message.Message):
         masquerade: _builtins.bool | None = ...,
         mtu: _builtins.int | None = ...,
         bridge_name: _builtins.str | None = ...,
+        ip_range: _builtins.str | None = ...,
+        reserved_addresses: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        inter_container: _builtins.bool | None = ...,
+        host_binding: _builtins.str | None = ...,
+        interface_prefix: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_bridge_name", b"_bridge_name", "_driver", b"_driver", "_gateway", b"_gateway", "_masquerade", b"_masquerade", "_mtu", b"_mtu", "bridge_name", b"bridge_name", "driver", b"driver", "gateway", b"gateway", "masquerade", b"masquerade", "mtu", b"mtu"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bridge_name", b"_bridge_name", "_driver", b"_driver", "_gateway", b"_gateway", "_host_binding", b"_host_binding", "_inter_container", b"_inter_container", "_interface_prefix", b"_interface_prefix", "_ip_range", b"_ip_range", "_masquerade", b"_masquerade", "_mtu", b"_mtu", "bridge_name", b"bridge_name", "driver", b"driver", "gateway", b"gateway", "host_binding", b"host_binding", "inter_container", b"inter_container", "interface_prefix", b"interface_prefix", "ip_range", b"ip_range", "masquerade", b"masquerade", "mtu", b"mtu"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bridge_name", b"_bridge_name", "_driver", b"_driver", "_gateway", b"_gateway", "_masquerade", b"_masquerade", "_mtu", b"_mtu", "bridge_name", b"bridge_name", "driver", b"driver", "gateway", b"gateway", "internal", b"internal", "masquerade", b"masquerade", "mtu", b"mtu", "subnets", b"subnets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bridge_name", b"_bridge_name", "_driver", b"_driver", "_gateway", b"_gateway", "_host_binding", b"_host_binding", "_inter_container", b"_inter_container", "_interface_prefix", b"_interface_prefix", "_ip_range", b"_ip_range", "_masquerade", b"_masquerade", "_mtu", b"_mtu", "bridge_name", b"bridge_name", "driver", b"driver", "gateway", b"gateway", "host_binding", b"host_binding", "inter_container", b"inter_container", "interface_prefix", b"interface_prefix", "internal", b"internal", "ip_range", b"ip_range", "masquerade", b"masquerade", "mtu", b"mtu", "reserved_addresses", b"reserved_addresses", "subnets", b"subnets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bridge_name: _TypeAlias = _typing.Literal["bridge_name"]  # noqa: Y015
     _WhichOneofArgType__bridge_name: _TypeAlias = _typing.Literal["_bridge_name", b"_bridge_name"]  # noqa: Y015
@@ -1676,6 +1725,14 @@ class NetworkSpec(_message.Message):
     _WhichOneofArgType__driver: _TypeAlias = _typing.Literal["_driver", b"_driver"]  # noqa: Y015
     _WhichOneofReturnType__gateway: _TypeAlias = _typing.Literal["gateway"]  # noqa: Y015
     _WhichOneofArgType__gateway: _TypeAlias = _typing.Literal["_gateway", b"_gateway"]  # noqa: Y015
+    _WhichOneofReturnType__host_binding: _TypeAlias = _typing.Literal["host_binding"]  # noqa: Y015
+    _WhichOneofArgType__host_binding: _TypeAlias = _typing.Literal["_host_binding", b"_host_binding"]  # noqa: Y015
+    _WhichOneofReturnType__inter_container: _TypeAlias = _typing.Literal["inter_container"]  # noqa: Y015
+    _WhichOneofArgType__inter_container: _TypeAlias = _typing.Literal["_inter_container", b"_inter_container"]  # noqa: Y015
+    _WhichOneofReturnType__interface_prefix: _TypeAlias = _typing.Literal["interface_prefix"]  # noqa: Y015
+    _WhichOneofArgType__interface_prefix: _TypeAlias = _typing.Literal["_interface_prefix", b"_interface_prefix"]  # noqa: Y015
+    _WhichOneofReturnType__ip_range: _TypeAlias = _typing.Literal["ip_range"]  # noqa: Y015
+    _WhichOneofArgType__ip_range: _TypeAlias = _typing.Literal["_ip_range", b"_ip_range"]  # noqa: Y015
     _WhichOneofReturnType__masquerade: _TypeAlias = _typing.Literal["masquerade"]  # noqa: Y015
     _WhichOneofArgType__masquerade: _TypeAlias = _typing.Literal["_masquerade", b"_masquerade"]  # noqa: Y015
     _WhichOneofReturnType__mtu: _TypeAlias = _typing.Literal["mtu"]  # noqa: Y015
@@ -1686,6 +1743,14 @@ class NetworkSpec(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__driver) -> _WhichOneofReturnType__driver | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__gateway) -> _WhichOneofReturnType__gateway | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__host_binding) -> _WhichOneofReturnType__host_binding | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__inter_container) -> _WhichOneofReturnType__inter_container | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__interface_prefix) -> _WhichOneofReturnType__interface_prefix | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ip_range) -> _WhichOneofReturnType__ip_range | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__masquerade) -> _WhichOneofReturnType__masquerade | None: ...
     @_typing.overload
@@ -1808,30 +1873,44 @@ class ImageSource(_message.Message):
     ARCHIVE_FIELD_NUMBER: _builtins.int
     DIRECTORY_FIELD_NUMBER: _builtins.int
     STORED_FIELD_NUMBER: _builtins.int
+    REGISTRY_FIELD_NUMBER: _builtins.int
+    PLATFORM_FIELD_NUMBER: _builtins.int
     archive: _builtins.str
     directory: _builtins.str
     stored: _builtins.str
+    registry: _builtins.str
+    platform: _builtins.str
     def __init__(
         self,
         *,
         archive: _builtins.str | None = ...,
         directory: _builtins.str | None = ...,
         stored: _builtins.str | None = ...,
+        registry: _builtins.str | None = ...,
+        platform: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_archive", b"_archive", "_directory", b"_directory", "_stored", b"_stored", "archive", b"archive", "directory", b"directory", "stored", b"stored"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_archive", b"_archive", "_directory", b"_directory", "_platform", b"_platform", "_registry", b"_registry", "_stored", b"_stored", "archive", b"archive", "directory", b"directory", "platform", b"platform", "registry", b"registry", "stored", b"stored"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archive", b"_archive", "_directory", b"_directory", "_stored", b"_stored", "archive", b"archive", "directory", b"directory", "stored", b"stored"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archive", b"_archive", "_directory", b"_directory", "_platform", b"_platform", "_registry", b"_registry", "_stored", b"_stored", "archive", b"archive", "directory", b"directory", "platform", b"platform", "registry", b"registry", "stored", b"stored"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__archive: _TypeAlias = _typing.Literal["archive"]  # noqa: Y015
     _WhichOneofArgType__archive: _TypeAlias = _typing.Literal["_archive", b"_archive"]  # noqa: Y015
     _WhichOneofReturnType__directory: _TypeAlias = _typing.Literal["directory"]  # noqa: Y015
     _WhichOneofArgType__directory: _TypeAlias = _typing.Literal["_directory", b"_directory"]  # noqa: Y015
+    _WhichOneofReturnType__platform: _TypeAlias = _typing.Literal["platform"]  # noqa: Y015
+    _WhichOneofArgType__platform: _TypeAlias = _typing.Literal["_platform", b"_platform"]  # noqa: Y015
+    _WhichOneofReturnType__registry: _TypeAlias = _typing.Literal["registry"]  # noqa: Y015
+    _WhichOneofArgType__registry: _TypeAlias = _typing.Literal["_registry", b"_registry"]  # noqa: Y015
     _WhichOneofReturnType__stored: _TypeAlias = _typing.Literal["stored"]  # noqa: Y015
     _WhichOneofArgType__stored: _TypeAlias = _typing.Literal["_stored", b"_stored"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__archive) -> _WhichOneofReturnType__archive | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__directory) -> _WhichOneofReturnType__directory | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__platform) -> _WhichOneofReturnType__platform | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__registry) -> _WhichOneofReturnType__registry | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__stored) -> _WhichOneofReturnType__stored | None: ...
 
@@ -1955,12 +2034,14 @@ class ImageStatus(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     ARCHITECTURE_FIELD_NUMBER: _builtins.int
     OS_FIELD_NUMBER: _builtins.int
+    PULL_FIELD_NUMBER: _builtins.int
     observed_generation: _builtins.int
     id: _builtins.str
     size_bytes: _builtins.int
     digest: _builtins.str
     architecture: _builtins.str
     os: _builtins.str
+    pull: _builtins.int
     @_builtins.property
     def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Condition]: ...
     @_builtins.property
@@ -1982,10 +2063,11 @@ class ImageStatus(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         architecture: _builtins.str = ...,
         os: _builtins.str = ...,
+        pull: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "created_at", b"created_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "conditions", b"conditions", "config", b"config", "created_at", b"created_at", "digest", b"digest", "id", b"id", "layers", b"layers", "observed_generation", b"observed_generation", "os", b"os", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "conditions", b"conditions", "config", b"config", "created_at", b"created_at", "digest", b"digest", "id", b"id", "layers", b"layers", "observed_generation", b"observed_generation", "os", b"os", "pull", b"pull", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
