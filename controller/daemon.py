@@ -25,6 +25,12 @@ from controller.api.server import InsideParts, Services, serving
 from controller.api.state_service import StateParts
 from controller.errors import HoldError
 from controller.images.commits import LayerCommits
+from controller.images.pull import Puller
+from controller.images.pulls import BackgroundPulls
+from controller.images.push import Pusher
+from controller.images.registries import RegistryAccess
+from controller.images.registry.back_off import Patience
+from controller.images.registry.client import RegistryClient, RegistryOptions
 from controller.images.store import ImageStore
 from controller.kernel.assembly import KernelOptions, open_linux
 from controller.kernel.clock import SystemClock
@@ -137,9 +143,11 @@ async def _serve(settings: Settings) -> int:
     )
     async with contextlib.AsyncExitStack() as stack:
         await images.open()
+        registries = _make_registries(settings, images, clock)
+        pulls = await stack.enter_async_context(BackgroundPulls(registries, now=clock.now))
         store = await stack.enter_async_context(open_store(derive_url(layout.database_path), clock))
         linux = await stack.enter_async_context(
-            open_linux(layout, kernel_options, runner=runner, images=images)
+            open_linux(layout, kernel_options, runner=runner, images=images, pulls=pulls)
         )
         pool = AddressPool(network=settings.address_pool, prefix=settings.address_pool_prefix)
         gate = Gate(store=store, host=linux.host, clock=clock, pool=pool)
@@ -182,6 +190,22 @@ async def _serve(settings: Settings) -> int:
         await stack.enter_async_context(serving(services, socket_path=settings.socket_path))
         await _run_until_told(reconciler, images, sources, manager)
     return 0
+
+
+def _make_registries(settings: Settings, images: ImageStore, clock: SystemClock) -> RegistryAccess:
+    options = RegistryOptions(
+        registries=settings.registries,
+        certificate_directories=settings.registry_certificates,
+        keys_path=settings.registry_logins,
+        patience=Patience(silence_s=settings.registry_timeout_s),
+        environment=os.environ,
+    )
+    client = RegistryClient(options, now=clock.now)
+    return RegistryAccess(
+        client=client,
+        puller=Puller(client=client, store=images, layers_at_once=settings.max_concurrent_downloads),
+        pusher=Pusher(client=client, store=images, layers_at_once=settings.max_concurrent_uploads),
+    )
 
 
 def _make_sources(settings: Settings, gate: Gate, store: SqlStore) -> ManifestDirectory | NoSources:

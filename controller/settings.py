@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Annotated, Self
 
 import yaml
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from controller.errors import Invalid, NotFound, Refused, Violation
 from controller.model.base import Model
 from controller.model.layout import Layout
 from controller.model.names import DEFAULT_INSTANCE
+from controller.model.registries import RegistrySettings, check_registries
 from controller.model.units import DurationS, Number, SizeBytes
 
 DEFAULT_CONFIG_PATH = "/etc/hold/daemon.yaml"
@@ -50,6 +51,21 @@ def _check_pool(text: str) -> str:
         return str(ipaddress.IPv4Network(text))
     except ValueError as error:
         raise ValueError(f"{text!r} is not an IPv4 network such as 10.192.0.0/12: {error}") from error
+
+
+def _parse_mapping(value: object) -> object:
+    """Accept YAML or JSON as text, from a flag or the environment."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return yaml.safe_load(value) or {}
+    except yaml.YAMLError as error:
+        raise ValueError(f"{value!r} is not YAML: write {{HOST: {{insecure: true}}}}") from error
+
+
+def _split_list(value: object) -> object:
+    """Accept words with commas between them, from a flag or the environment."""
+    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
 
 
 AbsolutePath = Annotated[str, AfterValidator(_check_absolute)]
@@ -92,6 +108,31 @@ class Settings(Model):
         ge=4096,
         alias="logMaxSize",
         description="Size at which a container's log starts afresh, without what it held.",
+    )
+    registries: Annotated[
+        dict[str, RegistrySettings], BeforeValidator(_parse_mapping), AfterValidator(check_registries)
+    ] = Field(
+        default={}, description="What is special about registries or networks of them: mirrors, insecure, ca."
+    )
+    registry_certificates: Annotated[tuple[AbsolutePath, ...], BeforeValidator(_split_list)] = Field(
+        default=("/etc/hold/certs.d", "/etc/docker/certs.d"),
+        description="Directories with HOST[:PORT]/*.crt of authorities that registries are believed for.",
+    )
+    registry_logins: AbsolutePath = Field(
+        default="/root/.docker/config.json",
+        description="Docker configuration file whose logins are used for images that are declared.",
+    )
+    registry_timeout_s: DurationS = Field(
+        default=30.0,
+        gt=0,
+        alias="registryTimeout",
+        description="Longest time without a byte from a registry before it is tried again.",
+    )
+    max_concurrent_downloads: Number = Field(
+        default=3, ge=1, le=64, description="Layers that are pulled at the same time."
+    )
+    max_concurrent_uploads: Number = Field(
+        default=5, ge=1, le=64, description="Layers that are pushed at the same time."
     )
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = Field(
         default="info", description="Least level of the daemon's own log."

@@ -7,20 +7,20 @@ import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from controller.kernel.attachments import KernelAttachments
 from controller.kernel.bridges import KernelBridges
 from controller.kernel.cgroups import Cgroups
 from controller.kernel.conmon import LogRotation
+from controller.kernel.container_files import ChildFiles
 from controller.kernel.devices import read_devices
 from controller.kernel.firewall import KernelFirewall
 from controller.kernel.freezer import CgroupFreezer
-from controller.kernel.container_files import ChildFiles
-from controller.kernel.devices import read_devices
 from controller.kernel.gates import Gates
+from controller.kernel.gauges import KernelGauges
 from controller.kernel.host_view import KernelHostView
 from controller.kernel.insides import Insides
-from controller.kernel.gauges import KernelGauges
 from controller.kernel.limits import CgroupLimits
 from controller.kernel.merged_events import MergedEvents
 from controller.kernel.name_server import KernelNameServer
@@ -34,14 +34,10 @@ from controller.kernel.subprocesses import Runner
 from controller.kernel.volumes import LocalVolumes
 from controller.model.layout import Layout
 from controller.plan.oci.surroundings import HostTexts
-from controller.ports import HostView, Images, KernelPorts, Sessions
-
-
+from controller.ports import HostView, Images, KernelEvents, KernelPorts, Pulls, Sessions
 from controller.ports.files import ContainerFiles
 from controller.ports.gauges import Gauges
 
-INIT_PROGRAMS = ("tini-static", "catatonit")
-"""Inits that need no library of the container's, in order of preference."""
 INIT_PROGRAMS = ("tini-static", "catatonit")
 """Inits that need no library of the container's, in order of preference."""
 
@@ -55,28 +51,32 @@ class KernelOptions:
     rotation: LogRotation
 
 
+class EndingPulls(Pulls, KernelEvents, Protocol):
+    """Pulls that tell of their ends among the kernel's events."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linux:
     """The adapters, for the loops (`ports`) and for the API."""
 
     ports: KernelPorts
     sessions: Sessions
-    host: HostView
-
     files: ContainerFiles
     gauges: Gauges
+    host: HostView
+
 
 @contextlib.asynccontextmanager
 async def open_linux(
-    layout: Layout, options: KernelOptions, *, runner: Runner, images: Images
+    layout: Layout, options: KernelOptions, *, runner: Runner, images: Images, pulls: EndingPulls
 ) -> AsyncIterator[Linux]:
     """Build every adapter for the length of the block; containers go on after it."""
     cgroups, gates, insides = Cgroups.find(layout.instance), Gates(), Insides(layout=layout)
     names = KernelNameServer(layout=layout, runner=runner, resolv_conf_path=options.resolv_conf_path)
     volumes = LocalVolumes(layout=layout, runner=runner)
     await volumes.open()
-    network_events = NetworkEvents(layout=layout, insides=insides, names=names)
     roots = OverlayRoots(layout=layout)
+    network_events = NetworkEvents(layout=layout, insides=insides, names=names)
     ports = KernelPorts(
         processes=OciProcesses(
             layout=layout,
@@ -96,7 +96,8 @@ async def open_linux(
         names=names,
         volumes=volumes,
         images=images,
-        events=MergedEvents(sources=(ProcessEvents(layout=layout, cgroups=cgroups), network_events)),
+        pulls=pulls,
+        events=MergedEvents(sources=(ProcessEvents(layout=layout, cgroups=cgroups), network_events, pulls)),
         read_host_texts=lambda: read_host_texts(options.resolv_conf_path),
         read_devices=read_devices,
     )

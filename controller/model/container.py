@@ -69,6 +69,14 @@ class Dependency(Model):
     )
 
 
+class PullPolicy(StrEnum):
+    """When a container's image is fetched from its registry."""
+
+    MISSING = "missing"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 class DesiredState(StrEnum):
     """What the user last asked for with start, stop, pause."""
 
@@ -194,6 +202,10 @@ class ContainerSpec(Model):
         default=False, description="Whether the container is deleted when its process has ended."
     )
     runtime: str | None = Field(default=None, description="OCI runtime: crun, runc or an absolute path.")
+    pull_policy: PullPolicy = Field(
+        default=PullPolicy.MISSING,
+        description="When the image comes from its registry: missing (nothing else declares it), always (also the newest for each change of the container), never.",
+    )
     cap_add: CapAdd = ()
     cap_drop: CapDrop = ()
     privileged: Privileged = False
@@ -285,6 +297,8 @@ class ContainerAssigned(Model):
     ports: tuple[PortMapping, ...] = ()
     volumes: dict[str, str] = Field(default={})
     """Volumes that nobody named, by target."""
+    pull: int = 0
+    """Serial number of the image's pull that has to be over before a start."""
     stop: StopOrder | None = None
 
 

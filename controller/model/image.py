@@ -8,8 +8,12 @@ from pydantic import Field, model_validator
 from controller.model.base import Model
 from controller.model.health import Healthcheck
 from controller.model.image_reference import DEFAULT_TAG, parse_reference
+from controller.model.platforms import parse_platform
 from controller.model.resource import API_VERSION, ApiVersion, Metadata, Status
 from controller.model.units import Text
+
+
+_SOURCES = ("archive", "directory", "stored", "registry")
 
 
 class ImageSource(Model):
@@ -25,14 +29,26 @@ class ImageSource(Model):
     stored: str | None = Field(
         default=None, description="Digest of a manifest in hold's own content store (after import)."
     )
+    registry: str | None = Field(
+        default=None,
+        description="Reference to an image in a registry, such as alpine:3.20 or reg.example:5000/shop@sha256:...",
+    )
+    platform: str | None = Field(
+        default=None,
+        description="Platform of the image in the registry, such as linux/arm64; the host's by default.",
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        given = [name for name in ("archive", "directory", "stored") if getattr(self, name) is not None]
+        given = [name for name in _SOURCES if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(
-                f"name exactly one of archive, directory, stored; found {', '.join(given) or 'none'}"
-            )
+            raise ValueError(f"name exactly one of {', '.join(_SOURCES)}; found {', '.join(given) or 'none'}")
+        if self.registry is not None:
+            parse_reference(self.registry)
+        if self.platform is not None:
+            if self.registry is None:
+                raise ValueError(f"platform goes with registry, not with {given[0]}: remove one of the two")
+            parse_platform(self.platform)
         for name in ("archive", "directory"):
             path = getattr(self, name)
             if path is not None and (not path.startswith("/") or ".." in path.split("/")):
@@ -74,7 +90,14 @@ class ImageSpec(Model):
 
 
 class ImageAssigned(Model):
-    """Images need nothing to be chosen."""
+    """What is desired of an image besides its spec.
+
+    `manifest` is the digest of the manifest that somebody pulled for it, empty while the loop is to pull. `pull` is the
+    serial number of the pull asked for; it rises when a container wants the newest.
+    """
+
+    manifest: str = ""
+    pull: int = 0
 
 
 class ImageStatus(Status):
@@ -90,6 +113,7 @@ class ImageStatus(Status):
     )
     architecture: str = Field(default="", description="Processor that its programs are for, such as amd64.")
     os: str = Field(default="", description="System that its programs are for.")
+    pull: int = Field(default=0, description="Serial number of the pull that the content came from.")
 
 
 class Image(Model):

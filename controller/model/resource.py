@@ -70,7 +70,7 @@ class Condition(Model):
 
 ConditionType = Literal[
     "Ready", "ImageAvailable", "NetworksAvailable", "VolumesAvailable", "DependenciesMet",
-    "NetworksAttached", "PortsPublished", "Available", "NamesServed", "Stopping",
+    "NetworksAttached", "PortsPublished", "Available", "Refreshed", "NamesServed", "Stopping",
     "LimitsEnforced", "Healthy",
 ]  # fmt: skip
 

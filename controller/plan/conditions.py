@@ -42,6 +42,8 @@ class Reason(StrEnum):
     HEALTHY = "Healthy"
     UNHEALTHY = "Unhealthy"
     PRESENT = "Present"
+    PULLING = "Pulling"
+    PULL_FAILED = "PullFailed"
     ABSENT = "Absent"
 
 

@@ -7,8 +7,10 @@ from controller.model.changes import Snapshot
 from controller.model.facts import ImageFacts
 from controller.model.ids import Uid
 from controller.model.image import Image, ImageConfig, ImageStatus
+from controller.model.pulls import PullFacts, PullState, PullWant
 from controller.plan.base import Plan
 from controller.plan.conditions import Reason, date_conditions, make_condition
+from controller.plan.image_pull import BeginPull, CancelPull, derive_want, is_pull_due, plan_pull
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,7 @@ class DeleteContent:
         return "delete image content"
 
 
-ImageAction = ImportArchive | ImportDirectory | DeleteContent
+ImageAction = ImportArchive | ImportDirectory | BeginPull | CancelPull | DeleteContent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +75,12 @@ class ImageDesired:
 class ImageObserved:
     """The content that the present spec came to, None when it is not (or not wholly) there.
 
-    `previous` is the content that the status speaks of, if it is there.
+    `previous` is the content that the status speaks of, if it is there. `pull` is how the image's pull stands.
     """
 
     content: ImageFacts | None = None
     previous: ImageFacts | None = None
+    pull: PullFacts | None = None
 
 
 def gather_image(snapshot: Snapshot, image: Image, users: tuple[str, ...]) -> ImageDesired:
@@ -111,6 +114,9 @@ def plan_image(
     if image.metadata.deleted_at is not None:
         return _plan_removal(desired, observed, now)
     content = observed.content
+    want = derive_want(image)
+    if want is not None and (content is None or (is_pull_due(image) and not _has_arrived(want, observed))):
+        return _plan_pull(desired, observed, want, now)
     if content is None:
         actions = _list_imports(image)
         message = "" if actions else "the content is not in the store: import it again"
@@ -131,8 +137,37 @@ def plan_image(
         "created_at": _read_time(content.created_at),
         "architecture": content.architecture,
         "os": content.os,
+        "pull": want.serial if want is not None else 0,
     }
-    return Plan(actions=(), status=status.model_copy(update=update))
+    running = observed.pull is not None and observed.pull.state is PullState.RUNNING
+    cancels = (CancelPull(image=desired.uid),) if running else ()
+    return Plan(actions=cancels, status=status.model_copy(update=update))
+
+
+def _has_arrived(want: PullWant, observed: ImageObserved) -> bool:
+    pull = observed.pull
+    return pull is not None and pull.want == want and pull.state is PullState.DONE
+
+
+def _plan_pull(
+    desired: ImageDesired, observed: ImageObserved, want: PullWant, now: datetime
+) -> Plan[ImageAction, ImageStatus]:
+    """Wait for content. What was there before stays in the status: containers that don't ask for the newest use it."""
+    image, status = desired.image, desired.image.status
+    step = plan_pull(image, want, observed.pull, now)
+    conditions = [step.condition]
+    if observed.content is not None:
+        refreshed = step.condition.model_copy(update={"type": "Refreshed"})
+        conditions = [make_condition("Ready", Reason.PRESENT, holds=True), refreshed]
+    update: dict[str, object] = {"conditions": date_conditions(status, conditions, now)}
+    if observed.content is not None:
+        update["observed_generation"] = image.metadata.generation
+    return Plan(
+        actions=(step.begin,) if step.begin is not None else (),
+        status=status.model_copy(update=update),
+        notes=(step.note,) if step.note is not None else (),
+        requeue_after_s=step.wait_s,
+    )
 
 
 def _read_time(seconds: float | None) -> datetime | None:
@@ -161,6 +196,9 @@ def _plan_removal(
     content = observed.content or observed.previous
     gone = make_condition("Ready", Reason.DELETED, holds=False)
     update = {"conditions": date_conditions(status, [gone], now)}
+    if observed.pull is not None:
+        actions: tuple[ImageAction, ...] = (CancelPull(image=desired.uid),)
+        return Plan(actions=actions, status=status.model_copy(update=update))
     if content is None or desired.shared:
         return Plan(actions=(), status=status.model_copy(update=update), gone=True)
     actions = (DeleteContent(image=desired.uid, image_id=content.id, keep=desired.keep),)

@@ -7,7 +7,9 @@ from controller.model.facts import DeviceNode
 from controller.plan.oci.surroundings import HostTexts
 from controller.ports.host import KernelEvents
 from controller.ports.network import Attachments, Bridges, Firewall, NameServer, Namespaces
+from controller.ports.probes import Probes
 from controller.ports.processes import Freezer, Limits, Processes, Roots
+from controller.ports.registry import Pulls
 from controller.ports.storage import Images, VolumeDirectories
 
 
@@ -20,6 +22,7 @@ class KernelPorts:
 
     processes: Processes
     freezer: Freezer
+    probes: Probes
     limits: Limits
     roots: Roots
     namespaces: Namespaces
@@ -29,6 +32,7 @@ class KernelPorts:
     names: NameServer
     volumes: VolumeDirectories
     images: Images
+    pulls: Pulls
     events: KernelEvents
     read_host_texts: Callable[[], HostTexts]
     read_devices: Callable[[str], tuple[DeviceNode, ...]]

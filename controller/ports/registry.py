@@ -1,7 +1,7 @@
 """Registries: what comes from them and goes to them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from controller.model.ids import Uid
@@ -13,10 +13,13 @@ from controller.model.registries import Credential
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushSource:
-    """An image in the content store, and repositories of the target's registry that may have some of its layers."""
+    """An image in the content store.
+
+    `kindred` names, for some chain ids, a repository of the target's registry that may have the layer already.
+    """
 
     manifest_digest: str
-    kindred: tuple[str, ...] = ()
+    kindred: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

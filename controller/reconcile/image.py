@@ -9,6 +9,7 @@ from controller.model.facts import ImageFacts
 from controller.model.ids import Uid
 from controller.model.image import Image, ImageStatus
 from controller.model.kinds import key_of
+from controller.model.pulls import PullFacts
 from controller.plan.base import Plan
 from controller.plan.conditions import list_setback
 from controller.plan.image import (
@@ -21,6 +22,7 @@ from controller.plan.image import (
     gather_image,
     plan_image,
 )
+from controller.plan.image_pull import BeginPull, CancelPull, find_pulled_digest
 from controller.ports import KernelPorts
 from controller.reconcile.references import References
 from controller.reconcile.world import World
@@ -59,19 +61,27 @@ class ImageReconciler:
 
     async def observe(self, desired: ImageDesired) -> ImageObserved:
         """Look for one image's content."""
-        digest, previous = self._find_digest(desired.image), desired.image.status.id
+        pull = await self._find_pull(desired.image)
+        digest, previous = self._find_digest(desired.image, pull), desired.image.status.id
         return ImageObserved(
             content=await self._kernel.images.find(digest) if digest else None,
             previous=await self._kernel.images.find(previous) if previous else None,
+            pull=pull,
         )
 
     async def recall(self, desired: ImageDesired, world: World) -> ImageObserved:
         """Find one image in what a resync has read."""
-        digest, previous = self._find_digest(desired.image), desired.image.status.id
-        return ImageObserved(content=world.images.get(digest), previous=world.images.get(previous))
+        pull = await self._find_pull(desired.image)
+        digest, previous = self._find_digest(desired.image, pull), desired.image.status.id
+        return ImageObserved(content=world.images.get(digest), previous=world.images.get(previous), pull=pull)
 
-    def _find_digest(self, image: Image) -> str:
+    async def _find_pull(self, image: Image) -> PullFacts | None:
+        return await self._kernel.pulls.find(Uid(image.metadata.uid or ""))
+
+    def _find_digest(self, image: Image, pull: PullFacts | None) -> str:
         """Return the digest that the present spec came to, empty while nobody knows."""
+        if image.spec.source.registry is not None:
+            return find_pulled_digest(image, pull)
         if image.spec.source.stored is not None:
             return image.spec.source.stored
         if image.status.id and image.status.observed_generation == image.metadata.generation:
@@ -89,6 +99,10 @@ class ImageReconciler:
             case ImportDirectory(path=path, config=config):
                 facts = await images.import_directory(path, config)
                 self._imported[action.image] = (action.generation, facts)
+            case BeginPull(want=want):
+                await self._kernel.pulls.begin(want)
+            case CancelPull(image=image):
+                await self._kernel.pulls.cancel(image)
             case DeleteContent(image=image, image_id=image_id, keep=keep):
                 await images.delete(image_id, keep=keep)
                 self._imported.pop(image, None)

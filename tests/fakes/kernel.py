@@ -8,6 +8,7 @@ from controller.model.ids import Uid
 from controller.plan.oci.surroundings import HostTexts
 from controller.ports import Hint, KernelPorts
 from tests.fakes.network import FakeAttachments, FakeBridges, FakeFirewall, FakeNameServer, FakeNamespaces
+from tests.fakes.probes import FakeProbes
 from tests.fakes.processes import FakeFreezer, FakeLimits, FakeProcesses, FakeRoots
 from tests.fakes.pulls import FakePulls
 from tests.fakes.steps import Steps
@@ -43,6 +44,7 @@ def make_ports(world: FakeWorld, steps: Steps) -> KernelPorts:
     return KernelPorts(
         processes=FakeProcesses(world, steps),
         freezer=FakeFreezer(world, steps),
+        probes=FakeProbes(world, steps),
         limits=FakeLimits(world, steps),
         roots=FakeRoots(world, steps),
         namespaces=FakeNamespaces(world, steps),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -13,6 +14,7 @@ from controller.model.facts import (
     ProcessState,
     RootFacts,
 )
+from controller.model.health import Probe, ProbeOutcome
 from controller.model.ids import Uid
 from controller.model.limits import LimitFacts
 from controller.model.resources import DEFAULT_CPU_PERIOD_US
@@ -33,6 +35,15 @@ class Program:
     exit_code: int = 0
     ignores_term: bool = False
     refusal: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class FakeHealth:
+    """What checks of a container find, how long each takes, and which were made."""
+
+    outcome: ProbeOutcome = ProbeOutcome(exit_code=0)
+    takes_s: float = 0.0
+    probes: list[Probe] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,11 +68,13 @@ class FakeWorld:
     volumes: dict[Uid, list[str]] = field(default_factory=dict)
     images: dict[str, ImageFacts] = field(default_factory=dict)
     archives: dict[str, str] = field(default_factory=dict)
+    registry: dict[str, str] = field(default_factory=dict)
     firewall: FirewallWant | None = None
     names: NamesWant | None = None
     name_server_lives: bool = False
     foreign: dict[str, str] = field(default_factory=dict)
     programs: dict[str, Program] = field(default_factory=dict)
+    health: defaultdict[str, FakeHealth] = field(default_factory=lambda: defaultdict(FakeHealth))
     violations: list[str] = field(default_factory=list)
     watched: set[Uid] = field(default_factory=set)
     hears_hints: bool = True

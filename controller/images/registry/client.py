@@ -6,14 +6,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from controller.images.registry.back_off import Patience
-from controller.images.registry.endpoints import Endpoint, Registries, list_endpoints
+from controller.images.registry.endpoints import HOSTS, SEARCH_HOSTS, Endpoint, Registries, list_endpoints
 from controller.images.registry.keys import KeyFile
 from controller.images.registry.origin import Origin, Wire
+from controller.images.registry.origins import Origins
 from controller.images.registry.proxies import Proxies
 from controller.images.registry.repository import Repository
+from controller.images.registry.search import search
 from controller.images.registry.trust import Trust
+from controller.images.registry.writer import RepositoryWriter
 from controller.model.image_reference import ImageReference
 from controller.model.registries import Credential
+from controller.ports import SearchResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,18 +48,39 @@ class RegistryClient:
             yield Repository(path=reference.repository, origins=origins)
 
     @contextlib.asynccontextmanager
+    async def writing(
+        self, reference: ImageReference, credential: Credential | None
+    ) -> AsyncIterator[RepositoryWriter]:
+        """Open a reference's repository for pushing, never a mirror of it."""
+        async with self._opening(reference, credential, mirrors=False) as origins:
+            yield RepositoryWriter(path=reference.repository, origins=origins)
+
+    async def search(
+        self, registry: str, term: str, *, limit: int, credential: Credential | None
+    ) -> tuple[SearchResult, ...]:
+        """Return repositories that have to do with a term; see `controller.ports.Registries`."""
+        anything = ImageReference(registry=registry, repository="search")
+        async with self._opening(anything, credential, mirrors=False, hosts=SEARCH_HOSTS) as origins:
+            return await search(origins, term, limit=limit)
+
+    @contextlib.asynccontextmanager
     async def _opening(
-        self, reference: ImageReference, credential: Credential | None, *, mirrors: bool
-    ) -> AsyncIterator[list[Origin]]:
+        self,
+        reference: ImageReference,
+        credential: Credential | None,
+        *,
+        mirrors: bool,
+        hosts: Mapping[str, str] = HOSTS,
+    ) -> AsyncIterator[Origins]:
         # The HTTP library costs time and memory that a daemon which never pulls does not need.
         from controller.images.registry.transport import Transport
 
         options = self._options
-        endpoints = list_endpoints(reference.registry, options.registries, mirrors=mirrors)
+        endpoints = list_endpoints(reference.registry, options.registries, mirrors=mirrors, hosts=hosts)
         trust = Trust(directories=options.certificate_directories, registries=options.registries)
         async with Transport(patience=options.patience, proxies=Proxies(options.environment)) as transport:
             wire = Wire(sender=transport, trust=trust, patience=options.patience, now=self._now)
-            yield [
+            origins = [
                 Origin(
                     endpoint=endpoint,
                     credential=await self._find_credential(endpoint, reference, credential),
@@ -64,6 +89,7 @@ class RegistryClient:
                 )
                 for endpoint in endpoints
             ]
+            yield Origins(origins)
 
     async def _find_credential(
         self, endpoint: Endpoint, reference: ImageReference, credential: Credential | None

@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 from controller.model.image_reference import DEFAULT_REGISTRY
 from controller.model.registries import RegistrySettings
 
-_HOSTS = {DEFAULT_REGISTRY: "registry-1.docker.io"}
+HOSTS = {DEFAULT_REGISTRY: "registry-1.docker.io"}
+SEARCH_HOSTS = {DEFAULT_REGISTRY: "index.docker.io"}
+"""Where the registries answer that don't by their own name: for images, and for searches."""
 _NOTHING = RegistrySettings()
 
 Registries = Mapping[str, RegistrySettings]
@@ -28,14 +30,16 @@ class Endpoint:
     mirror: bool = False
 
 
-def list_endpoints(registry: str, registries: Registries, *, mirrors: bool) -> tuple[Endpoint, ...]:
+def list_endpoints(
+    registry: str, registries: Registries, *, mirrors: bool, hosts: Mapping[str, str]
+) -> tuple[Endpoint, ...]:
     """Return the endpoints of a registry in the order in which to try them; mirrors are for pulling alone."""
     found: list[Endpoint] = []
     for mirror in registries.get(registry, _NOTHING).mirrors if mirrors else ():
         parts = urlsplit(mirror)
         verified = parts.scheme == "https" and not is_insecure(parts.netloc, registries)
         found.append(Endpoint(registry=parts.netloc, base_url=mirror, verified=verified, mirror=True))
-    host = _HOSTS.get(registry, registry)
+    host = hosts.get(registry, registry)
     insecure = is_insecure(registry, registries)
     found.append(Endpoint(registry=registry, base_url=f"https://{host}", verified=not insecure))
     if insecure:

@@ -173,13 +173,14 @@ class Origin:
                 if response.status not in _REDIRECTS or call.method not in ("GET", "HEAD"):
                     yield response
                     return
-                target = self._check_redirect(url, response.headers.get("location", ""), call.about)
+                target = self.resolve(url, response.headers.get("location", ""), call.about)
             if _place(target) != _place(url):
                 headers.pop("Authorization", None)
             url = target
         raise Refused(f"{call.about}: the registry sends us on more than {_MOST_REDIRECTS} times")
 
-    def _check_redirect(self, url: str, location: str, about: str) -> str:
+    def resolve(self, url: str, location: str, about: str) -> str:
+        """Return where the answer of `url` leads by its `Location`; Refused when nobody should go there."""
         target = urljoin(url, location)
         parts = urlsplit(target)
         if not location or parts.scheme not in ("http", "https") or not parts.hostname:

@@ -4,18 +4,17 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 
-from controller.errors import HoldError, Invalid, NotFound, Refused
+from controller.errors import HoldError, Invalid, Refused
 from controller.images.descriptors import Descriptor
 from controller.images.documents import derive_digest
 from controller.images.registry.download import Download
 from controller.images.registry.indexes import INDEX_TYPES, MANIFEST_TYPES, choose_entry, is_index
-from controller.images.registry.messages import CantConnect
 from controller.images.registry.origin import Answer, Call, Origin
+from controller.images.registry.origins import Origins
 from controller.model.image_reference import ImageReference
 from controller.model.platforms import Platform
 
@@ -25,8 +24,6 @@ _MOST_INDEXES = 3
 _MOST_TAG_PAGES = 1000
 _ACCEPTED = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES))
 _NEXT = re.compile(r'<([^>]*)>\s*;\s*rel="?next"?')
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +37,16 @@ class FoundManifest:
 class Repository:
     """Reads from the first origin that answers; what it does not have is asked of the next."""
 
-    def __init__(self, *, path: str, origins: Sequence[Origin]) -> None:
+    def __init__(self, *, path: str, origins: Origins) -> None:
         self.path = path
         self.scopes = (f"repository:{path}:pull",)
-        self._origins = tuple(origins)
+        self._origins = origins
 
     async def find_manifest(self, reference: ImageReference, platform: Platform) -> FoundManifest:
         """Return the manifest that a reference leads to on a platform. NotFound, Refused, Unavailable, Invalid."""
-        return await self._ask_in_turn(lambda origin: self._find_manifest(origin, reference, platform))
+        return await self._origins.ask_in_turn(
+            lambda origin: self._find_manifest(origin, reference, platform)
+        )
 
     async def _find_manifest(
         self, origin: Origin, reference: ImageReference, platform: Platform
@@ -99,14 +98,14 @@ class Repository:
                     async for chunk in chunks:
                         yield chunk
             except HoldError as error:
-                if not self._has_other(origin, error):
+                if not self._origins.has_other(origin, error):
                     raise
             else:
                 return
 
     async def list_tags(self) -> tuple[str, ...]:
         """Return every tag, in the registry's order. NotFound when there is no such repository."""
-        return await self._ask_in_turn(self._list_tags)
+        return await self._origins.ask_in_turn(self._list_tags)
 
     async def _list_tags(self, origin: Origin) -> tuple[str, ...]:
         tags: list[str] = []
@@ -118,25 +117,6 @@ class Repository:
             if not path:
                 break
         return tuple(tags)
-
-    async def _ask_in_turn(self, ask: Callable[[Origin], Awaitable[Result]]) -> Result:
-        """Return the first origin's answer; those before it are left aside from then on."""
-        for place, origin in enumerate(self._origins):
-            try:
-                result = await ask(origin)
-            except HoldError as error:
-                if not self._has_other(origin, error):
-                    raise
-            else:
-                self._origins = self._origins[place:]
-                return result
-        raise NotFound(f"{self.path} has nowhere to be asked for")
-
-    def _has_other(self, origin: Origin, error: HoldError) -> bool:
-        """Tell whether another origin should be asked after an error: after a mirror's always, else when unreachable."""
-        if origin is self._origins[-1]:
-            return False
-        return origin.endpoint.mirror or isinstance(error.__cause__, CantConnect)
 
 
 def find_next_page(answer: Answer, origin: Origin) -> str:

@@ -44,6 +44,7 @@ from controller.plan.image import (
     ImportDirectory,
 )
 from controller.plan.limits import foresee_limits
+from controller.plan.image_pull import BeginPull, CancelPull
 from controller.plan.network import DeleteBridge, EnsureBridge, NetworkAction, NetworkObserved
 from controller.plan.volume import DeleteDirectory, EnsureDirectory, VolumeAction, VolumeObserved
 
@@ -185,6 +186,10 @@ def advance_image(observed: ImageObserved, action: ImageAction) -> ImageObserved
     match action:
         case ImportArchive(config=config) | ImportDirectory(config=config):
             return replace(observed, content=_foresee_content(action.image, config))
+        case BeginPull():
+            return replace(observed, content=_foresee_content(action.want.image, ImageConfig()))
+        case CancelPull():
+            return replace(observed, pull=None)
         case DeleteContent():
             return ImageObserved()
         case _:
