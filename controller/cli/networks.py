@@ -1,12 +1,31 @@
 """network: ls, create, rm, connect, disconnect, inspect."""
 
 import argparse
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from controller.api.v1 import resource_pb2, state_pb2
-from controller.cli.client import Client, Failure
+from controller.cli.client import Client, Failure, Resources
 from controller.cli.declare import wait_until_gone
 from controller.cli.fields import to_document
-from controller.cli.tables import render_table
+from controller.cli.inspect import render_template
+from controller.cli.listing import Listing, add_format_flag, print_lines
+from controller.cli.network_create import add_flags, create
+
+_SHORT_ID = 12
+_FILTERS = "name=TEXT, id=TEXT, driver=NAME, label=NAME[=VALUE] or dangling=true|false"
+_TITLES = {
+    "ID": "NETWORK ID",
+    "Name": "NAME",
+    "Driver": "DRIVER",
+    "Scope": "SCOPE",
+    "Subnet": "SUBNET",
+    "Internal": "INTERNAL",
+    "Labels": "LABELS",
+    "CreatedAt": "CREATED AT",
+}
+_LISTING = Listing(titles=_TITLES, shown=("ID", "Name", "Driver", "Subnet"))
 
 
 def add_network(parser: argparse.ArgumentParser) -> None:
@@ -14,86 +33,158 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(
         dest="verb", required=True, metavar="ls|create|rm|connect|disconnect|inspect"
     )
-    verbs.add_parser("ls", help="List networks.")
-    create = verbs.add_parser("create", help="Make a network.")
-    create.add_argument("--subnet", action="append", default=[], help="Subnet, such as 10.77.0.0/24.")
-    create.add_argument("--gateway", default=None, help="The bridge's own address.")
-    create.add_argument("--internal", action="store_true", help="Cut it off from everything outside.")
-    create.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", help="Label.")
-    create.add_argument("-d", "--driver", default="bridge", help="bridge.")
-    create.add_argument("name", metavar="NETWORK", help="Name.")
-    for verb in ("rm", "inspect"):
-        verbs.add_parser(verb, help=f"{verb} networks.").add_argument("names", nargs="+", metavar="NETWORK")
-    for verb in ("connect", "disconnect"):
-        parser_of_verb = verbs.add_parser(verb, help=f"{verb} a container.")
-        parser_of_verb.add_argument("--ip", default=None, help="Fixed address.")
-        parser_of_verb.add_argument("--alias", action="append", default=[], help="Further name.")
-        parser_of_verb.add_argument("name", metavar="NETWORK")
-        parser_of_verb.add_argument("container", metavar="CONTAINER")
+    listing = verbs.add_parser("ls", aliases=["list"], help="List networks.")
+    listing.add_argument("-q", "--quiet", action="store_true", help="Print ids only.")
+    listing.add_argument("--no-trunc", action="store_true", help="Print whole ids.")
+    listing.add_argument(
+        "-f", "--filter", action="append", default=[], metavar="KEY=VALUE", help=f"Only {_FILTERS}."
+    )
+    add_format_flag(listing)
+    add_flags(verbs.add_parser("create", help="Make a network."))
+    removal = verbs.add_parser("rm", aliases=["remove"], help="Remove networks.")
+    removal.add_argument("-f", "--force", action="store_true", help="No error for one that is not there.")
+    removal.add_argument("names", nargs="+", metavar="NETWORK")
+    inspection = verbs.add_parser("inspect", help="Show networks, with the containers on them, as JSON.")
+    inspection.add_argument("-f", "--format", default="", help="Template such as '{{.status.subnet}}'.")
+    inspection.add_argument("names", nargs="+", metavar="NETWORK")
+    _add_connection(verbs)
+
+
+def _add_connection(verbs: Any) -> None:  # noqa: ANN401 - argparse keeps the type to itself
+    joining = verbs.add_parser("connect", help="Connect a container.")
+    joining.add_argument("--ip", default=None, help="Fixed address.")
+    joining.add_argument("--mac-address", default=None, help="Fixed MAC address.")
+    joining.add_argument("--alias", action="append", default=[], help="Further name.")
+    joining.add_argument("--gw-priority", type=int, default=0, help="The highest gives the default route.")
+    leaving = verbs.add_parser("disconnect", help="Disconnect a container.")
+    leaving.add_argument("-f", "--force", action="store_true", help="No error when it is not connected.")
+    for parser in (joining, leaving):
+        parser.add_argument("name", metavar="NETWORK")
+        parser.add_argument("container", metavar="CONTAINER")
 
 
 def run_network(client: Client, options: argparse.Namespace) -> int:
     """Carry out the verb."""
     match options.verb:
-        case "ls":
-            rows = [
-                [each.metadata.uid[:12], each.metadata.name, "bridge", each.network_status.subnet]
-                for each in client.list_all("Network")
-            ]
-            print(render_table(["NETWORK ID", "NAME", "DRIVER", "SUBNET"], rows))
+        case "ls" | "list":
+            _list(client, options)
         case "create":
-            _create(client, options)
-        case "rm":
-            remove(client, "Network", options.names)
+            print(create(client, options))
+        case "rm" | "remove":
+            remove(client, "Network", options.names, missing_is_fine=options.force)
         case "inspect":
-            inspect(client, "Network", options.names)
+            _inspect(client, options)
         case "connect":
             client.change("Container", options.container, lambda resource: _connect(resource, options))
         case _:
-            client.change(
-                "Container", options.container, lambda resource: _disconnect(resource, options.name)
-            )
+            client.change("Container", options.container, lambda resource: _disconnect(resource, options))
     return 0
 
 
-def _create(client: Client, options: argparse.Namespace) -> None:
-    spec = resource_pb2.NetworkSpec(
-        driver=options.driver, subnets=options.subnet, gateway=options.gateway, internal=options.internal
-    )
-    resource = resource_pb2.Resource(api_version="hold/v1", kind="Network", network=spec)
-    resource.metadata.name = options.name
-    resource.metadata.labels.update(each.partition("=")[::2] for each in options.label)
-    print(client.create([resource]).resources[0].metadata.uid)
+def _list(client: Client, options: argparse.Namespace) -> None:
+    networks = client.list_all("Network")
+    used = {each.name for resource in client.list_all("Container") for each in resource.container.networks}
+    tests = [read_filter(text, used) for text in options.filter]
+    rows = [_describe(each, whole=options.no_trunc) for each in networks if all(test(each) for test in tests)]
+    if options.quiet:
+        print_lines("\n".join(row["ID"] for row in rows))
+    else:
+        print_lines(_LISTING.render(rows, options.format))
 
 
-def remove(client: Client, kind: str, names: list[str]) -> None:
+def _describe(network: resource_pb2.Resource, *, whole: bool) -> Mapping[str, str]:
+    metadata, spec = network.metadata, network.network
+    return {
+        "ID": metadata.uid if whole else metadata.uid[:_SHORT_ID],
+        "Name": metadata.name,
+        "Driver": spec.driver or "bridge",
+        "Scope": "local",
+        "Subnet": network.network_status.subnet,
+        "Internal": str(spec.internal).lower(),
+        "Labels": ",".join(f"{name}={value}" for name, value in sorted(metadata.labels.items())),
+        "CreatedAt": metadata.created_at.ToJsonString(),
+    }
+
+
+def read_filter(text: str, used: set[str]) -> Callable[[resource_pb2.Resource], bool]:
+    """Return the test that a `--filter` asks for; `used` are names of networks that containers are on."""
+    key, _, value = text.partition("=")
+    name, equals, wanted = value.partition("=")
+    match key:
+        case "name":
+            return lambda network: value in network.metadata.name
+        case "id":
+            return lambda network: network.metadata.uid.startswith(value)
+        case "driver":
+            return lambda network: (network.network.driver or "bridge") == value
+        case "label":
+            return lambda network: (
+                name in network.metadata.labels and (not equals or network.metadata.labels[name] == wanted)
+            )
+        case "dangling" if value in ("true", "false"):
+            return lambda network: (network.metadata.name not in used) is (value == "true")
+        case _:
+            raise Failure(f"--filter {text!r} is not known: write {_FILTERS}")
+
+
+def remove(client: Client, kind: str, names: list[str], *, missing_is_fine: bool = False) -> None:
     """Delete objects and wait until they are gone."""
+    if missing_is_fine:
+        names = [name for name in names if client.find(kind, name) is not None]
     keys = [state_pb2.Key(kind=kind, name=name) for name in names]
-    client.delete(state_pb2.DeleteRequest(keys=keys))
-    wait_until_gone(client, keys)
-    print("\n".join(names))
+    if keys:
+        client.delete(state_pb2.DeleteRequest(keys=keys))
+        wait_until_gone(client, keys)
+        print("\n".join(names))
 
 
 def inspect(client: Client, kind: str, names: list[str]) -> None:
     """Print objects as a JSON list."""
-    import json
-
     print(json.dumps([to_document(client.get(kind, name)) for name in names], indent=2))
+
+
+def _inspect(client: Client, options: argparse.Namespace) -> None:
+    containers = client.list_all("Container")
+    documents = [
+        to_document(client.get("Network", name)) | {"containers": _list_attached(containers, name)}
+        for name in options.names
+    ]
+    if options.format:
+        print("\n".join(render_template(options.format, document) for document in documents))
+    else:
+        print(json.dumps(documents, indent=2, ensure_ascii=False))
+
+
+def _list_attached(containers: Resources, network: str) -> dict[str, dict[str, str]]:
+    """Return the containers with an address on the network now, by name."""
+    return {
+        resource.metadata.name: {"uid": resource.metadata.uid, "ipv4": place.ipv4, "mac": place.mac}
+        for resource in containers
+        for place in resource.container_status.networks
+        if place.name == network
+    }
 
 
 def _connect(resource: resource_pb2.Resource, options: argparse.Namespace) -> None:
     if any(each.name == options.name for each in resource.container.networks):
         raise Failure(f"container {options.container} is on network {options.name} already")
-    resource.container.networks.add(name=options.name, aliases=options.alias, ipv4=options.ip)
+    resource.container.networks.add(
+        name=options.name,
+        aliases=options.alias,
+        ipv4=options.ip,
+        mac=options.mac_address,
+        gateway_priority=options.gw_priority,
+    )
 
 
-def _disconnect(resource: resource_pb2.Resource, network: str) -> None:
+def _disconnect(resource: resource_pb2.Resource, options: argparse.Namespace) -> None:
+    name, network = resource.metadata.name, options.name
     kept = [each for each in resource.container.networks if each.name != network]
     if len(kept) == len(resource.container.networks):
-        raise Failure(f"container {resource.metadata.name} is not on network {network}")
+        if options.force:
+            return
+        raise Failure(f"container {name} is not on network {network}")
     if not kept:
-        raise Failure(
-            f"{network} is the only network of {resource.metadata.name}: connect it to another first"
-        )
+        raise Failure(f"{network} is the only network of {name}: connect it to another first")
     del resource.container.networks[:]
     resource.container.networks.extend(kept)

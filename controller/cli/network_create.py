@@ -1,0 +1,110 @@
+"""network create: a network out of Docker's flags."""
+
+import argparse
+from collections.abc import Callable, Iterable
+
+from controller.api.v1 import resource_pb2
+from controller.cli.client import Client, Failure
+from controller.cli.pairs import read_pairs
+
+Spec = resource_pb2.NetworkSpec
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `hold network create`."""
+    parser.add_argument("--subnet", action="append", default=[], help="Subnet, such as 10.77.0.0/24.")
+    parser.add_argument("--gateway", default=None, help="The bridge's own address.")
+    parser.add_argument("--ip-range", default=None, help="Part of the subnet that addresses are chosen from.")
+    parser.add_argument(
+        "--aux-address",
+        action="append",
+        default=[],
+        metavar="NAME=IP",
+        help="Address that no container gets.",
+    )
+    parser.add_argument("--internal", action="store_true", help="Cut it off from everything outside.")
+    parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", help="Label.")
+    parser.add_argument("-d", "--driver", default="bridge", help="How it is made: bridge.")
+    parser.add_argument(
+        "-o",
+        "--opt",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"One of {', '.join(_OPTIONS)}.",
+    )
+    parser.add_argument("name", metavar="NETWORK", help="Name.")
+
+
+def create(client: Client, options: argparse.Namespace) -> str:
+    """Make the network and return its id."""
+    spec = Spec(
+        driver=options.driver,
+        subnets=options.subnet,
+        gateway=options.gateway,
+        ip_range=options.ip_range,
+        reserved_addresses=read_pairs("--aux-address", options.aux_address),
+        internal=options.internal,
+    )
+    apply_options(spec, options.opt)
+    resource = resource_pb2.Resource(api_version="hold/v1", kind="Network", network=spec)
+    resource.metadata.name = options.name
+    resource.metadata.labels.update(read_pairs("--label", options.label))
+    return client.create([resource]).resources[0].metadata.uid
+
+
+def apply_options(spec: Spec, texts: Iterable[str]) -> None:
+    """Set what driver options say; Failure names one that is not known, or has a value that it can't have."""
+    for name, value in read_pairs("--opt", texts).items():
+        if name not in _OPTIONS:
+            raise Failure(f"--opt: {name!r} is not known; known are {', '.join(_OPTIONS)}")
+        try:
+            _OPTIONS[name](spec, value)
+        except ValueError as error:
+            raise Failure(f"--opt {name}: {value!r} is not {error}") from error
+
+
+def _set_name(spec: Spec, value: str) -> None:
+    spec.bridge_name = value
+
+
+def _set_inter_container(spec: Spec, value: str) -> None:
+    spec.inter_container = _read_switch(value)
+
+
+def _set_masquerade(spec: Spec, value: str) -> None:
+    spec.masquerade = _read_switch(value)
+
+
+def _set_host_binding(spec: Spec, value: str) -> None:
+    spec.host_binding = value
+
+
+def _set_interface_prefix(spec: Spec, value: str) -> None:
+    spec.interface_prefix = value
+
+
+def _set_mtu(spec: Spec, value: str) -> None:
+    if not value.isdigit():
+        raise ValueError("a number of bytes")
+    spec.mtu = int(value)
+
+
+def _read_switch(value: str) -> bool:
+    """Return what Go's strconv.ParseBool makes of a word, which Docker reads these options by."""
+    if value in ("1", "t", "T", "true", "TRUE", "True"):
+        return True
+    if value in ("0", "f", "F", "false", "FALSE", "False"):
+        return False
+    raise ValueError("true or false")
+
+
+_OPTIONS: dict[str, Callable[[Spec, str], None]] = {
+    "com.docker.network.bridge.name": _set_name,
+    "com.docker.network.bridge.enable_icc": _set_inter_container,
+    "com.docker.network.bridge.enable_ip_masquerade": _set_masquerade,
+    "com.docker.network.bridge.host_binding_ipv4": _set_host_binding,
+    "com.docker.network.container_iface_prefix": _set_interface_prefix,
+    "com.docker.network.driver.mtu": _set_mtu,
+}
+"""Docker's names of driver options, and what each sets."""
