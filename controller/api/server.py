@@ -17,6 +17,7 @@ from controller.api.admission import Gate
 from controller.api.archives import Archives
 from controller.api.commits import CommitParts, Committer
 from controller.api.container_service import ContainerParts, ContainerService
+from controller.api.housekeeping import Housekeeping
 from controller.api.image_library import ImageLibrary, ImageParts
 from controller.api.image_service import ImageService, Importer
 from controller.api.state_service import StateParts, StateService
@@ -141,7 +142,12 @@ def _add_services(
         server,
     )
     system_pb2_grpc.add_SystemServiceServicer_to_server(
-        SystemService(store=services.gate.store, diagnostics=services.diagnostics, layout=services.layout),
+        SystemService(
+            store=services.gate.store,
+            diagnostics=services.diagnostics,
+            layout=services.layout,
+            housekeeping=Housekeeping(gate=services.gate, parts=services.images),
+        ),
         server,
     )
     health_pb2_grpc.add_HealthServicer_to_server(vitality, server)

@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Any
 
 from controller.api.convert import to_timestamp
+from controller.api.housekeeping import Housekeeping
 from controller.api.status import reported
 from controller.api.v1 import system_pb2, system_pb2_grpc
 from controller.model.container import Container, Phase
@@ -17,8 +18,11 @@ _STOPPED = (Phase.EXITED, Phase.FAILED, Phase.PENDING, Phase.CREATING)
 class SystemService(system_pb2_grpc.SystemServiceServicer):
     """Implements hold.v1.SystemService."""
 
-    def __init__(self, *, store: StateStore, diagnostics: Diagnostics, layout: Layout) -> None:
+    def __init__(
+        self, *, store: StateStore, diagnostics: Diagnostics, layout: Layout, housekeeping: Housekeeping
+    ) -> None:
         self._store = store
+        self._housekeeping = housekeeping
         self._diagnostics = diagnostics
         self._layout = layout
 
@@ -73,3 +77,13 @@ class SystemService(system_pb2_grpc.SystemServiceServicer):
                     for check in checks
                 ]
             )
+
+    async def GetDiskUsage(self, request: system_pb2.GetDiskUsageRequest, context: Any) -> Any:
+        """See the proto."""
+        async with reported(context):
+            return await self._housekeeping.measure()
+
+    async def Prune(self, request: system_pb2.PruneRequest, context: Any) -> Any:
+        """See the proto."""
+        async with reported(context):
+            return await self._housekeeping.prune(request)

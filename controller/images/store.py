@@ -102,6 +102,11 @@ class ImageStore:
         """Return a configuration or manifest exactly as it came. NotFound."""
         return await self.blobs.read_whole(digest)
 
+    async def list_parts(self, image_id: str) -> frozenset[str]:
+        """See ImageContents."""
+        entry = self._entries.get(image_id)
+        return frozenset() if entry is None else entry.contents
+
     async def put_image(self, manifest: bytes, config: bytes) -> ImageFacts:
         """Record an image whose layers are all there (`layers.put`), in a lease that was open since the first of them.
 

@@ -17,9 +17,17 @@ class ImageContents(Protocol):
         """Return a configuration or manifest byte for byte. NotFound."""
         ...
 
+    async def list_parts(self, image_id: str) -> frozenset[str]:
+        """Return the digests of an image's documents and packed layers and the chain ids of its layers; none if unknown."""
+        ...
+
 
 class DanglingContent(Protocol):
-    """Removes content that no Image stands for any more."""
+    """Removes content that no Image stands for any more, but for what containers stand on."""
+
+    async def list_layers_in_use(self) -> frozenset[str]:
+        """Return the layers, by chain id, that mounted roots of containers stand on."""
+        ...
 
     async def remove(self, image_ids: Collection[str]) -> tuple[str, ...]:
         """Remove the content of these images and return those that were removed.

@@ -22,7 +22,7 @@ class DanglingImages:
         """See DanglingContent."""
         removed: list[str] = []
         for image_id in image_ids:
-            keep = await self._list_layers_in_use()
+            keep = await self.list_layers_in_use()
             index = ImageIndex(self._store.snapshot(), await self._kernel.images.list())
             if image_id in {facts.id for facts in index.list_dangling()}:
                 LOG.info("dangling content removed", extra={"image": image_id})
@@ -30,8 +30,8 @@ class DanglingImages:
                 removed.append(image_id)
         return tuple(removed)
 
-    async def _list_layers_in_use(self) -> frozenset[str]:
-        """Return the layers that mounted roots stand on."""
+    async def list_layers_in_use(self) -> frozenset[str]:
+        """See DanglingContent."""
         in_use = {path for root in await self._kernel.roots.list() for path in root.lower_paths}
         contents = await self._kernel.images.list()
         named = {layer for facts in contents for layer in facts.layers}

@@ -172,6 +172,12 @@ class PlayedImporter:
     async def read_document(self, digest: str) -> bytes:
         return self.documents[digest]
 
+    async def list_parts(self, image_id: str) -> frozenset[str]:
+        return frozenset((image_id, *self.kept[image_id].layers))
+
+    async def list_layers_in_use(self) -> frozenset[str]:
+        return frozenset()
+
     async def remove(self, image_ids: Collection[str]) -> tuple[str, ...]:
         return tuple(image_id for image_id in image_ids if self.kept.pop(image_id, None))
 

@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from controller.api.v1 import state_pb2 as controller_dot_api_dot_v1_dot_state__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63ontroller/api/v1/system.proto\x12\x07hold.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x13\n\x11GetVersionRequest\"\x80\x01\n\x12GetVersionResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x13\n\x0b\x61pi_version\x18\x02 \x01(\t\x12\x16\n\x0epython_version\x18\x03 \x01(\t\x12\x16\n\x0ekernel_release\x18\x04 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x05 \x01(\t\"\x10\n\x0eGetInfoRequest\"\x91\x04\n\x0fGetInfoResponse\x12\x10\n\x08instance\x18\x01 \x01(\t\x12\x11\n\troot_path\x18\x02 \x01(\t\x12\x10\n\x08run_path\x18\x03 \x01(\t\x12\x17\n\x0f\x64\x65\x66\x61ult_runtime\x18\x04 \x01(\t\x12\x15\n\rcgroup_layout\x18\x05 \x01(\t\x12\x18\n\x10\x66irewall_backend\x18\x06 \x01(\t\x12\x10\n\x08revision\x18\x07 \x01(\x03\x12\x36\n\x07objects\x18\x08 \x03(\x0b\x32%.hold.v1.GetInfoResponse.ObjectsEntry\x12\x1a\n\x12\x63ontainers_running\x18\t \x01(\x05\x12\x19\n\x11\x63ontainers_paused\x18\n \x01(\x05\x12\x1a\n\x12\x63ontainers_stopped\x18\x0b \x01(\x05\x12.\n\nstarted_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03pid\x18\r \x01(\x05\x12\x16\n\x0ekernel_release\x18\x0e \x01(\t\x12\x18\n\x10operating_system\x18\x0f \x01(\t\x12\x12\n\nprocessors\x18\x10 \x01(\x05\x12\x1c\n\x0cmemory_bytes\x18\x11 \x01(\x03R\x06memory\x12\x0f\n\x07version\x18\x12 \x01(\t\x1a.\n\x0cObjectsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"\x11\n\x0f\x44iagnoseRequest\"2\n\x10\x44iagnoseResponse\x12\x1e\n\x06\x63hecks\x18\x01 \x03(\x0b\x32\x0e.hold.v1.Check\"F\n\x05\x43heck\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06result\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0e\n\x06remedy\x18\x04 \x01(\t2\xd5\x01\n\rSystemService\x12\x45\n\nGetVersion\x12\x1a.hold.v1.GetVersionRequest\x1a\x1b.hold.v1.GetVersionResponse\x12<\n\x07GetInfo\x12\x17.hold.v1.GetInfoRequest\x1a\x18.hold.v1.GetInfoResponse\x12?\n\x08\x44iagnose\x12\x18.hold.v1.DiagnoseRequest\x1a\x19.hold.v1.DiagnoseResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63ontroller/api/v1/system.proto\x12\x07hold.v1\x1a\x1d\x63ontroller/api/v1/state.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x13\n\x11GetVersionRequest\"\x80\x01\n\x12GetVersionResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x13\n\x0b\x61pi_version\x18\x02 \x01(\t\x12\x16\n\x0epython_version\x18\x03 \x01(\t\x12\x16\n\x0ekernel_release\x18\x04 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x05 \x01(\t\"\x10\n\x0eGetInfoRequest\"\x91\x04\n\x0fGetInfoResponse\x12\x10\n\x08instance\x18\x01 \x01(\t\x12\x11\n\troot_path\x18\x02 \x01(\t\x12\x10\n\x08run_path\x18\x03 \x01(\t\x12\x17\n\x0f\x64\x65\x66\x61ult_runtime\x18\x04 \x01(\t\x12\x15\n\rcgroup_layout\x18\x05 \x01(\t\x12\x18\n\x10\x66irewall_backend\x18\x06 \x01(\t\x12\x10\n\x08revision\x18\x07 \x01(\x03\x12\x36\n\x07objects\x18\x08 \x03(\x0b\x32%.hold.v1.GetInfoResponse.ObjectsEntry\x12\x1a\n\x12\x63ontainers_running\x18\t \x01(\x05\x12\x19\n\x11\x63ontainers_paused\x18\n \x01(\x05\x12\x1a\n\x12\x63ontainers_stopped\x18\x0b \x01(\x05\x12.\n\nstarted_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03pid\x18\r \x01(\x05\x12\x16\n\x0ekernel_release\x18\x0e \x01(\t\x12\x18\n\x10operating_system\x18\x0f \x01(\t\x12\x12\n\nprocessors\x18\x10 \x01(\x05\x12\x1c\n\x0cmemory_bytes\x18\x11 \x01(\x03R\x06memory\x12\x0f\n\x07version\x18\x12 \x01(\t\x1a.\n\x0cObjectsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"\x11\n\x0f\x44iagnoseRequest\"2\n\x10\x44iagnoseResponse\x12\x1e\n\x06\x63hecks\x18\x01 \x03(\x0b\x32\x0e.hold.v1.Check\"F\n\x05\x43heck\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06result\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0e\n\x06remedy\x18\x04 \x01(\t\"\x15\n\x13GetDiskUsageRequest\"\xc3\x01\n\x14GetDiskUsageResponse\x12&\n\x06totals\x18\x01 \x03(\x0b\x32\x16.hold.v1.KindDiskUsage\x12\'\n\x06images\x18\x02 \x03(\x0b\x32\x17.hold.v1.ImageDiskUsage\x12/\n\ncontainers\x18\x03 \x03(\x0b\x32\x1b.hold.v1.ContainerDiskUsage\x12)\n\x07volumes\x18\x04 \x03(\x0b\x32\x18.hold.v1.VolumeDiskUsage\"~\n\rKindDiskUsage\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\r\n\x05total\x18\x02 \x01(\x05\x12\x0e\n\x06\x61\x63tive\x18\x03 \x01(\x05\x12\x18\n\nsize_bytes\x18\x04 \x01(\x03R\x04size\x12&\n\x11reclaimable_bytes\x18\x05 \x01(\x03R\x0breclaimable\"\xa7\x01\n\x0eImageDiskUsage\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05names\x18\x02 \x03(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\nsize_bytes\x18\x04 \x01(\x03R\x04size\x12\x1c\n\x0cshared_bytes\x18\x05 \x01(\x03R\x06shared\x12\x12\n\ncontainers\x18\x06 \x03(\t\"\xdb\x01\n\x12\x43ontainerDiskUsage\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03uid\x18\x02 \x01(\t\x12\r\n\x05image\x18\x03 \x01(\t\x12\x0f\n\x07\x63ommand\x18\x04 \x03(\t\x12\x18\n\nsize_bytes\x18\x05 \x01(\x03R\x04size\x12 \n\x0ewritable_bytes\x18\x06 \x01(\x03R\x08writable\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05phase\x18\x08 \x01(\t\x12\x0f\n\x07volumes\x18\t \x01(\x05\"M\n\x0fVolumeDiskUsage\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x18\n\nsize_bytes\x18\x02 \x01(\x03R\x04size\x12\x12\n\ncontainers\x18\x03 \x03(\t\"\xa3\x01\n\x0cPruneRequest\x12\r\n\x05kinds\x18\x01 \x03(\t\x12\x12\n\nall_images\x18\x02 \x01(\x08\x12\x13\n\x0b\x61ll_volumes\x18\x03 \x01(\x08\x12)\n\x05until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06labels\x18\x05 \x03(\t\x12\x0f\n\x07manager\x18\x06 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x07 \x01(\x08\"\x87\x01\n\rPruneResponse\x12\x1a\n\x04keys\x18\x01 \x03(\x0b\x32\x0c.hold.v1.Key\x12\x0c\n\x04uids\x18\x02 \x03(\t\x12\x16\n\x0e\x64\x65leted_images\x18\x03 \x03(\t\x12\"\n\x0freclaimed_bytes\x18\x04 \x01(\x03R\treclaimed\x12\x10\n\x08revision\x18\x05 \x01(\x03\x32\xda\x02\n\rSystemService\x12\x45\n\nGetVersion\x12\x1a.hold.v1.GetVersionRequest\x1a\x1b.hold.v1.GetVersionResponse\x12<\n\x07GetInfo\x12\x17.hold.v1.GetInfoRequest\x1a\x18.hold.v1.GetInfoResponse\x12?\n\x08\x44iagnose\x12\x18.hold.v1.DiagnoseRequest\x1a\x19.hold.v1.DiagnoseResponse\x12K\n\x0cGetDiskUsage\x12\x1c.hold.v1.GetDiskUsageRequest\x1a\x1d.hold.v1.GetDiskUsageResponse\x12\x36\n\x05Prune\x12\x15.hold.v1.PruneRequest\x1a\x16.hold.v1.PruneResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,22 +35,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GETINFORESPONSE_OBJECTSENTRY']._loaded_options = None
   _globals['_GETINFORESPONSE_OBJECTSENTRY']._serialized_options = b'8\001'
-  _globals['_GETVERSIONREQUEST']._serialized_start=76
-  _globals['_GETVERSIONREQUEST']._serialized_end=95
-  _globals['_GETVERSIONRESPONSE']._serialized_start=98
-  _globals['_GETVERSIONRESPONSE']._serialized_end=226
-  _globals['_GETINFOREQUEST']._serialized_start=228
-  _globals['_GETINFOREQUEST']._serialized_end=244
-  _globals['_GETINFORESPONSE']._serialized_start=247
-  _globals['_GETINFORESPONSE']._serialized_end=776
-  _globals['_GETINFORESPONSE_OBJECTSENTRY']._serialized_start=730
-  _globals['_GETINFORESPONSE_OBJECTSENTRY']._serialized_end=776
-  _globals['_DIAGNOSEREQUEST']._serialized_start=778
-  _globals['_DIAGNOSEREQUEST']._serialized_end=795
-  _globals['_DIAGNOSERESPONSE']._serialized_start=797
-  _globals['_DIAGNOSERESPONSE']._serialized_end=847
-  _globals['_CHECK']._serialized_start=849
-  _globals['_CHECK']._serialized_end=919
-  _globals['_SYSTEMSERVICE']._serialized_start=922
-  _globals['_SYSTEMSERVICE']._serialized_end=1135
+  _globals['_GETVERSIONREQUEST']._serialized_start=107
+  _globals['_GETVERSIONREQUEST']._serialized_end=126
+  _globals['_GETVERSIONRESPONSE']._serialized_start=129
+  _globals['_GETVERSIONRESPONSE']._serialized_end=257
+  _globals['_GETINFOREQUEST']._serialized_start=259
+  _globals['_GETINFOREQUEST']._serialized_end=275
+  _globals['_GETINFORESPONSE']._serialized_start=278
+  _globals['_GETINFORESPONSE']._serialized_end=807
+  _globals['_GETINFORESPONSE_OBJECTSENTRY']._serialized_start=761
+  _globals['_GETINFORESPONSE_OBJECTSENTRY']._serialized_end=807
+  _globals['_DIAGNOSEREQUEST']._serialized_start=809
+  _globals['_DIAGNOSEREQUEST']._serialized_end=826
+  _globals['_DIAGNOSERESPONSE']._serialized_start=828
+  _globals['_DIAGNOSERESPONSE']._serialized_end=878
+  _globals['_CHECK']._serialized_start=880
+  _globals['_CHECK']._serialized_end=950
+  _globals['_GETDISKUSAGEREQUEST']._serialized_start=952
+  _globals['_GETDISKUSAGEREQUEST']._serialized_end=973
+  _globals['_GETDISKUSAGERESPONSE']._serialized_start=976
+  _globals['_GETDISKUSAGERESPONSE']._serialized_end=1171
+  _globals['_KINDDISKUSAGE']._serialized_start=1173
+  _globals['_KINDDISKUSAGE']._serialized_end=1299
+  _globals['_IMAGEDISKUSAGE']._serialized_start=1302
+  _globals['_IMAGEDISKUSAGE']._serialized_end=1469
+  _globals['_CONTAINERDISKUSAGE']._serialized_start=1472
+  _globals['_CONTAINERDISKUSAGE']._serialized_end=1691
+  _globals['_VOLUMEDISKUSAGE']._serialized_start=1693
+  _globals['_VOLUMEDISKUSAGE']._serialized_end=1770
+  _globals['_PRUNEREQUEST']._serialized_start=1773
+  _globals['_PRUNEREQUEST']._serialized_end=1936
+  _globals['_PRUNERESPONSE']._serialized_start=1939
+  _globals['_PRUNERESPONSE']._serialized_end=2074
+  _globals['_SYSTEMSERVICE']._serialized_start=2077
+  _globals['_SYSTEMSERVICE']._serialized_end=2423
 # @@protoc_insertion_point(module_scope)

@@ -49,6 +49,16 @@ class SystemServiceStub:
                 request_serializer=controller_dot_api_dot_v1_dot_system__pb2.DiagnoseRequest.SerializeToString,
                 response_deserializer=controller_dot_api_dot_v1_dot_system__pb2.DiagnoseResponse.FromString,
                 _registered_method=True)
+        self.GetDiskUsage = channel.unary_unary(
+                '/hold.v1.SystemService/GetDiskUsage',
+                request_serializer=controller_dot_api_dot_v1_dot_system__pb2.GetDiskUsageRequest.SerializeToString,
+                response_deserializer=controller_dot_api_dot_v1_dot_system__pb2.GetDiskUsageResponse.FromString,
+                _registered_method=True)
+        self.Prune = channel.unary_unary(
+                '/hold.v1.SystemService/Prune',
+                request_serializer=controller_dot_api_dot_v1_dot_system__pb2.PruneRequest.SerializeToString,
+                response_deserializer=controller_dot_api_dot_v1_dot_system__pb2.PruneResponse.FromString,
+                _registered_method=True)
 
 
 class SystemServiceServicer:
@@ -73,6 +83,20 @@ class SystemServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetDiskUsage(self, request, context):
+        """Tells how much disk images, containers and volumes take: allocated bytes, as du counts them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Prune(self, request, context):
+        """Removes what nobody needs, decided whole in one transaction.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SystemServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -90,6 +114,16 @@ def add_SystemServiceServicer_to_server(servicer, server):
                     servicer.Diagnose,
                     request_deserializer=controller_dot_api_dot_v1_dot_system__pb2.DiagnoseRequest.FromString,
                     response_serializer=controller_dot_api_dot_v1_dot_system__pb2.DiagnoseResponse.SerializeToString,
+            ),
+            'GetDiskUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDiskUsage,
+                    request_deserializer=controller_dot_api_dot_v1_dot_system__pb2.GetDiskUsageRequest.FromString,
+                    response_serializer=controller_dot_api_dot_v1_dot_system__pb2.GetDiskUsageResponse.SerializeToString,
+            ),
+            'Prune': grpc.unary_unary_rpc_method_handler(
+                    servicer.Prune,
+                    request_deserializer=controller_dot_api_dot_v1_dot_system__pb2.PruneRequest.FromString,
+                    response_serializer=controller_dot_api_dot_v1_dot_system__pb2.PruneResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -173,6 +207,60 @@ class SystemService:
             '/hold.v1.SystemService/Diagnose',
             controller_dot_api_dot_v1_dot_system__pb2.DiagnoseRequest.SerializeToString,
             controller_dot_api_dot_v1_dot_system__pb2.DiagnoseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDiskUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hold.v1.SystemService/GetDiskUsage',
+            controller_dot_api_dot_v1_dot_system__pb2.GetDiskUsageRequest.SerializeToString,
+            controller_dot_api_dot_v1_dot_system__pb2.GetDiskUsageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Prune(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hold.v1.SystemService/Prune',
+            controller_dot_api_dot_v1_dot_system__pb2.PruneRequest.SerializeToString,
+            controller_dot_api_dot_v1_dot_system__pb2.PruneResponse.FromString,
             options,
             channel_credentials,
             insecure,

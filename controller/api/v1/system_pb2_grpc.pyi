@@ -35,6 +35,10 @@ class SystemServiceStub:
     GetInfo: _grpc.UnaryUnaryMultiCallable[_system_pb2.GetInfoRequest, _system_pb2.GetInfoResponse]
     Diagnose: _grpc.UnaryUnaryMultiCallable[_system_pb2.DiagnoseRequest, _system_pb2.DiagnoseResponse]
     """Checks which kernel features and tools are there, and tells how to get what is missing."""
+    GetDiskUsage: _grpc.UnaryUnaryMultiCallable[_system_pb2.GetDiskUsageRequest, _system_pb2.GetDiskUsageResponse]
+    """Tells how much disk images, containers and volumes take: allocated bytes, as du counts them."""
+    Prune: _grpc.UnaryUnaryMultiCallable[_system_pb2.PruneRequest, _system_pb2.PruneResponse]
+    """Removes what nobody needs, decided whole in one transaction."""
 
 @_typing.type_check_only
 class SystemServiceAsyncStub(SystemServiceStub):
@@ -43,6 +47,10 @@ class SystemServiceAsyncStub(SystemServiceStub):
     GetInfo: _aio.UnaryUnaryMultiCallable[_system_pb2.GetInfoRequest, _system_pb2.GetInfoResponse]  # type: ignore[assignment]
     Diagnose: _aio.UnaryUnaryMultiCallable[_system_pb2.DiagnoseRequest, _system_pb2.DiagnoseResponse]  # type: ignore[assignment]
     """Checks which kernel features and tools are there, and tells how to get what is missing."""
+    GetDiskUsage: _aio.UnaryUnaryMultiCallable[_system_pb2.GetDiskUsageRequest, _system_pb2.GetDiskUsageResponse]  # type: ignore[assignment]
+    """Tells how much disk images, containers and volumes take: allocated bytes, as du counts them."""
+    Prune: _aio.UnaryUnaryMultiCallable[_system_pb2.PruneRequest, _system_pb2.PruneResponse]  # type: ignore[assignment]
+    """Removes what nobody needs, decided whole in one transaction."""
 
 class SystemServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -66,5 +74,21 @@ class SystemServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_system_pb2.DiagnoseResponse, _abc.Awaitable[_system_pb2.DiagnoseResponse]]:
         """Checks which kernel features and tools are there, and tells how to get what is missing."""
+
+    @_abc_1.abstractmethod
+    def GetDiskUsage(
+        self,
+        request: _system_pb2.GetDiskUsageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_system_pb2.GetDiskUsageResponse, _abc.Awaitable[_system_pb2.GetDiskUsageResponse]]:
+        """Tells how much disk images, containers and volumes take: allocated bytes, as du counts them."""
+
+    @_abc_1.abstractmethod
+    def Prune(
+        self,
+        request: _system_pb2.PruneRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_system_pb2.PruneResponse, _abc.Awaitable[_system_pb2.PruneResponse]]:
+        """Removes what nobody needs, decided whole in one transaction."""
 
 def add_SystemServiceServicer_to_server(servicer: SystemServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
