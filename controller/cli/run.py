@@ -60,7 +60,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     many("--env-file", metavar="FILE", text="File of variables, one a line.")
     many("-l", "--label", metavar="NAME=VALUE", text="Label.")
     many("--label-file", metavar="FILE", text="File of labels, one a line.")
-    many("-p", "--publish", metavar="[IP:][HOST:]PORT[/udp]", text="Publish a port.")
+    many("-p", "--publish", metavar="[IP:][HOST:]PORT[/udp|sctp]", text="Publish a port.")
     add_mount_flags(parser)
     add_isolation_flags(parser)
     add_name_flags(parser)

@@ -20,10 +20,10 @@ _IPCTNL_MSG_CT_GET, _IPCTNL_MSG_CT_DELETE = 1, 2
 _CTA_TUPLE_ORIG = 1
 _CTA_TUPLE_PROTO = 2
 _CTA_PROTO_NUM, _CTA_PROTO_DST_PORT = 1, 3
-_PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
+_PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "sctp": socket.IPPROTO_SCTP}
 _HEADER = struct.pack("=BBH", socket.AF_INET, 0, 0)
 _RULE = re.compile(
-    r"(?:.* )?-p (?P<protocol>tcp|udp) .*--dport (?P<port>\d+) "
+    r"(?:.* )?-p (?P<protocol>tcp|udp|sctp) .*--dport (?P<port>\d+) "
     r"-j DNAT --to-destination (?P<address>[\d.]+):(?P<target>\d+)"
 )
 _GONE = frozenset({errno.ENOENT})

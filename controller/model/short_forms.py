@@ -28,7 +28,7 @@ def parse_port(short: str) -> list[dict[str, object]]:
     match = _SHORT.match(short)
     if match is None:
         raise ValueError(
-            f"{short!r} is not a port: write [IP:][HOST:]CONTAINER[/tcp|udp], such as 8080:80/tcp"
+            f"{short!r} is not a port: write [IP:][HOST:]CONTAINER[/tcp|udp|sctp], such as 8080:80/tcp"
         )
     inside = _parse_range(match["container"], short)
     outside = _parse_range(match["host"], short) if match["host"] else None

@@ -17,8 +17,13 @@ PORTS = (
         address="10.77.0.3",
     ),
 )
+SCTP = FirewallPort(
+    mapping=PortMapping(host_port=9999, container_port=99, protocol="sctp"),
+    bridge="hold-shop",
+    address="10.77.0.2",
+)
 EMPTY = render_firewall((), (), instance=INSTANCE)
-ALL = render_firewall((NETWORK, INTERNAL), PORTS, instance=INSTANCE)
+ALL = render_firewall((NETWORK, INTERNAL), (*PORTS, SCTP), instance=INSTANCE)
 
 
 async def test_a_host_without_rules_of_ours_has_no_digest(network: NetworkPorts) -> None:

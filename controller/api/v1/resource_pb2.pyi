@@ -1043,7 +1043,7 @@ class PortMapping(_message.Message):
     host_port: _builtins.int
     container_port: _builtins.int
     protocol: _builtins.str
-    """tcp or udp; empty is tcp."""
+    """tcp, udp or sctp; empty is tcp."""
     def __init__(
         self,
         *,
