@@ -26,6 +26,8 @@ from controller.kernel.merged_events import MergedEvents
 from controller.kernel.name_server import KernelNameServer
 from controller.kernel.namespaces import KernelNamespaces
 from controller.kernel.network_events import NetworkEvents
+from controller.kernel.probe_helper import ProbeHelper
+from controller.kernel.probes import ContainerProbes
 from controller.kernel.process_events import ProcessEvents
 from controller.kernel.processes import OciProcesses
 from controller.kernel.roots import OverlayRoots
@@ -76,6 +78,8 @@ async def open_linux(
     volumes = LocalVolumes(layout=layout, runner=runner)
     await volumes.open()
     roots = OverlayRoots(layout=layout)
+    sessions = ContainerSessions(layout=layout, runner=runner, cgroups=cgroups, gates=gates)
+    helper = ProbeHelper(runner=runner)
     network_events = NetworkEvents(layout=layout, insides=insides, names=names)
     ports = KernelPorts(
         processes=OciProcesses(
@@ -87,6 +91,7 @@ async def open_linux(
             rotation=options.rotation,
         ),
         freezer=CgroupFreezer(cgroups=cgroups),
+        probes=ContainerProbes(layout=layout, cgroups=cgroups, helper=helper, sessions=sessions),
         limits=CgroupLimits(cgroups=cgroups),
         roots=roots,
         namespaces=KernelNamespaces(layout=layout, insides=insides),
@@ -101,7 +106,7 @@ async def open_linux(
         read_host_texts=lambda: read_host_texts(options.resolv_conf_path),
         read_devices=read_devices,
     )
-    async with ContainerSessions(layout=layout, runner=runner, cgroups=cgroups, gates=gates) as sessions:
+    async with sessions, helper:
         files = ChildFiles(layout=layout, runner=runner, roots=roots, cgroups=cgroups)
         yield Linux(
             ports=ports,

@@ -7,7 +7,7 @@ UNLIMITED = 2**64 - 1
 """What OCI configurations have for no limit (RLIM_INFINITY)."""
 
 _CAP_SYS_RESOURCE = 24
-_NUMBERS = {
+RLIMIT_NUMBERS = {
     "core": resource.RLIMIT_CORE,
     "cpu": resource.RLIMIT_CPU,
     "data": resource.RLIMIT_DATA,
@@ -33,7 +33,7 @@ def read_highest_ulimits() -> dict[str, int]:
     """
     if _may_raise():
         return {"nofile": int(Path("/proc/sys/fs/nr_open").read_text())}
-    hard = {name: resource.getrlimit(number)[1] for name, number in _NUMBERS.items()}
+    hard = {name: resource.getrlimit(number)[1] for name, number in RLIMIT_NUMBERS.items()}
     return {name: limit for name, limit in hard.items() if limit != resource.RLIM_INFINITY}
 
 

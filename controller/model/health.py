@@ -1,5 +1,6 @@
 """Health checks in Docker's words, probes without a program, and what they found."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -132,7 +133,9 @@ class ProbeResult(Model):
 
     started_at: datetime = Field(description="When the check began.")
     finished_at: datetime = Field(description="When it ended.")
-    exit_code: int = Field(description="0 when it passed; -1 when it could not be run, or took too long.")
+    exit_code: int = Field(
+        description="0 when it passed; -1 when it took too long, or nothing answered; else the program's."
+    )
     output: str = Field(default="", description="What it printed, or why it failed; 4096 bytes at most.")
 
 
@@ -145,3 +148,30 @@ class Health(Model):
     log: tuple[ProbeResult, ...] = Field(
         default=(), description="The last five checks, oldest first; repetitions are written now and then."
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecProbe:
+    """A program to run in the container; healthy when it ends with 0."""
+
+    arguments: tuple[str, ...]
+
+
+Probe = ExecProbe | HttpProbe | TcpProbe | GrpcProbe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeOutcome:
+    """How a check ended: see `ProbeResult`."""
+
+    exit_code: int
+    output: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthFacts:
+    """What checks found of the run that began at `started_at`, by `probe`."""
+
+    started_at: datetime
+    probe: Probe
+    health: Health

@@ -19,6 +19,7 @@ from controller.ports.host import (
 )
 from controller.ports.kernel import KernelPorts
 from controller.ports.network import Attachments, Bridges, Firewall, NameServer, Namespaces
+from controller.ports.probes import Probes
 from controller.ports.processes import Freezer, Limits, Processes, Roots
 from controller.ports.registry import Pulls, PushSource, Registries, SearchResult
 from controller.ports.sessions import ExecWant, Gate, LogLine, Session, Sessions, Stream
@@ -49,6 +50,7 @@ __all__ = [
     "LogLine",
     "NameServer",
     "Namespaces",
+    "Probes",
     "Processes",
     "Pulls",
     "PushSource",

@@ -39,6 +39,7 @@ from controller.plan.oci.devices import list_device_sources
 from controller.plan.oci.render import render_process
 from controller.plan.oci.surroundings import Peer, Surroundings
 from controller.ports import KernelPorts
+from controller.reconcile.health import HealthRecords
 from controller.reconcile.publication import Publication
 from controller.reconcile.world import World
 
@@ -46,10 +47,13 @@ from controller.reconcile.world import World
 class ContainerReconciler:
     """The loop's part for containers."""
 
-    def __init__(self, kernel: KernelPorts, layout: Layout, publication: Publication) -> None:
+    def __init__(
+        self, kernel: KernelPorts, layout: Layout, publication: Publication, health: HealthRecords
+    ) -> None:
         self._kernel = kernel
         self._layout = layout
         self._publication = publication
+        self._health = health
 
     def gather(self, snapshot: Snapshot, resource: Container) -> ContainerDesired:
         """Return what is wanted, with what it names."""
@@ -79,6 +83,7 @@ class ContainerReconciler:
             joined=await kernel.namespaces.read(joined) if joined is not None else None,
             attachments=await kernel.attachments.read(uid) if namespace is not None else (),
             limits=await self._read_limits(desired) if is_alive(process) else None,
+            health=self._health.find(uid),
             ports_published=self._publication.is_published(desired.container),
         )
 
@@ -93,6 +98,7 @@ class ContainerReconciler:
             joined=world.namespaces.get(desired.joined_namespace or uid),
             attachments=world.attachments.get(uid, ()) if uid in world.namespaces else (),
             limits=await self._read_limits(desired) if is_alive(process) else None,
+            health=self._health.find(uid),
             ports_published=self._publication.is_published(desired.container),
         )
 

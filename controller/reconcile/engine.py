@@ -15,6 +15,7 @@ from controller.model.layout import Layout
 from controller.ports import Admission, Clock, DesiredState, HintType, KernelPorts
 from controller.reconcile.container import ContainerReconciler
 from controller.reconcile.garbage import Garbage
+from controller.reconcile.health import HealthMonitor, HealthRecords
 from controller.reconcile.host import HostReconciler
 from controller.reconcile.image import ImageReconciler
 from controller.reconcile.network import NetworkReconciler
@@ -73,13 +74,14 @@ class Reconciler:
         self._router = Router(self._references)
         self._failures: dict[Target, int] = {}
         self._at_work: set[str] = set()
-        publication = Publication()
+        publication, health = Publication(), HealthRecords()
         self._kinds: Mapping[KindName, AnyKindReconciler] = {
-            "Container": ContainerReconciler(kernel, layout, publication),
+            "Container": ContainerReconciler(kernel, layout, publication, health),
             "Network": NetworkReconciler(kernel, self._references, publication),
             "Volume": VolumeReconciler(kernel, layout, self._references),
             "Image": ImageReconciler(kernel, self._references),
         }
+        self._health = HealthMonitor(kernel.probes, state, clock, health, self._queue.wake)
         self._host = HostReconciler(kernel, state, layout, publication)
         garbage = Garbage(kernel, layout)
         self._resync = Resync(kernel, state, clock, kinds=self._kinds, garbage=garbage, queue=self._queue)
@@ -106,6 +108,7 @@ class Reconciler:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow_changes(revision))
             tasks.create_task(self._follow_hints())
+            tasks.create_task(self._health.run())
             self._queue.wake(Whole.EVERYTHING)
             for _ in range(self._options.workers):
                 tasks.create_task(self._work())

@@ -15,6 +15,7 @@ from controller.plan.network import NetworkObserved
 from controller.plan.volume import VolumeObserved
 from controller.ports import Clock, DesiredState, KernelPorts
 from controller.reconcile.container import ContainerReconciler
+from controller.reconcile.health import HealthRecords
 from controller.reconcile.image import ImageReconciler
 from controller.reconcile.network import NetworkReconciler
 from controller.reconcile.publication import Publication
@@ -31,7 +32,7 @@ class LoopForecaster:
         self._clock = clock
         self._layout = layout
         publication, references = Publication(), References()
-        self._containers = ContainerReconciler(kernel, layout, publication)
+        self._containers = ContainerReconciler(kernel, layout, publication, HealthRecords())
         self._networks = NetworkReconciler(kernel, references, publication)
         self._volumes = VolumeReconciler(kernel, layout, references)
         self._images = ImageReconciler(kernel, references)

@@ -11,6 +11,7 @@ from controller.model.kinds import Resource, key_of
 from controller.model.network import Network
 from controller.model.resource import is_ready
 from controller.plan.host import is_reachable
+from controller.plan.image_pull import find_pull_failure
 from controller.ports import Hint, HintType
 from controller.reconcile.queue import Target, Whole
 from controller.reconcile.references import References
@@ -94,11 +95,13 @@ def _derive_facet(resource: Resource) -> _Facet:
     match resource:
         case Container():
             status = resource.status
-            for_users = (status.phase, status.exit_code, metadata.uid)
+            health = status.health.state if status.health is not None else None
+            for_users = (status.phase, status.exit_code, metadata.uid, health)
             names = tuple((each.name, each.aliases) for each in resource.spec.networks)
             for_host = (metadata.uid, is_reachable(resource), str(resource.assigned), names)
         case Image():
-            for_users = (is_ready(resource.status), resource.status.id)
+            image = resource.status
+            for_users = (is_ready(image), image.id, image.pull, find_pull_failure(resource))
         case Network():
             for_users = (is_ready(resource.status), str(resource.assigned), metadata.generation)
             for_host = own

@@ -57,5 +57,7 @@ def make_ports(world: FakeWorld, steps: Steps) -> KernelPorts:
         pulls=FakePulls(world, steps),
         events=FakeEvents(world, steps),
         read_host_texts=HostTexts,
-        read_devices=lambda path: (DeviceNode(path=path, kind="c", major=1, minor=3, mode=0o666, uid=0, gid=0),),
+        read_devices=lambda path: (
+            DeviceNode(path=path, kind="c", major=1, minor=3, mode=0o666, uid=0, gid=0),
+        ),
     )

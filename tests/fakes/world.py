@@ -41,7 +41,7 @@ class Program:
 class FakeHealth:
     """What checks of a container find, how long each takes, and which were made."""
 
-    outcome: ProbeOutcome = ProbeOutcome(exit_code=0)
+    outcome: ProbeOutcome = field(default_factory=lambda: ProbeOutcome(exit_code=0))
     takes_s: float = 0.0
     probes: list[Probe] = field(default_factory=list)
 

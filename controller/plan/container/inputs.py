@@ -11,6 +11,7 @@ from controller.model.facts import (
     ProcessFacts,
     RootFacts,
 )
+from controller.model.health import HealthFacts
 from controller.model.ids import Key, Uid
 from controller.model.image import Image
 from controller.model.layout import Layout
@@ -26,6 +27,7 @@ from controller.plan.container.expansion import (
     list_mounts,
     list_taken_mounts,
 )
+from controller.plan.container.health import Check, derive_check
 from controller.plan.oci.spec_hash import derive_spec_hash
 
 
@@ -58,6 +60,12 @@ class ContainerDesired:
         return self.container.status
 
     @property
+    def check(self) -> Check | None:
+        """The health check that applies; None without one."""
+        config = self.image.status.config if self.image is not None else None
+        return derive_check(self.container.spec.healthcheck, config)
+
+    @property
     def is_isolated(self) -> bool:
         """Whether the container has a network namespace of its own."""
         return self.container.spec.network_mode in (None, "none")
@@ -84,7 +92,7 @@ class ContainerDesired:
 class ContainerObserved:
     """What the kernel has of one container. `ports_published` tells whether the host's rules lead to all its ports.
 
-    `joined` is the namespace of the container whose network is used.
+    `joined` is the namespace of the container whose network is used. `health` is None until a check has ended.
     """
 
     process: ProcessFacts | None = None
@@ -93,6 +101,7 @@ class ContainerObserved:
     joined: NamespaceFacts | None = None
     attachments: tuple[AttachmentFacts, ...] = ()
     limits: LimitFacts | None = None
+    health: HealthFacts | None = None
     ports_published: bool = False
 
 

@@ -11,6 +11,7 @@ from controller.plan.base import Note, Plan
 from controller.plan.conditions import Reason, has_reason, make_condition
 from controller.plan.container.actions import ContainerAction, DeleteProcess
 from controller.plan.container.ending import list_release_actions, plan_removal, plan_stop
+from controller.plan.container.health import choose_health, note_health
 from controller.plan.container.inputs import ContainerDesired, ContainerObserved
 from controller.plan.container.links import list_wants
 from controller.plan.container.starting import list_root_actions, list_start_actions
@@ -37,7 +38,7 @@ def plan_container(desired: ContainerDesired, observed: ContainerObserved, now: 
     if is_alive(process):
         reason = find_stop_reason(desired, observed)
         if reason is not None:
-            return plan_stop(desired, observed, reason, now)
+            return _plan_stop(desired, observed, reason, now)
         return _plan_upkeep(desired, observed, now)
     if desired.container.metadata.deleted_at is not None:
         return plan_removal(desired, observed, now)
@@ -48,6 +49,19 @@ def plan_container(desired: ContainerDesired, observed: ContainerObserved, now: 
     if process is None and is_believed_alive(desired.status):
         return _plan_record(desired, None, now)
     return _plan_absent(desired, observed, now)
+
+
+def _plan_stop(
+    desired: ContainerDesired, observed: ContainerObserved, reason: Reason, now: datetime
+) -> ContainerPlan:
+    """End the process; that it was unhealthy is recorded where that is the reason to start it again."""
+    if reason is not Reason.UNHEALTHY:
+        return plan_stop(desired, observed, reason, now)
+    before = desired.status.health
+    health = choose_health(desired.container, desired.check, desired.status.started_at, observed.health)
+    known = _with_status(desired, desired.status.model_copy(update={"health": health or before}))
+    plan = plan_stop(known, observed, Reason.UNHEALTHY, now)
+    return replace(plan, notes=(*plan.notes, *note_health(before, health)))
 
 
 def _plan_ended(desired: ContainerDesired, process: ProcessFacts, now: datetime) -> ContainerPlan | None:
@@ -97,6 +111,8 @@ def _plan_upkeep(desired: ContainerDesired, observed: ContainerObserved, now: da
     notes: tuple[Note, ...] = ()
     if status.started_at != desired.status.started_at:
         notes = (Note(type=EventType.NORMAL, reason="Started", message=f"process {status.pid} runs"),)
+    before = desired.status.health if status.started_at == desired.status.started_at else None
+    notes += note_health(before, status.health)
     return Plan(actions=list_upkeep_actions(desired, observed, wants), status=status, notes=notes)
 
 

@@ -6,9 +6,10 @@ from datetime import datetime
 from controller.errors import HoldError, Invalid, NotFound, Refused, Unsupported
 from controller.model.container import AttachmentStatus, ContainerSpec, ContainerStatus, DesiredState, Phase
 from controller.model.facts import ProcessFacts, ProcessState
+from controller.model.health import Health
 from controller.model.limits import LimitFacts
 from controller.model.ports import PortMapping
-from controller.model.resource import Condition
+from controller.model.resource import Condition, find_condition
 from controller.model.resources import Resources
 from controller.plan.conditions import Reason, date_conditions, list_setback, make_condition
 from controller.plan.container.actions import (
@@ -19,6 +20,7 @@ from controller.plan.container.actions import (
     StartProcess,
 )
 from controller.plan.container.expansion import has_ports
+from controller.plan.container.health import choose_health, make_health_condition
 from controller.plan.container.inputs import ContainerDesired, ContainerObserved
 from controller.plan.container.links import is_attached
 from controller.plan.container.verdict import decide_start, is_fresh, to_datetime
@@ -65,19 +67,25 @@ def derive_running(
     process = observed.process
     status = desired.status
     fields: dict[str, object] = {}
+    health: Health | None = None
     if process is not None and process.started_at is not None:
         started_at = to_datetime(process.started_at)
         fields |= {"pid": process.pid, "started_at": started_at, "run": process.run}
         fields |= {"spec_hash": process.spec_hash, "error": ""}
         if started_at != status.started_at:
             fields |= _count_start(desired)
+        health = choose_health(desired.container, desired.check, started_at, observed.health)
+        fields["health"] = health
     by_link = {facts.host_link: facts for facts in observed.attachments}
     attached = [want for want in wants if is_attached(want.want, by_link.get(want.want.host_link))]
     paused = process is not None and process.state is ProcessState.PAUSED
     return amend(
         desired,
         now,
-        _list_running(desired, observed, len(attached), paused=paused),
+        [
+            *_list_running(desired, observed, len(attached), paused=paused),
+            *([make_health_condition(health)] if health is not None else []),
+        ],
         phase=Phase.PAUSED if paused else Phase.RUNNING,
         networks=tuple(_derive_attachment(attach) for attach in attached),
         ports=_list_ports(desired),
@@ -141,7 +149,7 @@ def _derive_attachment(attach: Attach) -> AttachmentStatus:
 def derive_ended(desired: ContainerDesired, process: ProcessFacts | None, now: datetime) -> ContainerStatus:
     """Return the status after the end of `process`, None for one that vanished; the phase is for others to set."""
     status = desired.status
-    stopped = any(condition.type == "Stopping" for condition in status.conditions)
+    stopping = find_condition(status, "Stopping")
     fields: dict[str, object] = {"pid": 0, "networks": (), "ports": ()}
     if process is None:
         fields |= {"finished_at": now, "exit_code": LOST_EXIT_CODE, "oom_killed": False}
@@ -158,11 +166,13 @@ def derive_ended(desired: ContainerDesired, process: ProcessFacts | None, now: d
             code = LOST_EXIT_CODE if process.exit_code is None else process.exit_code
             fields |= {"started_at": started_at, "finished_at": max(started_at, finished_at)}
             fields |= {"exit_code": code, "error": ""}
-    return amend(desired, now, [_explain_end(fields, stopped=stopped)], **fields)
+    return amend(desired, now, [_explain_end(fields, stopping)], **fields)
 
 
-def _explain_end(fields: dict[str, object], *, stopped: bool) -> Condition:
-    if stopped:
+def _explain_end(fields: dict[str, object], stopping: Condition | None) -> Condition:
+    if stopping is not None and stopping.reason == Reason.UNHEALTHY:
+        return make_condition("Ready", Reason.UNHEALTHY, "the health check failed", holds=False)
+    if stopping is not None:
         return make_condition("Ready", Reason.STOPPED, holds=False)
     if fields.get("error"):
         return make_condition("Ready", Reason.START_FAILED, str(fields["error"]), holds=False)

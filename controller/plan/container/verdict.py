@@ -5,8 +5,11 @@ from datetime import datetime
 
 from controller.model.container import ContainerStatus, DesiredState, Phase
 from controller.model.facts import ProcessFacts, ProcessState
+from controller.model.health import HealthState
 from controller.model.resource import find_condition
+from controller.model.restart import RestartPolicy
 from controller.plan.conditions import Reason, has_reason
+from controller.plan.container.health import choose_health
 from controller.plan.container.inputs import ContainerDesired, ContainerObserved
 from controller.plan.restart import Ending, choose_wait_s
 
@@ -34,7 +37,16 @@ def decide_start(desired: ContainerDesired) -> Verdict:
         return Verdict()
     if is_fresh(desired):
         return Verdict(fresh=True)
-    return Verdict(wait_s=choose_wait_s(spec.restart, _find_ending(status)))
+    policy = RestartPolicy(name="always") if _must_recover(desired) else spec.restart
+    return Verdict(wait_s=choose_wait_s(policy, _find_ending(status)))
+
+
+def _must_recover(desired: ContainerDesired) -> bool:
+    """Tell whether the last run was unhealthy and such containers are to be restarted, whatever the policy says."""
+    health, check = desired.status.health, desired.check
+    return (
+        health is not None and health.state is HealthState.UNHEALTHY and check is not None and check.restart
+    )
 
 
 def is_fresh(desired: ContainerDesired) -> bool:
@@ -52,8 +64,9 @@ def is_fresh(desired: ContainerDesired) -> bool:
 
 def _find_ending(status: ContainerStatus) -> Ending:
     ran_s = 0.0
-    if status.started_at is not None and status.finished_at is not None and not status.error:
-        ran_s = (status.finished_at - status.started_at).total_seconds()
+    began_at = status.started_at if status.health is None else status.health.healthy_at
+    if began_at is not None and status.finished_at is not None and not status.error:
+        ran_s = (status.finished_at - began_at).total_seconds()
     return Ending(
         exit_code=None if status.error else status.exit_code,
         ran_s=ran_s,
@@ -78,8 +91,19 @@ def find_stop_reason(desired: ContainerDesired, observed: ContainerObserved) -> 
         Reason.RECREATE: process.spec_hash != desired.spec_hash,
         Reason.NEW_RUN: process.run < spec.run,
         Reason.NAMESPACE_LOST: _has_lost_namespace(desired, observed),
+        Reason.UNHEALTHY: _has_to_recover(desired, observed, process),
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def _has_to_recover(desired: ContainerDesired, observed: ContainerObserved, process: ProcessFacts) -> bool:
+    """Tell whether the live process is unhealthy and is to be restarted therefore."""
+    check = desired.check
+    if check is None or not check.restart or process.state is not ProcessState.RUNNING:
+        return False
+    started_at = to_datetime(process.started_at) if process.started_at is not None else None
+    health = choose_health(desired.container, check, started_at, observed.health)
+    return health is not None and health.state is HealthState.UNHEALTHY
 
 
 def _has_lost_namespace(desired: ContainerDesired, observed: ContainerObserved) -> bool:

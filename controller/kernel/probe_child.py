@@ -1,0 +1,272 @@
+"""Runs health checks in containers: a small program of its own, `python -I -S probe_child.py DESCRIPTOR`.
+
+Starting a program in a container by the OCI runtime costs several times what most checks cost themselves. This process
+is small, so that forking it is cheap, and its children enter the container by themselves: namespaces by the container's
+pidfd, cgroups, user, capabilities, seccomp filter, limits; in the order in which runtimes do it.
+
+One message on the socket DESCRIPTOR asks for one check: JSON, with the pidfd of the container's first process attached.
+`context` is the file that tells how its processes are set up; `{"id": ..., "cancel": true}` kills a check. An answer
+goes back for each check. All checks end with the socket.
+
+Nothing of hold is imported, to stay small.
+"""
+
+import base64
+import ctypes
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+import time
+from typing import Any, NoReturn
+
+MOST_OUTPUT_BYTES = 4096
+MOST_MESSAGE_BYTES = 1 << 18
+
+_CLONE_NEWNS, _CLONE_NEWCGROUP, _CLONE_NEWUTS = 0x00020000, 0x02000000, 0x04000000
+_CLONE_NEWIPC, _CLONE_NEWPID, _CLONE_NEWNET = 0x08000000, 0x20000000, 0x40000000
+_INSIDE = _CLONE_NEWNS | _CLONE_NEWCGROUP | _CLONE_NEWUTS | _CLONE_NEWIPC | _CLONE_NEWNET
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_KEEPCAPS, _PR_SET_SECCOMP = 1, 4, 8, 22
+_PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 24, 38, 47
+_PR_CAP_AMBIENT_RAISE, _SECCOMP_MODE_FILTER = 2, 2
+_CAPABILITY_VERSION_3 = 0x20080522
+_KEYCTL_NUMBERS = {"x86_64": 250, "aarch64": 219}
+_KEYCTL_JOIN_SESSION_KEYRING = 1
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class _Filter(ctypes.Structure):
+    """struct sock_fprog of linux/filter.h."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("program", ctypes.c_void_p))
+
+
+class _CapabilityHeader(ctypes.Structure):
+    """struct __user_cap_header_struct of linux/capability.h."""
+
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+def _check(result: int, about: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{about}: {os.strerror(number)}")
+
+
+class Running:
+    """A check that goes on."""
+
+    def __init__(self, identity: int, pid: int, output_fd: int, deadline: float) -> None:
+        self.identity = identity
+        self.pid = pid
+        self.pidfd = os.pidfd_open(pid)
+        self.output_fd = output_fd
+        self.output = bytearray()
+        self.deadline = deadline
+        self.late = False
+
+    def kill(self) -> None:
+        """Send SIGKILL to the check and what it started, as far as that is in its process group."""
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+
+    def read(self) -> bool:
+        """Take what was printed; False at the end of it."""
+        try:
+            data = os.read(self.output_fd, 65536)
+        except BlockingIOError:
+            return True
+        room = MOST_OUTPUT_BYTES - len(self.output)
+        self.output += data[: max(0, room)]
+        return bool(data)
+
+    def close(self) -> None:
+        os.close(self.pidfd)
+        os.close(self.output_fd)
+
+
+class Prober:
+    """Serves one socket."""
+
+    def __init__(self, door: socket.socket) -> None:
+        self._door = door
+        self._poll = select.epoll()
+        self._poll.register(door.fileno(), select.EPOLLIN)
+        self._by_fd: dict[int, Running] = {}
+        self._own_pids_fd = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+
+    def serve(self) -> None:
+        """Serve until the other end of the socket is closed."""
+        while True:
+            for fd, _ in self._poll.poll(self._find_wait_s()):
+                if fd == self._door.fileno():
+                    if not self._take():
+                        return
+                elif fd in self._by_fd:
+                    self._go_on(self._by_fd[fd], fd)
+            now = time.monotonic()
+            for running in set(self._by_fd.values()):
+                if now >= running.deadline and not running.late:
+                    running.late = True
+                    running.kill()
+
+    def end(self) -> None:
+        """Kill every check."""
+        for running in set(self._by_fd.values()):
+            running.kill()
+
+    def _find_wait_s(self) -> float:
+        deadlines = [running.deadline for running in self._by_fd.values() if not running.late]
+        return max(0.0, min(deadlines) - time.monotonic()) if deadlines else -1
+
+    def _take(self) -> bool:
+        data, fds, _, _ = socket.recv_fds(self._door, MOST_MESSAGE_BYTES, 1)
+        if not data:
+            return False
+        request = json.loads(data)
+        if request.get("cancel"):
+            for running in set(self._by_fd.values()):
+                if running.identity == request["id"]:
+                    running.kill()
+            return True
+        try:
+            self._begin(request, fds[0])
+        except OSError as error:
+            self._answer(request["id"], -1, f"it can't be run: {error.strerror}", late=False)
+        finally:
+            for fd in fds:
+                os.close(fd)
+        return True
+
+    def _begin(self, request: dict[str, Any], container_fd: int) -> None:
+        read_fd, write_fd = os.pipe()
+        os.set_blocking(read_fd, False)
+        # Only children of the process that enters a pid namespace are in it.
+        try:
+            _check(LIBC.setns(container_fd, _CLONE_NEWPID), "pid namespace")
+            pid = os.fork()
+            if pid == 0:
+                _run(request, container_fd, write_fd)
+        except OSError:
+            os.close(read_fd)
+            raise
+        finally:
+            LIBC.setns(self._own_pids_fd, _CLONE_NEWPID)
+            os.close(write_fd)
+        running = Running(request["id"], pid, read_fd, time.monotonic() + request["timeout_s"])
+        for fd in (running.pidfd, read_fd):
+            self._by_fd[fd] = running
+            self._poll.register(fd, select.EPOLLIN)
+
+    def _go_on(self, running: Running, fd: int) -> None:
+        if fd == running.output_fd:
+            if not running.read():
+                self._poll.unregister(fd)
+                del self._by_fd[fd]
+            return
+        _, status = os.waitpid(running.pid, 0)
+        running.read()
+        for each in (running.pidfd, running.output_fd):
+            if self._by_fd.pop(each, None) is not None:
+                self._poll.unregister(each)
+        running.close()
+        code = os.waitstatus_to_exitcode(status)
+        text = running.output.decode(errors="replace")
+        self._answer(running.identity, 128 - code if code < 0 else code, text, late=running.late)
+
+    def _answer(self, identity: int, code: int, output: str, *, late: bool) -> None:
+        answer = {"id": identity, "code": code, "output": output, "late": late}
+        self._door.send(json.dumps(answer).encode())
+
+
+def _run(request: dict[str, Any], container_fd: int, output_fd: int) -> NoReturn:
+    """Become the check, in the child; what goes wrong before is printed, with the exit code of shells for it."""
+    code = 126
+    try:
+        with open(request["context"], encoding="utf-8") as file:
+            context = json.load(file)
+        null_fd = os.open("/dev/null", os.O_RDONLY)
+        for fd, target in ((null_fd, 0), (output_fd, 1), (output_fd, 2)):
+            os.dup2(fd, target)
+        _enter(context, container_fd)
+        _confine(context)
+        os.execvpe(request["arguments"][0], request["arguments"], context["environment"])
+    except FileNotFoundError:
+        code = 127
+        os.write(2, f"{request['arguments'][0]}: executable not found in the container".encode())
+    except (OSError, ValueError) as error:
+        os.write(2, f"{request['arguments'][0]}: {error}".encode())
+    os._exit(code)
+
+
+def _enter(context: dict[str, Any], container_fd: int) -> None:
+    os.setsid()
+    for path in context["cgroups"]:
+        with open(f"{path}/cgroup.procs", "w", encoding="ascii") as file:
+            file.write("0")
+    with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        file.write(str(context["oom_score_adj"]))
+    for name, soft, hard in context["rlimits"]:
+        resource.setrlimit(name, (soft, hard))
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):  # ignored here, by Python or by `main`
+        signal.signal(number, signal.SIG_DFL)
+    _check(LIBC.setns(container_fd, _INSIDE), "namespaces")
+    os.chdir(context["directory"])
+
+
+def _confine(context: dict[str, Any]) -> None:
+    """Give up what the container's processes don't have. The filter comes early: later only no_new_privs would do."""
+    capabilities = context["capabilities"]
+    for number in range(context["last_capability"] + 1):
+        if not capabilities["bounding"] >> number & 1:
+            _check(LIBC.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0), "capabilities")
+    if context["no_new_privileges"]:
+        _check(LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+    os.umask(context["umask"])
+    if context["filter"]:
+        program = base64.b64decode(context["filter"])
+        buffer = ctypes.create_string_buffer(program, len(program))
+        described = _Filter(len(program) // 8, ctypes.addressof(buffer))
+        pointer = ctypes.byref(described)
+        _check(LIBC.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, pointer, 0, 0), "seccomp filter")
+    _check(LIBC.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0), "keepcaps")
+    os.setgroups(context["groups"])
+    os.setresgid(context["gid"], context["gid"], context["gid"])
+    os.setresuid(context["uid"], context["uid"], context["uid"])
+    _set_capabilities(capabilities)
+    _check(LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "pdeathsig")
+
+
+def _set_capabilities(capabilities: dict[str, int]) -> None:
+    header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
+    sets = [capabilities[name] for name in ("effective", "permitted", "inheritable")]
+    words = (ctypes.c_uint32 * 6)(*(each & 0xFFFFFFFF for each in sets), *(each >> 32 for each in sets))
+    _check(LIBC.capset(ctypes.byref(header), words), "capabilities")
+    for number in range(64):
+        if capabilities["ambient"] >> number & 1:
+            _check(LIBC.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, number, 0, 0), "capabilities")
+
+
+def main() -> None:
+    """Serve the socket whose descriptor is the argument."""
+    LIBC.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    keyctl = _KEYCTL_NUMBERS.get(os.uname().machine)
+    if keyctl is not None:  # the daemon's keys are not for containers (keyrings(7))
+        LIBC.syscall(keyctl, _KEYCTL_JOIN_SESSION_KEYRING, None)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's is meant for the daemon
+    with socket.socket(fileno=int(sys.argv[1])) as door:
+        prober = Prober(door)
+        try:
+            prober.serve()
+        finally:
+            prober.end()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""Health checks of containers: `ContainerProbes(layout=..., cgroups=..., helper=..., sessions=...)`."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+from pathlib import Path
+
+from controller.errors import Conflict, NotFound, Refused
+from controller.kernel import ending
+from controller.kernel.bundles import Bundle
+from controller.kernel.cgroups import Cgroups
+from controller.kernel.executions import ExecSession
+from controller.kernel.probe_context import derive_context
+from controller.kernel.probe_helper import ProbeHelper, ProbeRequest
+from controller.kernel.probe_requests import request
+from controller.kernel.seccomp import FilterCompiler
+from controller.kernel.translation import translated
+from controller.model.health import ExecProbe, GrpcProbe, HttpProbe, Probe, ProbeOutcome, TcpProbe
+from controller.model.ids import Uid
+from controller.model.layout import Layout
+from controller.ports import ExecWant, Session, Sessions
+
+MOST_OUTPUT_BYTES = 4096
+_PATIENCE_S = 5.0
+"""How long after its time the end of a check is waited for: SIGKILL doesn't end what hangs in the kernel."""
+_CONTEXT_NAME = "probe.json"
+
+
+class ContainerProbes:
+    """Implements `controller.ports.Probes`.
+
+    Programs are run by the helper process where that is as good as the runtime's own exec, and by `sessions` elsewhere.
+    """
+
+    def __init__(self, *, layout: Layout, cgroups: Cgroups, helper: ProbeHelper, sessions: Sessions) -> None:
+        self._layout = layout
+        self._cgroups = cgroups
+        self._helper = helper
+        self._sessions = sessions
+        self._compiler = FilterCompiler()
+
+    async def probe(self, uid: Uid, probe: Probe, *, timeout_s: float) -> ProbeOutcome:
+        """See Probes."""
+        bundle = Bundle(self._layout, uid)
+        container_fd = ending.open_pidfd(bundle.read_pid(), lambda pid: self._cgroups.owns(uid, pid))
+        if container_fd is None or bundle.awaits_start():
+            raise NotFound(f"container {uid} does not run")
+        try:
+            if self._cgroups.is_frozen(uid):
+                raise Conflict(f"container {uid} is paused")
+            match probe:
+                case ExecProbe():
+                    return await self._execute(bundle, probe, container_fd, timeout_s)
+                case HttpProbe() | TcpProbe() | GrpcProbe():
+                    return await self._request(bundle, probe, timeout_s)
+        finally:
+            os.close(container_fd)
+
+    async def _request(
+        self, bundle: Bundle, probe: HttpProbe | TcpProbe | GrpcProbe, timeout_s: float
+    ) -> ProbeOutcome:
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await request(f"/proc/{bundle.read_pid()}/ns/net", probe)
+        except TimeoutError:
+            return _tell_late("", timeout_s)
+        except FileNotFoundError as exc:
+            raise NotFound(f"container {bundle.uid} has ended") from exc
+
+    async def _execute(
+        self, bundle: Bundle, probe: ExecProbe, container_fd: int, timeout_s: float
+    ) -> ProbeOutcome:
+        with translated(f"health check of {bundle.uid}"):
+            context_path = self._ensure_context(bundle)
+        if context_path is None:
+            return await self._execute_by_runtime(bundle.uid, probe, timeout_s)
+        wanted = ProbeRequest(context_path=str(context_path), arguments=probe.arguments, timeout_s=timeout_s)
+        try:
+            async with asyncio.timeout(timeout_s + _PATIENCE_S):
+                outcome = await self._helper.run(wanted, container_fd)
+        except TimeoutError:
+            return _tell_late("", timeout_s)
+        return _tell_late(outcome.output, timeout_s) if outcome.exit_code == -1 else outcome
+
+    def _ensure_context(self, bundle: Bundle) -> Path | None:
+        """Return the file by which the helper enters the container; None when only its runtime may."""
+        path = bundle.path / _CONTEXT_NAME
+        if not path.exists():
+            origin = bundle.read_origin()
+            context = None
+            if origin is not None:
+                context = derive_context(bundle, origin.runtime, self._cgroups, self._compiler)
+            new_path = path.with_suffix(".new")
+            new_path.touch(mode=0o600)
+            new_path.write_text(json.dumps(context) if context is not None else "")
+            new_path.replace(path)
+        return path if path.stat().st_size else None
+
+    async def _execute_by_runtime(self, uid: Uid, probe: ExecProbe, timeout_s: float) -> ProbeOutcome:
+        output = bytearray()
+        try:
+            session = await self._sessions.exec(uid, ExecWant(arguments=probe.arguments))
+        except Refused as error:
+            return ProbeOutcome(exit_code=126, output=error.message)
+        try:
+            async with asyncio.timeout(timeout_s):
+                async for _, data in session.output():
+                    output += data[: MOST_OUTPUT_BYTES - len(output)]
+                code = await session.exit_code()
+        except TimeoutError:
+            return _tell_late(output.decode(errors="replace"), timeout_s)
+        finally:
+            await session.close()
+            self._kill(uid, session)
+        return ProbeOutcome(exit_code=code or 0, output=output.decode(errors="replace"))
+
+    def _kill(self, uid: Uid, session: Session) -> None:
+        """End what still runs of a check; a pid that has gone to another is not in the container's cgroup."""
+        pid = session.pid if isinstance(session, ExecSession) else 0
+        pidfd = ending.open_pidfd(pid, lambda pid: self._cgroups.owns(uid, pid))
+        if pidfd is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            os.close(pidfd)
+
+
+def _tell_late(output: str, timeout_s: float) -> ProbeOutcome:
+    words = f"the check took longer than {timeout_s:g} s"
+    return ProbeOutcome(exit_code=-1, output=f"{words}: {output}" if output else words)
