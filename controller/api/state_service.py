@@ -21,6 +21,7 @@ from controller.plan.admission import (
     check_idle,
     decide_delete,
     decide_rollback,
+    list_anonymous_volumes,
 )
 from controller.ports import EventFeed, Forecaster, Sources
 
@@ -147,9 +148,10 @@ class StateService(state_pb2_grpc.StateServiceServicer):
             def decide(snapshot: Snapshot) -> Decision:
                 if request.idle_only:
                     check_idle(snapshot, keys)
+                volumes = list_anonymous_volumes(snapshot, keys) if request.anonymous_volumes else ()
                 return decide_delete(
                     snapshot,
-                    keys,
+                    (*keys, *volumes),
                     manager=request.manager or CLI_MANAGER,
                     force=request.force,
                     cascade=request.cascade,

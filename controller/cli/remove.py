@@ -1,11 +1,10 @@
 """rm: containers away."""
 
 import argparse
-import re
 import sys
 
-from controller.api.v1 import resource_pb2, state_pb2
-from controller.cli.client import FAILED_PRECONDITION, NOT_FOUND, Client, Failure
+from controller.api.v1 import state_pb2
+from controller.cli.client import Client, Failure
 from controller.cli.declare import wait_until_gone
 from controller.cli.lifecycle import add_names
 from controller.cli.transport import CallFailed
@@ -22,49 +21,27 @@ def run_rm(client: Client, options: argparse.Namespace) -> int:
     """Remove containers and wait until nothing of them is left."""
     code = 0
     doomed: list[state_pb2.Key] = []
-    volumes: list[str] = []
     for name in options.containers:
         try:
-            container = _remove(client, name, force=options.force)
-            doomed.append(state_pb2.Key(kind="Container", name=container.metadata.name))
-            volumes += _list_anonymous(container)
+            doomed += _remove(client, name, options)
         except (CallFailed, Failure) as error:
             print(f"hold: {error}", file=sys.stderr)
             code = 1
     wait_until_gone(client, doomed)
     for key in doomed:
-        print(key.name)
-    if options.volumes:
-        _remove_volumes(client, volumes)
+        if key.kind == "Container":
+            print(key.name)
     return code
 
 
-def _list_anonymous(container: resource_pb2.Resource) -> list[str]:
-    """Return the volumes that `-v TARGET` made for the container: those whose name is 32 hex digits."""
-    return [
-        mount.source
-        for mount in container.container.mounts
-        if mount.type == "volume" and re.fullmatch(r"[0-9a-f]{32}", mount.source)
-    ]
-
-
-def _remove_volumes(client: Client, names: list[str]) -> None:
-    """Remove volumes that no other container uses."""
-    keys = [state_pb2.Key(kind="Volume", name=name) for name in names]
-    for key in keys:
-        try:
-            client.delete(state_pb2.DeleteRequest(keys=[key]))
-        except CallFailed as error:
-            if error.code not in (NOT_FOUND, FAILED_PRECONDITION):
-                raise
-
-
-def _remove(client: Client, name: str, *, force: bool) -> resource_pb2.Resource:
+def _remove(client: Client, name: str, options: argparse.Namespace) -> list[state_pb2.Key]:
+    """Ask for the deletion of a container, with `-v` of its volumes too; returns what is on its way out."""
     container = client.find_container(name)
-    key = state_pb2.Key(kind="Container", name=container.metadata.name)
-    grace_period_s = 0.0 if force else None
     request = state_pb2.DeleteRequest(
-        keys=[key], manager=container.metadata.manager, grace_period_s=grace_period_s, idle_only=not force
+        keys=[state_pb2.Key(kind="Container", name=container.metadata.name)],
+        manager=container.metadata.manager,
+        grace_period_s=0.0 if options.force else None,
+        idle_only=not options.force,
+        anonymous_volumes=options.volumes,
     )
-    client.delete(request)
-    return container
+    return [outcome.key for outcome in client.delete(request).outcomes]

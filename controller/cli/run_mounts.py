@@ -1,7 +1,6 @@
 """Flags of `run` and `create` for mounts: `-v`, `--mount`, `--tmpfs`, `--volumes-from`."""
 
 import argparse
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -60,25 +59,15 @@ def _add_mount(spec: resource_pb2.ContainerSpec, fields: Mapping[str, object]) -
     spec.mounts.append(resource_pb2.Mount(**values))  # type: ignore[arg-type]
 
 
-def make_volume_name() -> str:
-    """Return a name for a volume that nobody named."""
-    return os.urandom(16).hex()
-
-
 def _complete_volume(text: str) -> str:
-    """Return SOURCE:TARGET with a directory relative to the client made absolute, and a new volume for TARGET alone."""
-    source, colon, rest = text.partition(":")
-    if not colon:
-        return f"{make_volume_name()}:{source}"
+    """Return SOURCE:TARGET with a directory relative to the client made absolute."""
+    source, _, rest = text.partition(":")
     return f"{Path(source).absolute()}:{rest}" if source.startswith((".", "~")) else text
 
 
 def _parse_complete_mount(text: str) -> dict[str, object]:
-    """Return the fields, with a new volume where none is named and relative directories made absolute."""
+    """Return the fields, relative directories made absolute."""
     fields = parse_long_mount(text)
-    source = str(fields.get("source", ""))
-    if fields["type"] == "volume" and not source:
-        fields["source"] = make_volume_name()
-    elif fields["type"] == "bind":
-        fields["source"] = str(Path(source).absolute())
+    if fields["type"] == "bind":
+        fields["source"] = str(Path(str(fields["source"])).absolute())
     return fields

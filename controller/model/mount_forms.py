@@ -39,10 +39,15 @@ _ELSEWHERE = {"volume-driver", "volume-opt", "volume-label"}
 
 
 def parse_mount(value: object) -> object:
-    """Return the long form of `SOURCE:TARGET[:OPTION,...]`: a host directory when the source is a path."""
+    """Return the long form of `SOURCE:TARGET[:OPTION,...]`, or of TARGET alone, for a volume without a name.
+
+    A source that is a path is a directory of the host.
+    """
     if not isinstance(value, str):
         return value
     parts = value.split(":")
+    if len(parts) == 1 and value.startswith("/"):
+        return {"type": "volume", "target": value}
     if len(parts) not in (2, 3) or not parts[0] or not parts[1]:
         raise ValueError(f"{value!r} is not a mount: write SOURCE:TARGET or SOURCE:TARGET:ro")
     source, target = parts[0], parts[1]
