@@ -181,24 +181,13 @@ class OciProcesses:
         if not Path(config["root"]["path"]).is_dir():
             raise Refused(f"root of {want.name} is not mounted")
         with translated(f"process of {want.name}"):
-            limits = self._rotator.limits.refine(want.log)
-            origin = Origin(
-                name=want.name,
-                run=want.run,
-                spec_hash=want.spec_hash,
-                runtime=runtime.path,
-                tty=want.tty,
-                log_max_bytes=limits.max_bytes,
-                log_max_files=limits.max_files,
-            )
-            bundle.write(want, config, origin)
+            bundle.write(want, config, runtime.path)
             for path in want.host_directories:
                 Path(path).mkdir(parents=True, exist_ok=True)
             stage(want.staged)
             check_sources(config)
             for path, kind in want.propagations:
                 check_propagation(path, kind)
-            stage(want.staged)
             with open_root(config["root"]["path"]) as root_fd:
                 for path in want.directories:
                     make_directories_in_root(root_fd, path)
