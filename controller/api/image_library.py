@@ -62,8 +62,8 @@ class ImageLibrary:
             )
         content = await self._parts.contents.read_document(facts.id)
         document = parse_document(content)
-        sizes = await self._parts.usage.measure_layers(facts.layers)
-        layer_sizes = {layer: sizes[layer].content_bytes if layer in sizes else 0 for layer in facts.layers}
+        sizes = await self._parts.contents.find_layer_sizes(facts.layers)
+        layer_sizes = {layer: sizes.get(layer, 0) for layer in facts.layers}
         summary = summarize(snapshot, index, match.names) if match.names else summarize_content(facts)
         return image_pb2.InspectImageResponse(
             image=summary,

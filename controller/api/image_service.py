@@ -15,6 +15,8 @@ from controller.model.changes import Draft
 from controller.model.facts import ImageFacts
 from controller.model.ids import Key
 from controller.model.image import ImageConfig, ImageSource, ImageSpec, complete_image_name
+from controller.model.platforms import Platform, parse_platform
+from controller.model.provenance import Provenance
 from controller.model.validation import list_violations
 from controller.plan.admission import ApplyBatch
 
@@ -22,7 +24,9 @@ from controller.plan.admission import ApplyBatch
 class Importer(Protocol):
     """Takes in an archive that is streamed, whole or not at all."""
 
-    async def receive(self, chunks: AsyncIterator[bytes], config: ImageConfig) -> ImageFacts:
+    async def receive(
+        self, chunks: AsyncIterator[bytes], config: ImageConfig, provenance: Provenance
+    ) -> ImageFacts:
         """Store the archive as an image; an error that `chunks` raises passes through and nothing is kept."""
         ...
 
@@ -46,7 +50,12 @@ class ImageService(image_pb2_grpc.ImageServiceServicer):
             if not start.name:
                 raise Invalid.of([Violation(field="name", message="name the image")])
             config = read_config(start.config)
-            facts = await self._importer.receive(_list_chunks(requests), config)
+            provenance = Provenance(
+                created_at=self._gate.clock.now(),
+                comment=start.message,
+                platform=_read_platform(start.platform),
+            )
+            facts = await self._importer.receive(_list_chunks(requests), config, provenance)
             draft = Draft(
                 key=Key("Image", complete_image_name(start.name)),
                 spec=ImageSpec(source=ImageSource(stored=facts.manifest_digest)),
@@ -84,6 +93,13 @@ def read_config(message: resource_pb2.ImageConfig) -> ImageConfig:
     except ValidationError as error:
         violations = list_violations(error, ImageConfig, "config")
         raise Invalid.of([violation for _, violation in violations]) from error
+
+
+def _read_platform(text: str) -> Platform | None:
+    try:
+        return parse_platform(text) if text else None
+    except ValueError as error:
+        raise Invalid.of([Violation(field="platform", message=str(error))]) from error
 
 
 async def _list_chunks(requests: AsyncIterator[image_pb2.ImportRequest]) -> AsyncIterator[bytes]:

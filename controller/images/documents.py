@@ -20,6 +20,7 @@ from controller.images.descriptors import (
 )
 from controller.images.settings_document import SettingsDocument, read_settings, render_settings
 from controller.model.image import ImageConfig
+from controller.model.provenance import Provenance
 
 MOST_DOCUMENT_BYTES = 8 << 20
 """Of a manifest or configuration; registries take 4 MiB."""
@@ -135,15 +136,27 @@ def parse_config(content: bytes) -> Configuration:
     )
 
 
-def render_config(config: ImageConfig, diff_ids: tuple[str, ...]) -> bytes:
+def render_config(
+    config: ImageConfig, diff_ids: tuple[str, ...], provenance: Provenance | None = None
+) -> bytes:
     """Return the configuration document; equal input gives equal bytes."""
-    document = {
+    step: dict[str, str] = {"created_by": "hold import"}
+    document: dict[str, Any] = {
         "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
         "os": "linux",
         "config": render_settings(config),
         "rootfs": {"type": "layers", "diff_ids": list(diff_ids)},
-        "history": [{"created_by": "hold import"} for _ in diff_ids],
     }
+    if provenance is not None:
+        step["created"] = document["created"] = provenance.created_at.isoformat().replace("+00:00", "Z")
+        if provenance.comment:
+            step["comment"] = provenance.comment
+        if provenance.platform is not None:
+            document["os"] = provenance.platform.os
+            document["architecture"] = provenance.platform.architecture
+            if provenance.platform.variant:
+                document["variant"] = provenance.platform.variant
+    document["history"] = [step for _ in diff_ids]
     return render_document(document)
 
 

@@ -17,6 +17,7 @@ from controller.images.layers import LayerStore
 from controller.images.parts import StoreParts
 from controller.model.facts import ImageFacts
 from controller.model.image import ImageConfig
+from controller.model.provenance import Provenance
 from controller.ports import Unpacked
 
 _CHUNK_BYTES = 1 << 20
@@ -55,7 +56,14 @@ class Imports:
         finally:
             await in_thread("an archive can't be removed", lambda: archive_path.unlink(missing_ok=True))
 
-    async def receive(self, chunks: AsyncIterator[bytes], config: ImageConfig, *, about: str) -> ImageFacts:
+    async def receive(
+        self,
+        chunks: AsyncIterator[bytes],
+        config: ImageConfig,
+        *,
+        about: str,
+        provenance: Provenance | None = None,
+    ) -> ImageFacts:
         """Make an image of an archive that comes in pieces, packed or not; whole or not at all."""
         partial_path = self._store.layers.make_partial_path()
         try:
@@ -65,7 +73,7 @@ class Imports:
                     unpacked = await self._unpack(chunks, blob, partial_path, about)
                     layer = await self._keep_blob(blob, unpacked)
                 await self._store.layers.take_over(partial_path, unpacked)
-                document = render_config(config, (unpacked.diff_id,))
+                document = render_config(config, (unpacked.diff_id,), provenance)
                 facts = await self._store.put_image(render_manifest(document, (layer,)), document)
             await self._settling.settle()
             return facts

@@ -4,7 +4,7 @@ On disk, below images/: `blobs` has packed layers and documents by digest, `laye
 their `facts`, `catalog` a record for each image that is whole, `uploads` what is on its way.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from controller.images.turns import Turns
 from controller.model.facts import ImageFacts
 from controller.model.image import ImageConfig
 from controller.model.layout import Layout
+from controller.model.provenance import Provenance
 from controller.ports import Unpacker
 
 
@@ -107,6 +108,11 @@ class ImageStore:
         entry = self._entries.get(image_id)
         return frozenset() if entry is None else entry.contents
 
+    async def find_layer_sizes(self, layers: Iterable[str]) -> dict[str, int]:
+        """See ImageContents."""
+        found = {layer: self.layers.find(layer) for layer in layers}
+        return {layer: facts.size_bytes for layer, facts in found.items() if facts is not None}
+
     async def put_image(self, manifest: bytes, config: bytes) -> ImageFacts:
         """Record an image whose layers are all there (`layers.put`), in a lease that was open since the first of them.
 
@@ -148,9 +154,11 @@ class ImageStore:
         """See Images."""
         return await self._imports.import_directory(path, config)
 
-    async def receive(self, chunks: AsyncIterator[bytes], config: ImageConfig) -> ImageFacts:
+    async def receive(
+        self, chunks: AsyncIterator[bytes], config: ImageConfig, provenance: Provenance
+    ) -> ImageFacts:
         """Store an archive that comes in pieces; an error that `chunks` raises passes through, nothing is kept."""
-        return await self._imports.receive(chunks, config, about="the upload")
+        return await self._imports.receive(chunks, config, about="the upload", provenance=provenance)
 
     async def delete(self, image_id: str, *, keep: frozenset[str]) -> None:
         """See Images."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from controller.kernel.translation import translated
@@ -25,11 +25,6 @@ class LocalDiskUsage:
         """See DiskUsage."""
         with translated("disk usage"):
             return await asyncio.to_thread(self._measure)
-
-    async def measure_layers(self, layers: Iterable[str]) -> Mapping[str, TreeSize]:
-        """See DiskUsage."""
-        with translated("disk usage"):
-            return await asyncio.to_thread(self._measure_layers, tuple(layers))
 
     def _measure(self) -> DiskFacts:
         layers = self._measure_layers(map(_restore_digest, _list_names(self._layout.layers_path)))

@@ -1,6 +1,6 @@
 """Images as lists and inspections see them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
 
 from controller.model.facts import ImageFacts
@@ -19,6 +19,10 @@ class ImageContents(Protocol):
 
     async def list_parts(self, image_id: str) -> frozenset[str]:
         """Return the digests of an image's documents and packed layers and the chain ids of its layers; none if unknown."""
+        ...
+
+    async def find_layer_sizes(self, layers: Iterable[str]) -> Mapping[str, int]:
+        """Return the bytes of all files of layers by chain id; those that are missing are left out."""
         ...
 
 

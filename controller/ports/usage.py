@@ -1,9 +1,8 @@
 """How much disk is taken."""
 
-from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from controller.model.usage import DiskFacts, TreeSize
+from controller.model.usage import DiskFacts
 
 
 class DiskUsage(Protocol):
@@ -11,8 +10,4 @@ class DiskUsage(Protocol):
 
     async def measure(self) -> DiskFacts:
         """Return the sizes of everything. Other file systems that are mounted below are not entered."""
-        ...
-
-    async def measure_layers(self, layers: Iterable[str]) -> Mapping[str, TreeSize]:
-        """Return the sizes of unpacked layers by chain id; those that are missing are left out."""
         ...

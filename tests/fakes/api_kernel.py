@@ -10,6 +10,7 @@ from controller.model.facts import HostFacts, ImageFacts, ProcessFacts, ProcessS
 from controller.model.host import Check, CheckResult, HostDescription
 from controller.model.ids import Key, Uid
 from controller.model.image import ImageConfig
+from controller.model.provenance import Provenance
 from controller.model.usage import DiskFacts, TreeSize
 from controller.model.wants import ProcessWant
 from controller.ports import ExecWant, LogLine, SourceStatus, Stream
@@ -156,6 +157,7 @@ class PlayedImporter:
 
     def __init__(self) -> None:
         self.received: list[bytes] = []
+        self.provenances: list[Provenance] = []
         self.kept: dict[str, ImageFacts] = {}
         self.documents: dict[str, bytes] = {}
         self.disk = DiskFacts(images=TreeSize(), layers={}, documents={}, containers={}, volumes={})
@@ -184,10 +186,13 @@ class PlayedImporter:
     async def measure(self) -> DiskFacts:
         return self.disk
 
-    async def measure_layers(self, layers: Iterable[str]) -> Mapping[str, TreeSize]:
-        return {layer: self.disk.layers.get(layer, TreeSize(content_bytes=1)) for layer in layers}
+    async def find_layer_sizes(self, layers: Iterable[str]) -> Mapping[str, int]:
+        return dict.fromkeys(layers, 1)
 
-    async def receive(self, chunks: AsyncIterator[bytes], config: ImageConfig) -> ImageFacts:
+    async def receive(
+        self, chunks: AsyncIterator[bytes], config: ImageConfig, provenance: Provenance
+    ) -> ImageFacts:
+        self.provenances.append(provenance)
         content = b"".join([chunk async for chunk in chunks])
         self.received.append(content)
         digest = f"sha256:{len(content):064x}"

@@ -26,7 +26,7 @@ from controller.api.v1 import resource_pb2 as controller_dot_api_dot_v1_dot_reso
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63ontroller/api/v1/image.proto\x12\x07hold.v1\x1a controller/api/v1/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"u\n\rImportRequest\x12%\n\x05start\x18\x01 \x01(\x0b\x32\x14.hold.v1.ImportStartH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12!\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x12.hold.v1.ImportEndH\x00\x42\t\n\x07message\"\xa2\x01\n\x0bImportStart\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x06\x63onfig\x18\x02 \x01(\x0b\x32\x14.hold.v1.ImageConfig\x12\x30\n\x06labels\x18\x03 \x03(\x0b\x32 .hold.v1.ImportStart.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x0b\n\tImportEnd\"5\n\x0eImportResponse\x12#\n\x08resource\x18\x01 \x01(\x0b\x32\x11.hold.v1.Resource\"\x13\n\x11ListImagesRequest\";\n\x12ListImagesResponse\x12%\n\x06images\x18\x01 \x03(\x0b\x32\x15.hold.v1.ImageSummary\"\xa7\x02\n\x0cImageSummary\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05names\x18\x02 \x03(\t\x12\x1a\n\x12repository_digests\x18\x03 \x03(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\nsize_bytes\x18\x05 \x01(\x03R\x04size\x12\x31\n\x06labels\x18\x06 \x03(\x0b\x32!.hold.v1.ImageSummary.LabelsEntry\x12\x12\n\ncontainers\x18\x07 \x03(\t\x12\x14\n\x0c\x61rchitecture\x18\x08 \x01(\t\x12\n\n\x02os\x18\t \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"#\n\x13InspectImageRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xb9\x01\n\x14InspectImageResponse\x12$\n\x05image\x18\x01 \x01(\x0b\x32\x15.hold.v1.ImageSummary\x12\x10\n\x08\x64ocument\x18\x02 \x01(\t\x12+\n\x07history\x18\x03 \x03(\x0b\x32\x1a.hold.v1.ImageHistoryEntry\x12#\n\x06layers\x18\x04 \x03(\x0b\x32\x13.hold.v1.ImageLayer\x12\x17\n\x0fmanifest_digest\x18\x05 \x01(\t\"\xa7\x01\n\x11ImageHistoryEntry\x12.\n\ncreated_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x0f\n\x07\x63omment\x18\x04 \x01(\t\x12\x18\n\nsize_bytes\x18\x05 \x01(\x03R\x04size\x12\x13\n\x0b\x65mpty_layer\x18\x06 \x01(\x08\"I\n\nImageLayer\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x0f\n\x07\x64iff_id\x18\x02 \x01(\t\x12\x18\n\nsize_bytes\x18\x03 \x01(\x03R\x04size\"Q\n\x0fTagImageRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\x0f\n\x07manager\x18\x03 \x01(\t\x12\r\n\x05\x66orce\x18\x04 \x01(\x08\"7\n\x10TagImageResponse\x12#\n\x08resource\x18\x01 \x01(\x0b\x32\x11.hold.v1.Resource\"D\n\x13RemoveImagesRequest\x12\r\n\x05names\x18\x01 \x03(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\x12\x0f\n\x07manager\x18\x03 \x01(\t\"K\n\x14RemoveImagesResponse\x12\x10\n\x08untagged\x18\x01 \x03(\t\x12\x0f\n\x07\x64\x65leted\x18\x02 \x03(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x32\xed\x02\n\x0cImageService\x12;\n\x06Import\x12\x16.hold.v1.ImportRequest\x1a\x17.hold.v1.ImportResponse(\x01\x12\x45\n\nListImages\x12\x1a.hold.v1.ListImagesRequest\x1a\x1b.hold.v1.ListImagesResponse\x12K\n\x0cInspectImage\x12\x1c.hold.v1.InspectImageRequest\x1a\x1d.hold.v1.InspectImageResponse\x12?\n\x08TagImage\x12\x18.hold.v1.TagImageRequest\x1a\x19.hold.v1.TagImageResponse\x12K\n\x0cRemoveImages\x12\x1c.hold.v1.RemoveImagesRequest\x1a\x1d.hold.v1.RemoveImagesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63ontroller/api/v1/image.proto\x12\x07hold.v1\x1a controller/api/v1/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"u\n\rImportRequest\x12%\n\x05start\x18\x01 \x01(\x0b\x32\x14.hold.v1.ImportStartH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12!\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x12.hold.v1.ImportEndH\x00\x42\t\n\x07message\"\xc5\x01\n\x0bImportStart\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x06\x63onfig\x18\x02 \x01(\x0b\x32\x14.hold.v1.ImageConfig\x12\x30\n\x06labels\x18\x03 \x03(\x0b\x32 .hold.v1.ImportStart.LabelsEntry\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x10\n\x08platform\x18\x05 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x0b\n\tImportEnd\"5\n\x0eImportResponse\x12#\n\x08resource\x18\x01 \x01(\x0b\x32\x11.hold.v1.Resource\"\x13\n\x11ListImagesRequest\";\n\x12ListImagesResponse\x12%\n\x06images\x18\x01 \x03(\x0b\x32\x15.hold.v1.ImageSummary\"\xa7\x02\n\x0cImageSummary\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05names\x18\x02 \x03(\t\x12\x1a\n\x12repository_digests\x18\x03 \x03(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\nsize_bytes\x18\x05 \x01(\x03R\x04size\x12\x31\n\x06labels\x18\x06 \x03(\x0b\x32!.hold.v1.ImageSummary.LabelsEntry\x12\x12\n\ncontainers\x18\x07 \x03(\t\x12\x14\n\x0c\x61rchitecture\x18\x08 \x01(\t\x12\n\n\x02os\x18\t \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"#\n\x13InspectImageRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xb9\x01\n\x14InspectImageResponse\x12$\n\x05image\x18\x01 \x01(\x0b\x32\x15.hold.v1.ImageSummary\x12\x10\n\x08\x64ocument\x18\x02 \x01(\t\x12+\n\x07history\x18\x03 \x03(\x0b\x32\x1a.hold.v1.ImageHistoryEntry\x12#\n\x06layers\x18\x04 \x03(\x0b\x32\x13.hold.v1.ImageLayer\x12\x17\n\x0fmanifest_digest\x18\x05 \x01(\t\"\xa7\x01\n\x11ImageHistoryEntry\x12.\n\ncreated_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x0f\n\x07\x63omment\x18\x04 \x01(\t\x12\x18\n\nsize_bytes\x18\x05 \x01(\x03R\x04size\x12\x13\n\x0b\x65mpty_layer\x18\x06 \x01(\x08\"I\n\nImageLayer\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x0f\n\x07\x64iff_id\x18\x02 \x01(\t\x12\x18\n\nsize_bytes\x18\x03 \x01(\x03R\x04size\"Q\n\x0fTagImageRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\x0f\n\x07manager\x18\x03 \x01(\t\x12\r\n\x05\x66orce\x18\x04 \x01(\x08\"7\n\x10TagImageResponse\x12#\n\x08resource\x18\x01 \x01(\x0b\x32\x11.hold.v1.Resource\"D\n\x13RemoveImagesRequest\x12\r\n\x05names\x18\x01 \x03(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\x12\x0f\n\x07manager\x18\x03 \x01(\t\"K\n\x14RemoveImagesResponse\x12\x10\n\x08untagged\x18\x01 \x03(\t\x12\x0f\n\x07\x64\x65leted\x18\x02 \x03(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x32\xed\x02\n\x0cImageService\x12;\n\x06Import\x12\x16.hold.v1.ImportRequest\x1a\x17.hold.v1.ImportResponse(\x01\x12\x45\n\nListImages\x12\x1a.hold.v1.ListImagesRequest\x1a\x1b.hold.v1.ListImagesResponse\x12K\n\x0cInspectImage\x12\x1c.hold.v1.InspectImageRequest\x1a\x1d.hold.v1.InspectImageResponse\x12?\n\x08TagImage\x12\x18.hold.v1.TagImageRequest\x1a\x19.hold.v1.TagImageResponse\x12K\n\x0cRemoveImages\x12\x1c.hold.v1.RemoveImagesRequest\x1a\x1d.hold.v1.RemoveImagesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,37 +40,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IMPORTREQUEST']._serialized_start=109
   _globals['_IMPORTREQUEST']._serialized_end=226
   _globals['_IMPORTSTART']._serialized_start=229
-  _globals['_IMPORTSTART']._serialized_end=391
-  _globals['_IMPORTSTART_LABELSENTRY']._serialized_start=346
-  _globals['_IMPORTSTART_LABELSENTRY']._serialized_end=391
-  _globals['_IMPORTEND']._serialized_start=393
-  _globals['_IMPORTEND']._serialized_end=404
-  _globals['_IMPORTRESPONSE']._serialized_start=406
-  _globals['_IMPORTRESPONSE']._serialized_end=459
-  _globals['_LISTIMAGESREQUEST']._serialized_start=461
-  _globals['_LISTIMAGESREQUEST']._serialized_end=480
-  _globals['_LISTIMAGESRESPONSE']._serialized_start=482
-  _globals['_LISTIMAGESRESPONSE']._serialized_end=541
-  _globals['_IMAGESUMMARY']._serialized_start=544
-  _globals['_IMAGESUMMARY']._serialized_end=839
-  _globals['_IMAGESUMMARY_LABELSENTRY']._serialized_start=346
-  _globals['_IMAGESUMMARY_LABELSENTRY']._serialized_end=391
-  _globals['_INSPECTIMAGEREQUEST']._serialized_start=841
-  _globals['_INSPECTIMAGEREQUEST']._serialized_end=876
-  _globals['_INSPECTIMAGERESPONSE']._serialized_start=879
-  _globals['_INSPECTIMAGERESPONSE']._serialized_end=1064
-  _globals['_IMAGEHISTORYENTRY']._serialized_start=1067
-  _globals['_IMAGEHISTORYENTRY']._serialized_end=1234
-  _globals['_IMAGELAYER']._serialized_start=1236
-  _globals['_IMAGELAYER']._serialized_end=1309
-  _globals['_TAGIMAGEREQUEST']._serialized_start=1311
-  _globals['_TAGIMAGEREQUEST']._serialized_end=1392
-  _globals['_TAGIMAGERESPONSE']._serialized_start=1394
-  _globals['_TAGIMAGERESPONSE']._serialized_end=1449
-  _globals['_REMOVEIMAGESREQUEST']._serialized_start=1451
-  _globals['_REMOVEIMAGESREQUEST']._serialized_end=1519
-  _globals['_REMOVEIMAGESRESPONSE']._serialized_start=1521
-  _globals['_REMOVEIMAGESRESPONSE']._serialized_end=1596
-  _globals['_IMAGESERVICE']._serialized_start=1599
-  _globals['_IMAGESERVICE']._serialized_end=1964
+  _globals['_IMPORTSTART']._serialized_end=426
+  _globals['_IMPORTSTART_LABELSENTRY']._serialized_start=381
+  _globals['_IMPORTSTART_LABELSENTRY']._serialized_end=426
+  _globals['_IMPORTEND']._serialized_start=428
+  _globals['_IMPORTEND']._serialized_end=439
+  _globals['_IMPORTRESPONSE']._serialized_start=441
+  _globals['_IMPORTRESPONSE']._serialized_end=494
+  _globals['_LISTIMAGESREQUEST']._serialized_start=496
+  _globals['_LISTIMAGESREQUEST']._serialized_end=515
+  _globals['_LISTIMAGESRESPONSE']._serialized_start=517
+  _globals['_LISTIMAGESRESPONSE']._serialized_end=576
+  _globals['_IMAGESUMMARY']._serialized_start=579
+  _globals['_IMAGESUMMARY']._serialized_end=874
+  _globals['_IMAGESUMMARY_LABELSENTRY']._serialized_start=381
+  _globals['_IMAGESUMMARY_LABELSENTRY']._serialized_end=426
+  _globals['_INSPECTIMAGEREQUEST']._serialized_start=876
+  _globals['_INSPECTIMAGEREQUEST']._serialized_end=911
+  _globals['_INSPECTIMAGERESPONSE']._serialized_start=914
+  _globals['_INSPECTIMAGERESPONSE']._serialized_end=1099
+  _globals['_IMAGEHISTORYENTRY']._serialized_start=1102
+  _globals['_IMAGEHISTORYENTRY']._serialized_end=1269
+  _globals['_IMAGELAYER']._serialized_start=1271
+  _globals['_IMAGELAYER']._serialized_end=1344
+  _globals['_TAGIMAGEREQUEST']._serialized_start=1346
+  _globals['_TAGIMAGEREQUEST']._serialized_end=1427
+  _globals['_TAGIMAGERESPONSE']._serialized_start=1429
+  _globals['_TAGIMAGERESPONSE']._serialized_end=1484
+  _globals['_REMOVEIMAGESREQUEST']._serialized_start=1486
+  _globals['_REMOVEIMAGESREQUEST']._serialized_end=1554
+  _globals['_REMOVEIMAGESRESPONSE']._serialized_start=1556
+  _globals['_REMOVEIMAGESRESPONSE']._serialized_end=1631
+  _globals['_IMAGESERVICE']._serialized_start=1634
+  _globals['_IMAGESERVICE']._serialized_end=1999
 # @@protoc_insertion_point(module_scope)

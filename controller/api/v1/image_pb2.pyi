@@ -78,8 +78,14 @@ class ImportStart(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     CONFIG_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    PLATFORM_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name with an optional tag."""
+    message: _builtins.str
+    """Note on the image, for its history."""
+    platform: _builtins.str
+    """OS[/ARCHITECTURE[/VARIANT]] of the content; empty is this machine's."""
     @_builtins.property
     def config(self) -> _resource_pb2.ImageConfig: ...
     @_builtins.property
@@ -90,10 +96,12 @@ class ImportStart(_message.Message):
         name: _builtins.str = ...,
         config: _resource_pb2.ImageConfig | None = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        message: _builtins.str = ...,
+        platform: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "labels", b"labels", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "labels", b"labels", "message", b"message", "name", b"name", "platform", b"platform"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
