@@ -137,7 +137,7 @@ def plan_image(
         "created_at": _read_time(content.created_at),
         "architecture": content.architecture,
         "os": content.os,
-        "pull": want.serial if want is not None else 0,
+        "pull": image.assigned.pull if image.assigned is not None else 0,
     }
     running = observed.pull is not None and observed.pull.state is PullState.RUNNING
     cancels = (CancelPull(image=desired.uid),) if running else ()

@@ -71,6 +71,14 @@ def is_pull_due(image: Image) -> bool:
     return not assigned.manifest and assigned.pull > image.status.pull
 
 
+def find_pull_failure(image: Image) -> str:
+    """Return why the latest pull failed, empty when it did not."""
+    conditions = (find_condition(image.status, kind) for kind in ("Refreshed", "Ready"))
+    return next(
+        (each.message for each in conditions if each is not None and each.reason == Reason.PULL_FAILED), ""
+    )
+
+
 def find_pulled_digest(image: Image, pull: PullFacts | None) -> str:
     """Return the digest of the content that an image of a registry has come to, empty while it has come to none."""
     if image.assigned is not None and image.assigned.manifest:

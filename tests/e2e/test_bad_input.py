@@ -53,7 +53,7 @@ def _network(**spec: object) -> str:
         (_container(networks=["nosuch"]), "Network/nosuch does not exist"),
         (_container(networks=["soud"]), "sound"),
         (_container(mounts=["nosuch:/data"]), "Volume/nosuch does not exist"),
-        (_container(image="nosuch:1"), "Image/nosuch:1 does not exist"),
+        (_container(image="nosuch:1", pullPolicy="never"), "Image/nosuch:1 does not exist"),
         (_container(networks=[{"name": "sound", "ipv4": "10.99.0.1"}]), "10.99.0.1"),
         (_container(networks=[{"name": "sound", "ipv4": "10.81.0.9"}]), "10.81.0.9"),
         (_container(ports=["8093:80"]), "taken by Container/sound"),

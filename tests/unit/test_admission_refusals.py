@@ -18,7 +18,8 @@ from controller.model.network import NetworkSpec
 from tests.unit.admission_scenario import BASE, HOST, apply, container, draft, image, make_context, network
 
 REFUSED: Sequence[tuple[str, Sequence[Draft], type[HoldError], str]] = [
-    ("missing image", [container("x", image="b")], Invalid, "Container/x: spec.image: Image/b:latest does not exist; did you mean a:latest?"),
+    ("missing image", [container("x", image="b", pullPolicy="never")], Invalid, "Container/x: spec.image: Image/b:latest does not exist; did you mean a:latest?"),
+    ("image no registry can have", [container("x", image="B")], Invalid, "Container/x: spec.image: Image/B:latest does not exist"),
     ("missing network", [container("x", networks=["n", "aut"])], Invalid, "Container/x: spec.networks[1].name: Network/aut does not exist; did you mean auto?"),
     ("missing volume", [container("x", mounts=["dat:/d"])], Invalid, "Container/x: spec.mounts[0].source: Volume/dat does not exist; did you mean data?"),
     ("missing dependency", [container("x", dependsOn=["wab"])], Invalid, "Container/x: spec.dependsOn.wab: Container/wab does not exist; did you mean web?"),

@@ -14,6 +14,7 @@ from controller.plan.admission.anonymous import add_anonymous_volumes
 from controller.plan.admission.batch import AdmissionContext, ApplyBatch
 from controller.plan.admission.containers import ContainerAssigner
 from controller.plan.admission.findings import Findings, name_some
+from controller.plan.admission.images import add_named_images, assign_images
 from controller.plan.admission.intents import Intent, collect_intents, complete_key
 from controller.plan.admission.networks import NetworkAssigner
 from controller.plan.admission.references import (
@@ -30,11 +31,12 @@ from controller.plan.difference import list_map_changes, list_recreate_paths, li
 def decide_apply(snapshot: Snapshot, batch: ApplyBatch, context: AdmissionContext) -> Decision:
     """Return the writes that make the batch's objects desired, or raise one error that reports all that is wrong.
 
-    Outcomes come in the order of the drafts, then volumes made for them, then deletions. An object that is already as
+    Outcomes come in the order of the drafts, then images and volumes made for them, then deletions. An object that is already as
     wanted is UNCHANGED and not written. What was assigned before stays as long as it is still valid.
     """
     findings = Findings()
     intents = collect_intents(snapshot, batch, context, findings)
+    add_named_images(snapshot, intents, context.seed)
     add_anonymous_volumes(snapshot, intents, context.seed)
     leaving = _choose_leaving(snapshot, batch, intents, findings)
     world = World(snapshot=snapshot, intents=intents, leaving=frozenset(leaving))
@@ -43,9 +45,9 @@ def decide_apply(snapshot: Snapshot, batch: ApplyBatch, context: AdmissionContex
     check_users(world, findings)
     NetworkAssigner(world, context, findings).assign()
     ContainerAssigner(world, context.host, findings).assign()
+    writes: list[Write] = [*assign_images(world, batch.pulled)]
     findings.raise_any()
 
-    writes: list[Write] = []
     outcomes: list[Outcome] = []
     for intent in intents.values():
         manager = "" if intent.is_anonymous else batch.manager

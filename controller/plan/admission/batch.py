@@ -1,7 +1,7 @@
 """What a writer asks for, and what the decision may know besides the snapshot."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -45,6 +45,7 @@ class ApplyBatch:
     `force` takes objects over from other managers. `prune` deletes those of the manager's objects that the batch does
     not name. `deletions` are deleted in the same decision. `create_volumes` makes the volumes that containers of the
     batch name and that don't exist. With `create_only` none of the drafts may exist yet.
+    `pulled` names the manifests that somebody has just pulled for images of the batch.
     """
 
     drafts: Sequence[Draft]
@@ -54,6 +55,7 @@ class ApplyBatch:
     create_volumes: bool = False
     create_only: bool = False
     deletions: Sequence[Key] = ()
+    pulled: Mapping[Key, str] = field(default_factory=dict)
 
 
 def derive_host_need(specs: Iterable[Spec]) -> HostNeed:

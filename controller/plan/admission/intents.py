@@ -9,7 +9,7 @@ from controller.errors import AlreadyExists, Invalid, NotFound, StaleRevision, U
 from controller.model.changes import Draft, Snapshot
 from controller.model.container import ContainerSpec, NetworkAttachment
 from controller.model.ids import IMAGE_NAME_PATTERN, NAME_PATTERN, Key, Uid
-from controller.model.image import complete_image_name
+from controller.model.image import ImageSpec, complete_image_name
 from controller.model.kinds import Assigned, Resource, Spec
 from controller.model.mounts import MountType
 from controller.model.volume import VolumeSpec
@@ -49,6 +49,8 @@ def complete_spec(spec: Spec, stored: Resource | None) -> Spec:
     An image gets its tag, a container without networks the default one. The serial number of the run never falls: a
     manifest does not know of restarts asked for since.
     """
+    if isinstance(spec, ImageSpec):
+        return _complete_source(spec)
     if not isinstance(spec, ContainerSpec):
         return spec
     update: dict[str, object] = {}
@@ -59,6 +61,14 @@ def complete_spec(spec: Spec, stored: Resource | None) -> Spec:
     if stored is not None and isinstance(stored.spec, ContainerSpec) and stored.spec.run > spec.run:
         update["run"] = stored.spec.run
     return spec.model_copy(update=update) if update else spec
+
+
+def _complete_source(spec: ImageSpec) -> ImageSpec:
+    registry = spec.source.registry
+    familiar = complete_image_name(registry) if registry is not None else None
+    if familiar == registry:
+        return spec
+    return spec.model_copy(update={"source": spec.source.model_copy(update={"registry": familiar})})
 
 
 def derive_uid(seed: str, key: Key) -> Uid:

@@ -7,14 +7,15 @@ from controller.model.naming import find_peer
 from controller.model.resource import Condition, is_ready
 from controller.plan.conditions import Reason, make_condition
 from controller.plan.container.inputs import ContainerDesired
+from controller.plan.image_pull import find_pull_failure, is_pull_due
 
 
 def list_waiting(desired: ContainerDesired) -> list[Condition]:
     """Return a false condition for each kind of thing that is not there yet."""
     spec = desired.container.spec
     found = []
-    if spec.image is not None and (desired.image is None or not is_ready(desired.image.status)):
-        message = f"image {spec.image} is not there"
+    if spec.image is not None and not _has_image(desired):
+        message = _describe_missing_image(desired)
         found.append(make_condition("ImageAvailable", Reason.WAITING_FOR_IMAGE, message, holds=False))
     networks = [attachment.name for attachment in spec.networks if not _has_network(desired, attachment.name)]
     if networks:
@@ -59,6 +60,19 @@ def is_met(condition: DependencyCondition, other: Container | None) -> bool:
             return lives and health is not None and health.state is HealthState.HEALTHY
         case DependencyCondition.COMPLETED:
             return other.status.phase is Phase.EXITED and other.status.exit_code == 0
+
+
+def _has_image(desired: ContainerDesired) -> bool:
+    """Tell whether the image is there, and as new as the container asked for."""
+    image, assigned = desired.image, desired.container.assigned
+    if image is None or not is_ready(image.status):
+        return False
+    return not is_pull_due(image) or assigned is None or image.status.pull >= assigned.pull
+
+
+def _describe_missing_image(desired: ContainerDesired) -> str:
+    failure = find_pull_failure(desired.image) if desired.image is not None else ""
+    return f"image {desired.container.spec.image} is not there{f': {failure}' if failure else ''}"
 
 
 def _has_network(desired: ContainerDesired, name: str) -> bool:
