@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 
 from controller.model.names import ADMIN_CHAIN, derive_chain
 from controller.model.wants import FirewallNetwork, FirewallPort, FirewallWant
+from controller.plan.port_tree import render_ports
 
 IPV6_MARK = "# ip6tables"
 NAME_SERVER_PORT = 18053
@@ -50,9 +51,10 @@ def _render_nat(
 ) -> Iterator[str]:
     translate, leave = derive_chain(instance, "DNAT"), derive_chain(instance, "SNAT")
     mark = _render_mark(instance)
+    published = list(render_ports(translate, ports))
     yield "*nat"
-    yield f":{translate} - [0:0]"
-    yield f":{leave} - [0:0]"
+    for chain in dict.fromkeys((translate, *(chain for chain, _ in published), leave)):
+        yield f":{chain} - [0:0]"
     local = f"-m addrtype --dst-type LOCAL {mark}"
     yield f"-A PREROUTING ! -d {_LOOPBACK} {local} -j {translate}"
     yield f"-A OUTPUT {local} -j {translate}"
@@ -63,13 +65,8 @@ def _render_nat(
                 f"-A {translate} -d {network.gateway}/32 -i {network.bridge} -p {protocol} -m {protocol}"
                 f" --dport 53 -j DNAT --to-destination {network.gateway}:{NAME_SERVER_PORT}"
             )
-    for port in ports:
-        mapping = port.mapping
-        host = f" -d {mapping.host_ip}/32" if mapping.host_ip else ""
-        yield (
-            f"-A {translate}{host} -p {mapping.protocol} -m {mapping.protocol} --dport {mapping.host_port}"
-            f" -j DNAT --to-destination {port.address}:{mapping.container_port}"
-        )
+    for chain, rule in published:
+        yield f"-A {chain} {rule}"
     for network in networks:
         yield from _render_masquerade(network, leave)
     yield "COMMIT"

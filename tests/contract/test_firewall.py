@@ -1,7 +1,7 @@
 """What every adapter of Firewall promises."""
 
 from controller.model.ports import PortMapping
-from controller.model.wants import FirewallNetwork, FirewallPort
+from controller.model.wants import FirewallNetwork, FirewallPort, FirewallWant
 from controller.plan.firewall import render_firewall
 from tests.contract.network import INSTANCE, NetworkPorts
 
@@ -34,6 +34,24 @@ async def test_what_was_installed_is_there(network: NetworkPorts) -> None:
     for want in (ALL, EMPTY, ALL, ALL):
         await network.firewall.replace(want)
         assert (await network.firewall.read()).digest == want.digest
+
+
+async def test_many_ports_are_there_and_one_more(network: NetworkPorts) -> None:
+    def publish(count: int) -> FirewallWant:
+        numbers = [1, 65535, *range(20000, 20000 + count)]
+        ports = [
+            FirewallPort(
+                mapping=PortMapping(host_port=number, container_port=80),
+                bridge="hold-shop",
+                address="10.77.0.2",
+            )
+            for number in numbers
+        ]
+        return render_firewall((NETWORK,), ports, instance=INSTANCE)
+
+    for count in (300, 301, 5, 301):
+        await network.firewall.replace(publish(count))
+        assert (await network.firewall.read()).digest == publish(count).digest
 
 
 async def test_deleting_leaves_nothing(network: NetworkPorts) -> None:

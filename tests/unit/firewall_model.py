@@ -89,7 +89,7 @@ class Host:
             "-i": lambda: packet.came_by == value,
             "-o": lambda: packet.goes_by == value,
             "-p": lambda: packet.protocol == value,
-            "--dport": lambda: packet.port == int(value),
+            "--dport": lambda: _is_between(packet.port, value),
             "--dst-type": lambda: value == "LOCAL" and self.is_local(packet.target),
             "--ctstate": lambda: packet.translated and "DNAT" in value.split(","),
             "-m": lambda: True,
@@ -123,6 +123,11 @@ def _parse(text: str) -> dict[str, dict[str, list[str]]]:
             _, chain, rule = line.split(" ", 2)
             rules.setdefault(chain, []).append(rule)
     return tables
+
+
+def _is_between(port: int, value: str) -> bool:
+    first, _, last = value.partition(":")
+    return int(first) <= port <= int(last or first)
 
 
 def _is_in(address: str, network: str) -> bool:
