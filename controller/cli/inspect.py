@@ -2,13 +2,13 @@
 
 import argparse
 import json
-import re
+import sys
 from typing import Any
 
 from controller.cli.client import KINDS, Client, Failure
-from controller.cli.fields import find_path, to_document
-
-_EXPRESSION = re.compile(r"\{\{\s*(json\s+)?\.([\w.\[\]]*)\s*\}\}")
+from controller.cli.docker_view import view_as_docker
+from controller.cli.fields import to_document
+from controller.cli.formats import Format
 
 
 def add_inspect(parser: argparse.ArgumentParser) -> None:
@@ -18,22 +18,35 @@ def add_inspect(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--type", default="", help="Only look for this type.")
     parser.add_argument(
-        "-f", "--format", default="", help="Template such as '{{.status.pid}}' or '{{json .spec}}'."
+        "-f",
+        "--format",
+        default="",
+        help="json, or a template such as '{{.status.pid}}' or '{{json .spec}}'.",
     )
 
 
 def run_inspect(client: Client, options: argparse.Namespace) -> int:
-    """Print the objects as a JSON list, or a line for each by the template."""
-    documents = [_find(client, name, options.type) for name in options.names]
-    if not options.format:
-        print(json.dumps(documents, indent=2, ensure_ascii=False))
-        return 0
-    for document in documents:
-        print(render_template(options.format, document))
-    return 0
+    """Print the objects as a JSON list, or a line for each by the template; exit code 1 when one is not there."""
+    template = Format(options.format) if options.format not in ("", "json") else None
+    documents = []
+    missing = []
+    for name in options.names:
+        document = _find(client, name, options.type)
+        if document is None:
+            missing.append(name)
+        else:
+            documents.append(document)
+    if template is None:
+        print(json.dumps(documents, indent=None if options.format else 2, ensure_ascii=False))
+    else:
+        for document in documents:
+            print(template.fill(view_as_docker(document)))
+    for name in missing:
+        print(f"hold: no object is called {name}", file=sys.stderr)
+    return 1 if missing else 0
 
 
-def _find(client: Client, name: str, kind: str) -> dict[str, Any]:
+def _find(client: Client, name: str, kind: str) -> dict[str, Any] | None:
     for candidate, words in KINDS.items():
         if kind and kind not in words:
             continue
@@ -43,20 +56,9 @@ def _find(client: Client, name: str, kind: str) -> dict[str, Any]:
             found = None
         if found is not None:
             return to_document(found)
-    raise Failure(f"no object is called {name}")
+    return None
 
 
 def render_template(template: str, document: dict[str, Any]) -> str:
-    """Return the template with each `{{.path}}` and `{{json .path}}` filled in; Docker's capitals are accepted."""
-
-    def fill(match: "re.Match[str]") -> str:
-        value = find_path(document, match[2])
-        if value is None:
-            value = find_path(document, ".".join(part[:1].lower() + part[1:] for part in match[2].split(".")))
-        return (
-            json.dumps(value, ensure_ascii=False)
-            if match[1] or isinstance(value, dict | list)
-            else str(value)
-        )
-
-    return _EXPRESSION.sub(fill, template).replace("\\n", "\n").replace("\\t", "\t")
+    """Return the template filled in; fields may be written with a capital, as Docker has them."""
+    return Format(template).fill(document)

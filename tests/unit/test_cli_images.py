@@ -119,9 +119,9 @@ ROWS = [{"ID": "a", "Size": "1MB"}, {"ID": "bb", "Size": "2kB"}]
         ("", "IMAGE ID   SIZE\na          1MB\nbb         2kB"),
         ("table", "IMAGE ID   SIZE\na          1MB\nbb         2kB"),
         ("table {{.Size}}\\t{{ .ID }}", "SIZE   IMAGE ID\n1MB    a\n2kB    bb"),
-        ("json", '{"ID": "a", "Size": "1MB"}\n{"ID": "bb", "Size": "2kB"}'),
+        ("json", '{"ID":"a","Size":"1MB"}\n{"ID":"bb","Size":"2kB"}'),
         ("{{.ID}}={{upper .Size}}", "a=1MB\nbb=2KB"),
-        ("{{json .}}", '{"ID": "a", "Size": "1MB"}\n{"ID": "bb", "Size": "2kB"}'),
+        ("{{json .}}", '{"ID":"a","Size":"1MB"}\n{"ID":"bb","Size":"2kB"}'),
         ('{{json .ID}}{{"\\t"}}', '"a"\t\n"bb"\t'),
     ],
 )

@@ -1,0 +1,142 @@
+"""An object by the names that Docker's `inspect` gives its fields, for templates written for it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Document = Mapping[str, Any]
+
+_NEVER = "0001-01-01T00:00:00Z"
+_STATES = {"Running": "running", "Stopping": "running", "Paused": "paused", "Exited": "exited"}
+
+
+def view_as_docker(document: Document) -> dict[str, Any]:
+    """Return the document with Docker's fields beside its own; capitals keep the two apart."""
+    metadata, spec, status = document["metadata"], document.get("spec", {}), document.get("status", {})
+    common: dict[str, Any] = {
+        "Id": metadata.get("uid", ""),
+        "Name": metadata["name"],
+        "Created": metadata.get("createdAt", ""),
+        "Labels": metadata.get("labels", {}),
+    }
+    match document["kind"]:
+        case "Container":
+            common |= _view_container(metadata, spec, status)
+        case "Network":
+            pools = [{"Subnet": status.get("subnet", ""), "Gateway": status.get("gateway", "")}]
+            common |= {
+                "Driver": spec.get("driver", "bridge"),
+                "Internal": spec.get("internal", False),
+                "IPAM": {"Config": pools},
+            }
+        case "Volume":
+            common |= {
+                "Driver": spec.get("driver", "local"),
+                "Mountpoint": status.get("path", ""),
+                "Scope": "local",
+                "CreatedAt": metadata.get("createdAt", ""),
+            }
+        case _:
+            pass
+    return {**common, **document}
+
+
+def _view_container(metadata: Document, spec: Document, status: Document) -> dict[str, Any]:
+    command = [*spec.get("entrypoint", []), *spec.get("command", [])]
+    return {
+        "Name": f"/{metadata['name']}",
+        "Path": command[0] if command else "",
+        "Args": command[1:],
+        "Image": spec.get("image", ""),
+        "RestartCount": status.get("restarts", 0),
+        "State": _view_state(status),
+        "Config": _view_config(metadata, spec),
+        "HostConfig": _view_host_config(spec),
+        "Mounts": [_view_mount(each) for each in spec.get("mounts", [])],
+        "NetworkSettings": _view_networks(spec, status),
+    }
+
+
+def _view_state(status: Document) -> dict[str, Any]:
+    phase = status.get("phase", "Pending")
+    state: dict[str, Any] = {
+        "Status": _STATES.get(phase, "created"),
+        "Running": phase in ("Running", "Paused", "Stopping"),
+        "Paused": phase == "Paused",
+        "Restarting": False,
+        "OOMKilled": status.get("oomKilled", False),
+        "Dead": False,
+        "Pid": status.get("pid", 0),
+        "ExitCode": status.get("exitCode", 0),
+        "Error": status.get("error", ""),
+        "StartedAt": status.get("startedAt", _NEVER),
+        "FinishedAt": status.get("finishedAt", _NEVER),
+    }
+    health = status.get("health")
+    if isinstance(health, Mapping):
+        state["Health"] = {"Status": health.get("state", ""), "FailingStreak": health.get("failingStreak", 0)}
+    return state
+
+
+def _view_config(metadata: Document, spec: Document) -> dict[str, Any]:
+    return {
+        "Hostname": spec.get("hostname", metadata.get("uid", "")[:12]),
+        "User": spec.get("user", ""),
+        "Tty": spec.get("tty", False),
+        "OpenStdin": spec.get("stdinOpen", False),
+        "Env": [f"{name}={value}" for name, value in spec.get("environment", {}).items()],
+        "Cmd": spec.get("command", []),
+        "Entrypoint": spec.get("entrypoint", []),
+        "Image": spec.get("image", ""),
+        "WorkingDir": spec.get("workingDir", ""),
+        "Labels": metadata.get("labels", {}),
+        "StopSignal": spec.get("stopSignal", ""),
+    }
+
+
+def _view_host_config(spec: Document) -> dict[str, Any]:
+    restart, limits = spec.get("restart", {}), spec.get("resources", {})
+    networks = spec.get("networks", [])
+    return {
+        "NetworkMode": spec.get("networkMode") or (networks[0]["name"] if networks else "default"),
+        "RestartPolicy": {
+            "Name": restart.get("name", "no"),
+            "MaximumRetryCount": restart.get("maxRetries", 0),
+        },
+        "AutoRemove": spec.get("autoRemove", False),
+        "ReadonlyRootfs": spec.get("readOnly", False),
+        "Privileged": spec.get("privileged", False),
+        "Memory": limits.get("memory", 0),
+        "NanoCpus": int(limits.get("cpus", 0) * 1_000_000_000),
+        "PidsLimit": limits.get("pids", 0),
+    }
+
+
+def _view_mount(mount: Document) -> dict[str, Any]:
+    is_volume = mount["type"] == "volume"
+    return {
+        "Type": mount["type"],
+        "Name": mount.get("source", "") if is_volume else "",
+        "Source": mount.get("source", ""),
+        "Destination": mount["target"],
+        "RW": not mount.get("readOnly", False),
+    }
+
+
+def _view_networks(spec: Document, status: Document) -> dict[str, Any]:
+    aliases = {each["name"]: each.get("aliases", []) for each in spec.get("networks", [])}
+    networks = {
+        each["name"]: {
+            "IPAddress": each.get("ipv4", ""),
+            "MacAddress": each.get("mac", ""),
+            "Gateway": each.get("gateway", ""),
+            "Aliases": aliases.get(each["name"], []),
+        }
+        for each in status.get("networks", [])
+    }
+    first = next(iter(networks.values()), {"IPAddress": "", "MacAddress": "", "Gateway": ""})
+    ports: dict[str, list[dict[str, str]]] = {}
+    for each in status.get("ports", []):
+        binding = {"HostIp": each.get("hostIP") or "0.0.0.0", "HostPort": str(each.get("hostPort", 0))}  # noqa: S104
+        ports.setdefault(f"{each['containerPort']}/{each.get('protocol', 'tcp')}", []).append(binding)
+    top = {name: first[name] for name in ("IPAddress", "MacAddress", "Gateway")}
+    return {**top, "Networks": networks, "Ports": ports}

@@ -1,0 +1,72 @@
+"""Templates that were written for Docker's inspect."""
+
+from typing import Any
+
+import pytest
+
+from controller.cli.docker_view import view_as_docker
+from controller.cli.formats import Format
+
+WEB: dict[str, Any] = {
+    "apiVersion": "hold/v1",
+    "kind": "Container",
+    "metadata": {"name": "web", "uid": "f" * 32, "labels": {"app": "shop"}, "createdAt": "2026-01-01T00:00:00Z"},
+    "spec": {
+        "image": "shop:1",
+        "command": ["httpd", "-f"],
+        "environment": {"A": "1"},
+        "networks": [{"name": "shop", "aliases": ["www"]}],
+        "mounts": [{"type": "volume", "source": "data", "target": "/data", "readOnly": True}],
+        "restart": {"name": "on-failure", "maxRetries": 3},
+        "resources": {"memory": 1024, "cpus": 0.5},
+    },
+    "status": {
+        "phase": "Running",
+        "pid": 7,
+        "restarts": 2,
+        "networks": [{"name": "shop", "ipv4": "10.0.0.2", "mac": "02:00:00:00:00:01", "gateway": "10.0.0.1"}],
+        "ports": [{"containerPort": 80, "hostPort": 8080, "protocol": "tcp"}],
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{{.State.Running}} {{.State.Status}} {{.State.Pid}} {{.State.ExitCode}}", "true running 7 0"),
+        ("{{.Name}} {{.Id}}", "/web " + "f" * 32),
+        ("{{.NetworkSettings.IPAddress}}", "10.0.0.2"),
+        ("{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", "10.0.0.2"),
+        ("{{range $name, $net := .NetworkSettings.Networks}}{{$name}}{{$net.Aliases}}{{end}}", "shop[www]"),
+        ('{{(index (index .NetworkSettings.Ports "80/tcp") 0).HostPort}}', "8080"),
+        ('{{index .Config.Labels "app"}} {{.Config.Env}} {{json .Config.Cmd}}', 'shop [A=1] ["httpd","-f"]'),
+        (
+            "{{.HostConfig.RestartPolicy.Name}}:{{.HostConfig.RestartPolicy.MaximumRetryCount}}",
+            "on-failure:3",
+        ),
+        ("{{.HostConfig.NanoCpus}} {{.HostConfig.Memory}} {{.RestartCount}}", "500000000 1024 2"),
+        ("{{range .Mounts}}{{.Name}}:{{.Destination}}:{{.RW}}{{end}}", "data:/data:false"),
+        ("{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}", "none"),
+        ("{{.metadata.name}} {{.status.pid}} {{.Status.Pid}} {{.Metadata.Labels.app}}", "web 7 7 shop"),
+    ],
+)
+def test_dockers_fields_stand_beside_holds_own(template: str, text: str) -> None:
+    assert Format(template).fill(view_as_docker(WEB)) == text
+
+
+@pytest.mark.parametrize(
+    ("kind", "template", "text"),
+    [
+        ("Network", "{{range .IPAM.Config}}{{.Subnet}}{{end}} {{.Driver}} {{.Internal}}", "10.1.0.0/24 bridge true"),
+        ("Volume", "{{.Mountpoint}} {{.Name}}", "/var/x a"),
+        ("Image", "{{.Name}}", "a"),
+    ],
+)  # fmt: skip
+def test_other_kinds(kind: str, template: str, text: str) -> None:
+    document = {
+        "kind": kind,
+        "metadata": {"name": "a"},
+        "spec": {"internal": True},
+        "status": {"subnet": "10.1.0.0/24", "path": "/var/x"},
+    }
+    assert Format(template).fill(view_as_docker(document)) == text
