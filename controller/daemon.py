@@ -34,13 +34,13 @@ from controller.images.registry.client import RegistryClient, RegistryOptions
 from controller.images.store import ImageStore
 from controller.kernel.assembly import KernelOptions, open_linux
 from controller.kernel.clock import SystemClock
-from controller.kernel.conmon import LogRotation
 from controller.kernel.diagnostics import HostDiagnostics
 from controller.kernel.disk_usage import LocalDiskUsage
 from controller.kernel.host_boot import read_boot_id
 from controller.kernel.lock import exclusive
 from controller.kernel.log_format import configure_logging
 from controller.kernel.notify import ServiceManager, find_service_manager
+from controller.kernel.rotation import LogLimits
 from controller.kernel.sandbox.host import find_reason_against, run_in_host
 from controller.kernel.subprocesses import Runner
 from controller.kernel.unpacker import ChrootUnpacker
@@ -139,7 +139,7 @@ async def _serve(settings: Settings) -> int:
     kernel_options = KernelOptions(
         default_runtime=settings.runtime,
         resolv_conf_path=settings.resolv_conf,
-        rotation=LogRotation(max_bytes=settings.log_max_size_bytes),
+        log_limits=LogLimits(max_bytes=settings.log_max_size_bytes, max_files=settings.log_max_files),
     )
     async with contextlib.AsyncExitStack() as stack:
         await images.open()

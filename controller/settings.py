@@ -107,7 +107,14 @@ class Settings(Model):
         default=16 << 20,
         ge=4096,
         alias="logMaxSize",
-        description="Size at which a container's log starts afresh, without what it held.",
+        description="Size at which a container's log goes on in a new file.",
+    )
+    log_max_files: Number = Field(
+        default=3,
+        ge=1,
+        le=1000,
+        alias="logMaxFiles",
+        description="Files of a container's log that are kept, the present one included.",
     )
     registries: Annotated[
         dict[str, RegistrySettings], BeforeValidator(_parse_mapping), AfterValidator(check_registries)

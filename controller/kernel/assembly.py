@@ -12,7 +12,6 @@ from typing import Protocol
 from controller.kernel.attachments import KernelAttachments
 from controller.kernel.bridges import KernelBridges
 from controller.kernel.cgroups import Cgroups
-from controller.kernel.conmon import LogRotation
 from controller.kernel.container_files import ChildFiles
 from controller.kernel.devices import read_devices
 from controller.kernel.firewall import KernelFirewall
@@ -31,6 +30,7 @@ from controller.kernel.probes import ContainerProbes
 from controller.kernel.process_events import ProcessEvents
 from controller.kernel.processes import OciProcesses
 from controller.kernel.roots import OverlayRoots
+from controller.kernel.rotation import LogLimits, LogRotator
 from controller.kernel.sessions import ContainerSessions
 from controller.kernel.subprocesses import Runner
 from controller.kernel.volumes import LocalVolumes
@@ -50,7 +50,7 @@ class KernelOptions:
 
     default_runtime: str
     resolv_conf_path: str
-    rotation: LogRotation
+    log_limits: LogLimits
 
 
 class EndingPulls(Pulls, KernelEvents, Protocol):
@@ -77,6 +77,7 @@ async def open_linux(
     names = KernelNameServer(layout=layout, runner=runner, resolv_conf_path=options.resolv_conf_path)
     volumes = LocalVolumes(layout=layout, runner=runner)
     await volumes.open()
+    rotator = LogRotator(layout=layout, limits=options.log_limits)
     roots = OverlayRoots(layout=layout)
     sessions = ContainerSessions(layout=layout, runner=runner, cgroups=cgroups, gates=gates)
     helper = ProbeHelper(runner=runner)
@@ -88,7 +89,7 @@ async def open_linux(
             cgroups=cgroups,
             gates=gates,
             default_runtime=options.default_runtime,
-            rotation=options.rotation,
+            rotator=rotator,
         ),
         freezer=CgroupFreezer(cgroups=cgroups),
         probes=ContainerProbes(layout=layout, cgroups=cgroups, helper=helper, sessions=sessions),
@@ -106,7 +107,7 @@ async def open_linux(
         read_host_texts=lambda: read_host_texts(options.resolv_conf_path),
         read_devices=read_devices,
     )
-    async with sessions, helper:
+    async with rotator, sessions, helper:
         files = ChildFiles(layout=layout, runner=runner, roots=roots, cgroups=cgroups)
         yield Linux(
             ports=ports,

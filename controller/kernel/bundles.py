@@ -1,6 +1,7 @@
 """The directory of a container's process: what it was created from, and what the runtime and conmon leave there."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -23,13 +24,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """What a process was created from."""
+    """What a process was created from, and the limits of its log."""
 
     name: str
     run: int
     spec_hash: str
     runtime: str
     tty: bool
+    log_max_bytes: int = 0
+    log_max_files: int = 1
 
 
 class Bundle:
@@ -51,18 +54,11 @@ class Bundle:
     def exists(self) -> bool:
         return self.path.is_dir()
 
-    def write(self, want: ProcessWant, config: Mapping[str, object], runtime: str) -> None:
+    def write(self, want: ProcessWant, config: Mapping[str, object], origin: Origin) -> None:
         """Make the directory with all that has to be there before the runtime is run."""
         for directory in (self.path, self.exit_path.parent, self.runtime_path.parent, self.log_path.parent):
             directory.mkdir(mode=0o711, parents=True, exist_ok=True)
-        origin = {
-            "name": want.name,
-            "run": want.run,
-            "spec_hash": want.spec_hash,
-            "runtime": runtime,
-            "tty": want.tty,
-        }
-        (self.path / "origin.json").write_text(json.dumps(origin))
+        (self.path / "origin.json").write_text(json.dumps(dataclasses.asdict(origin)))
         for name, text in want.files:
             (self.path / name).write_text(text)
         self.config_path.write_text(json.dumps(config, ensure_ascii=False))

@@ -6,7 +6,6 @@ Its command line is built here, and what it answers on the pipe named by _OCI_SY
 import asyncio
 import json
 import os
-from dataclasses import dataclass
 
 from controller.errors import Refused, Unavailable
 from controller.kernel.bundles import Bundle
@@ -17,24 +16,17 @@ from controller.model.wants import ProcessWant
 CREATE_TIMEOUT_S = 60.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogRotation:
-    """When conmon starts the log afresh, in bytes."""
-
-    max_bytes: int = 64 << 20
-
-
 def render_command(
-    want: ProcessWant, bundle: Bundle, runtime: Runtime, rotation: LogRotation
+    want: ProcessWant, bundle: Bundle, runtime: Runtime, *, max_log_bytes: int
 ) -> tuple[str, ...]:
-    """Return conmon's command line."""
+    """Return conmon's command line; at `max_log_bytes` it starts the log afresh, without what the log held."""
     command = [
         "conmon", "--api-version", "1", "--cid", want.uid, "--cuuid", want.uid, "--name", want.uid,
         "--runtime", runtime.path, "--bundle", str(bundle.path), "--full-attach",
         "--persist-dir", str(bundle.path),
         "--container-pidfile", str(bundle.pid_path), "--conmon-pidfile", str(bundle.conmon_pid_path),
         "--exit-dir", str(bundle.exit_path.parent),
-        "--log-path", f"k8s-file:{bundle.log_path}", "--log-size-max", str(rotation.max_bytes),
+        "--log-path", f"k8s-file:{bundle.log_path}", "--log-size-max", str(max_log_bytes),
         "--no-sync-log", "--log-level", "error",
     ]  # fmt: skip
     for option in runtime.options:

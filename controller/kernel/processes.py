@@ -9,17 +9,20 @@ import contextlib
 import json
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path, PurePath
 
 from controller.errors import Exhausted, Refused
 from controller.kernel import ending
-from controller.kernel.bundles import Bundle, Failure, list_bundles
+from controller.kernel.bundles import Bundle, Failure, Origin, list_bundles
 from controller.kernel.cgroups import Cgroups
 from controller.kernel.confined import make_directories_in_root, open_root
-from controller.kernel.conmon import LogRotation, create_container, render_command
+from controller.kernel.conmon import create_container, render_command
 from controller.kernel.fitting import fit_config, read_abilities
 from controller.kernel.gates import Gates
+from controller.kernel.log_files import mark_run
+from controller.kernel.rotation import LogRotator
 from controller.kernel.runtimes import Runtime, Runtimes, classify_failure, translate_complaint
 from controller.kernel.seccomp import FilterCompiler
 from controller.kernel.staging import check_propagation, check_sources, stage, unstage
@@ -41,15 +44,15 @@ class OciProcesses:
         runner: Runner,
         cgroups: Cgroups,
         gates: Gates,
+        rotator: LogRotator,
         default_runtime: str = "",
-        rotation: LogRotation = LogRotation(),  # noqa: B008 - frozen
     ) -> None:
         self._layout = layout
         self._runner = runner
         self._cgroups = cgroups
         self._gates = gates
         self._runtimes = Runtimes(runner, layout, cgroups, default=default_runtime)
-        self._rotation = rotation
+        self._rotator = rotator
         self._compiler = FilterCompiler()
         self._abilities = read_abilities(cgroups)
         self._locks: dict[Uid, asyncio.Lock] = {}
@@ -74,6 +77,7 @@ class OciProcesses:
             complaint = await self._create(want, bundle, runtime)
             if complaint:
                 await self._refuse_creation(want, bundle, runtime, complaint)
+            self._rotator.expect(want.uid)
             self._gates.announce(want.name, want.uid)
 
     async def start(self, uid: Uid) -> None:
@@ -85,6 +89,8 @@ class OciProcesses:
             if origin is None or not bundle.awaits_start():
                 return
             runtime = self._runtimes.choose(origin.runtime)
+            with translated(f"log of {origin.name}"):
+                await asyncio.to_thread(mark_run, bundle.log_path, time.time())
             completed = await self._runner.capture(*runtime.command("start", uid))
             if completed.code == 0:
                 bundle.mark_started()
@@ -181,7 +187,17 @@ class OciProcesses:
         if not Path(config["root"]["path"]).is_dir():
             raise Refused(f"root of {want.name} is not mounted")
         with translated(f"process of {want.name}"):
-            bundle.write(want, config, runtime.path)
+            limits = self._rotator.limits.refine(want.log)
+            origin = Origin(
+                name=want.name,
+                run=want.run,
+                spec_hash=want.spec_hash,
+                runtime=runtime.path,
+                tty=want.tty,
+                log_max_bytes=limits.max_bytes,
+                log_max_files=limits.max_files,
+            )
+            bundle.write(want, config, origin)
             for path in want.host_directories:
                 Path(path).mkdir(parents=True, exist_ok=True)
             stage(want.staged)
@@ -193,7 +209,8 @@ class OciProcesses:
                     make_directories_in_root(root_fd, path)
 
     async def _create(self, want: ProcessWant, bundle: Bundle, runtime: Runtime) -> str:
-        command = render_command(want, bundle, runtime, self._rotation)
+        limits = self._rotator.limits.refine(want.log)
+        command = render_command(want, bundle, runtime, max_log_bytes=limits.last_resort_bytes)
         created = False
         try:
             complaint = await create_container(
@@ -224,6 +241,7 @@ class OciProcesses:
     async def _delete(self, bundle: Bundle) -> None:
         if not bundle.exists():
             return
+        self._rotator.disregard(bundle.uid)
         await self._end(bundle)
         origin = bundle.read_origin()
         if bundle.runtime_path.exists() and origin is not None and os.access(origin.runtime, os.X_OK):

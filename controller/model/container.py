@@ -11,6 +11,7 @@ from controller.model.devices import DeviceCgroupRules, Devices
 from controller.model.health import Health, Healthcheck
 from controller.model.ids import ObjectName
 from controller.model.isolation import list_isolation_conflicts
+from controller.model.logs import LogSettings
 from controller.model.mount_forms import parse_mount
 from controller.model.mounts import Mount
 from controller.model.naming import (
@@ -243,6 +244,7 @@ class ContainerSpec(Model):
         default=False,
         description="Whether every port of expose, and of the image's, is published on a free host port.",
     )
+    logging: LogSettings = Field(default=LogSettings(), description="How much of the log is kept.")
 
     @model_validator(mode="after")
     def _fields_agree(self) -> Self:

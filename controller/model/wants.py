@@ -35,6 +35,14 @@ StagedWant = SharedMemoryWant | SubpathWant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogWant:
+    """When a log goes on in a new file, and how many files of it are kept; None is for the adapter to choose."""
+
+    max_bytes: int | None = None
+    max_files: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessWant:
     """A process to create (not yet to start).
 
@@ -59,6 +67,7 @@ class ProcessWant:
     runtime: str = ""
     tty: bool = False
     stdin_open: bool = False
+    log: LogWant = LogWant()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

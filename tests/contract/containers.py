@@ -19,6 +19,7 @@ from controller.kernel.gates import Gates
 from controller.kernel.limits import CgroupLimits
 from controller.kernel.processes import OciProcesses
 from controller.kernel.roots import OverlayRoots
+from controller.kernel.rotation import LogLimits, LogRotator
 from controller.kernel.subprocesses import Runner
 from controller.kernel.volumes import LocalVolumes
 from controller.model.container import Container
@@ -34,6 +35,7 @@ from tests.fakes.steps import Steps
 from tests.fakes.world import FakeWorld, Program
 
 DEADLINE_S = 30.0
+LOG_MAX_BYTES = 64 << 10
 WEB, DB = Uid("1" * 32), Uid("2" * 32)
 PASSWD = "root:x:0:0::/root:/bin/sh\nbob:x:7:8::/home/bob:/bin/sh\n"
 GROUP = "root:x:0:\nbob:x:8:\nstaff:x:50:bob\n"
@@ -124,9 +126,16 @@ async def linux_containers(runtime: str, gates: Gates) -> AsyncIterator[Containe
     layout = Layout(root_path=f"{base_path}/root", run_path=f"{base_path}/run", instance="contract")
     runner, cgroups = Runner(), Cgroups.find(layout.instance)
 
+    rotator = LogRotator(layout=layout, limits=LogLimits(max_bytes=LOG_MAX_BYTES, max_files=3))
+
     def open_processes() -> OciProcesses:
         return OciProcesses(
-            layout=layout, runner=runner, cgroups=cgroups, gates=gates, default_runtime=runtime
+            layout=layout,
+            runner=runner,
+            cgroups=cgroups,
+            gates=gates,
+            default_runtime=runtime,
+            rotator=rotator,
         )
 
     ports = ContainerPorts(
@@ -141,7 +150,8 @@ async def linux_containers(runtime: str, gates: Gates) -> AsyncIterator[Containe
         learn=lambda _name, _behaviour: None,
     )
     try:
-        yield ports
+        async with rotator:
+            yield ports
     finally:
         await delete_all(ports)
         _clear_host(layout, cgroups, base_path)

@@ -378,6 +378,7 @@ class ContainerSpec(_message.Message):
     EXPOSE_FIELD_NUMBER: _builtins.int
     PUBLISH_ALL_FIELD_NUMBER: _builtins.int
     PULL_POLICY_FIELD_NUMBER: _builtins.int
+    LOGGING_FIELD_NUMBER: _builtins.int
     image: _builtins.str
     rootfs: _builtins.str
     working_dir: _builtins.str
@@ -463,6 +464,8 @@ class ContainerSpec(_message.Message):
     def volumes_from(self) -> _containers.RepeatedCompositeFieldContainer[Global___VolumeSource]: ...
     @_builtins.property
     def expose(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def logging(self) -> Global___LogSettings: ...
     def __init__(
         self,
         *,
@@ -517,10 +520,11 @@ class ContainerSpec(_message.Message):
         expose: _abc.Iterable[_builtins.str] | None = ...,
         publish_all: _builtins.bool = ...,
         pull_policy: _builtins.str = ...,
+        logging: Global___LogSettings | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cgroup", b"_cgroup", "_desired", b"_desired", "_domainname", b"_domainname", "_hostname", b"_hostname", "_image", b"_image", "_ipc", b"_ipc", "_network_mode", b"_network_mode", "_oom_score_adj", b"_oom_score_adj", "_pid", b"_pid", "_rootfs", b"_rootfs", "_runtime", b"_runtime", "_shm_size_bytes", b"_shm_size_bytes", "_stop_grace_period_s", b"_stop_grace_period_s", "_stop_signal", b"_stop_signal", "_user", b"_user", "_uts", b"_uts", "_working_dir", b"_working_dir", "cgroup", b"cgroup", "command", b"command", "desired", b"desired", "domainname", b"domainname", "entrypoint", b"entrypoint", "healthcheck", b"healthcheck", "hostname", b"hostname", "image", b"image", "ipc", b"ipc", "network_mode", b"network_mode", "oom_score_adj", b"oom_score_adj", "pid", b"pid", "resources", b"resources", "restart", b"restart", "rootfs", b"rootfs", "runtime", b"runtime", "security_opt", b"security_opt", "shm_size_bytes", b"shm_size_bytes", "stop_grace_period_s", b"stop_grace_period_s", "stop_signal", b"stop_signal", "user", b"user", "uts", b"uts", "working_dir", b"working_dir"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cgroup", b"_cgroup", "_desired", b"_desired", "_domainname", b"_domainname", "_hostname", b"_hostname", "_image", b"_image", "_ipc", b"_ipc", "_network_mode", b"_network_mode", "_oom_score_adj", b"_oom_score_adj", "_pid", b"_pid", "_rootfs", b"_rootfs", "_runtime", b"_runtime", "_shm_size_bytes", b"_shm_size_bytes", "_stop_grace_period_s", b"_stop_grace_period_s", "_stop_signal", b"_stop_signal", "_user", b"_user", "_uts", b"_uts", "_working_dir", b"_working_dir", "cgroup", b"cgroup", "command", b"command", "desired", b"desired", "domainname", b"domainname", "entrypoint", b"entrypoint", "healthcheck", b"healthcheck", "hostname", b"hostname", "image", b"image", "ipc", b"ipc", "logging", b"logging", "network_mode", b"network_mode", "oom_score_adj", b"oom_score_adj", "pid", b"pid", "resources", b"resources", "restart", b"restart", "rootfs", b"rootfs", "runtime", b"runtime", "security_opt", b"security_opt", "shm_size_bytes", b"shm_size_bytes", "stop_grace_period_s", b"stop_grace_period_s", "stop_signal", b"stop_signal", "user", b"user", "uts", b"uts", "working_dir", b"working_dir"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cgroup", b"_cgroup", "_desired", b"_desired", "_domainname", b"_domainname", "_hostname", b"_hostname", "_image", b"_image", "_ipc", b"_ipc", "_network_mode", b"_network_mode", "_oom_score_adj", b"_oom_score_adj", "_pid", b"_pid", "_rootfs", b"_rootfs", "_runtime", b"_runtime", "_shm_size_bytes", b"_shm_size_bytes", "_stop_grace_period_s", b"_stop_grace_period_s", "_stop_signal", b"_stop_signal", "_user", b"_user", "_uts", b"_uts", "_working_dir", b"_working_dir", "auto_remove", b"auto_remove", "cap_add", b"cap_add", "cap_drop", b"cap_drop", "cgroup", b"cgroup", "command", b"command", "depends_on", b"depends_on", "desired", b"desired", "device_cgroup_rules", b"device_cgroup_rules", "devices", b"devices", "dns", b"dns", "dns_opt", b"dns_opt", "dns_search", b"dns_search", "domainname", b"domainname", "entrypoint", b"entrypoint", "environment", b"environment", "expose", b"expose", "extra_hosts", b"extra_hosts", "group_add", b"group_add", "healthcheck", b"healthcheck", "hostname", b"hostname", "image", b"image", "init", b"init", "ipc", b"ipc", "links", b"links", "mounts", b"mounts", "network_mode", b"network_mode", "networks", b"networks", "oom_score_adj", b"oom_score_adj", "pid", b"pid", "ports", b"ports", "privileged", b"privileged", "publish_all", b"publish_all", "pull_policy", b"pull_policy", "read_only", b"read_only", "resources", b"resources", "restart", b"restart", "rootfs", b"rootfs", "run", b"run", "runtime", b"runtime", "security_opt", b"security_opt", "shm_size_bytes", b"shm_size_bytes", "stdin_open", b"stdin_open", "stop_grace_period_s", b"stop_grace_period_s", "stop_signal", b"stop_signal", "sysctls", b"sysctls", "tty", b"tty", "ulimits", b"ulimits", "user", b"user", "uts", b"uts", "volumes_from", b"volumes_from", "working_dir", b"working_dir"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cgroup", b"_cgroup", "_desired", b"_desired", "_domainname", b"_domainname", "_hostname", b"_hostname", "_image", b"_image", "_ipc", b"_ipc", "_network_mode", b"_network_mode", "_oom_score_adj", b"_oom_score_adj", "_pid", b"_pid", "_rootfs", b"_rootfs", "_runtime", b"_runtime", "_shm_size_bytes", b"_shm_size_bytes", "_stop_grace_period_s", b"_stop_grace_period_s", "_stop_signal", b"_stop_signal", "_user", b"_user", "_uts", b"_uts", "_working_dir", b"_working_dir", "auto_remove", b"auto_remove", "cap_add", b"cap_add", "cap_drop", b"cap_drop", "cgroup", b"cgroup", "command", b"command", "depends_on", b"depends_on", "desired", b"desired", "device_cgroup_rules", b"device_cgroup_rules", "devices", b"devices", "dns", b"dns", "dns_opt", b"dns_opt", "dns_search", b"dns_search", "domainname", b"domainname", "entrypoint", b"entrypoint", "environment", b"environment", "expose", b"expose", "extra_hosts", b"extra_hosts", "group_add", b"group_add", "healthcheck", b"healthcheck", "hostname", b"hostname", "image", b"image", "init", b"init", "ipc", b"ipc", "links", b"links", "logging", b"logging", "mounts", b"mounts", "network_mode", b"network_mode", "networks", b"networks", "oom_score_adj", b"oom_score_adj", "pid", b"pid", "ports", b"ports", "privileged", b"privileged", "publish_all", b"publish_all", "pull_policy", b"pull_policy", "read_only", b"read_only", "resources", b"resources", "restart", b"restart", "rootfs", b"rootfs", "run", b"run", "runtime", b"runtime", "security_opt", b"security_opt", "shm_size_bytes", b"shm_size_bytes", "stdin_open", b"stdin_open", "stop_grace_period_s", b"stop_grace_period_s", "stop_signal", b"stop_signal", "sysctls", b"sysctls", "tty", b"tty", "ulimits", b"ulimits", "user", b"user", "uts", b"uts", "volumes_from", b"volumes_from", "working_dir", b"working_dir"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cgroup: _TypeAlias = _typing.Literal["cgroup"]  # noqa: Y015
     _WhichOneofArgType__cgroup: _TypeAlias = _typing.Literal["_cgroup", b"_cgroup"]  # noqa: Y015
@@ -592,6 +596,37 @@ class ContainerSpec(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__working_dir) -> _WhichOneofReturnType__working_dir | None: ...
 
 Global___ContainerSpec: _TypeAlias = ContainerSpec  # noqa: Y015
+
+@_typing.final
+class LogSettings(_message.Message):
+    """Absent fields are the daemon's own settings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAX_SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_FILES_FIELD_NUMBER: _builtins.int
+    max_size_bytes: _builtins.int
+    max_files: _builtins.int
+    def __init__(
+        self,
+        *,
+        max_size_bytes: _builtins.int | None = ...,
+        max_files: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_files", b"_max_files", "_max_size_bytes", b"_max_size_bytes", "max_files", b"max_files", "max_size_bytes", b"max_size_bytes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_files", b"_max_files", "_max_size_bytes", b"_max_size_bytes", "max_files", b"max_files", "max_size_bytes", b"max_size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_files: _TypeAlias = _typing.Literal["max_files"]  # noqa: Y015
+    _WhichOneofArgType__max_files: _TypeAlias = _typing.Literal["_max_files", b"_max_files"]  # noqa: Y015
+    _WhichOneofReturnType__max_size_bytes: _TypeAlias = _typing.Literal["max_size_bytes"]  # noqa: Y015
+    _WhichOneofArgType__max_size_bytes: _TypeAlias = _typing.Literal["_max_size_bytes", b"_max_size_bytes"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_files) -> _WhichOneofReturnType__max_files | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_size_bytes) -> _WhichOneofReturnType__max_size_bytes | None: ...
+
+Global___LogSettings: _TypeAlias = LogSettings  # noqa: Y015
 
 @_typing.final
 class Mount(_message.Message):

@@ -5,7 +5,7 @@ from typing import Any
 
 from controller.model.container import Container
 from controller.model.ids import Uid
-from controller.model.wants import ProcessWant
+from controller.model.wants import LogWant, ProcessWant
 from controller.plan.oci.capabilities import choose_capabilities
 from controller.plan.oci.files import choose_hostname, render_files
 from controller.plan.oci.linux import render_linux
@@ -41,6 +41,7 @@ def render_process(container: Container, surroundings: Surroundings) -> ProcessW
         runtime=spec.runtime or "",
         tty=spec.tty,
         stdin_open=spec.stdin_open,
+        log=LogWant(max_bytes=spec.logging.max_size_bytes, max_files=spec.logging.max_files),
     )
 
 

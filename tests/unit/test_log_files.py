@@ -1,0 +1,163 @@
+"""Logs are read whole and once, however their files come and go."""
+
+import contextlib
+import itertools
+import os
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controller.errors import NotFound
+from controller.kernel import log_files
+from controller.kernel.log_files import list_numbers, mark_run, number_path, remove_numbers
+from controller.kernel.logs import LogCursor, read_log, read_previous_run
+from controller.ports import LogLine
+
+_BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Writer:
+    """Writes lines and starts files as conmon does; rotates as the daemon does."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(exist_ok=True)
+        self._file = path.open("ab", buffering=0)
+        self.written = 0
+
+    def write(self, *, whole: bool = True) -> None:
+        """Write the next line, whose text is its number; it is as many seconds after the beginning."""
+        at = (_BEGIN + timedelta(seconds=self.written)).isoformat()
+        self._file.write(f"{at} stdout {'F' if whole else 'P'} {self.written}\n".encode())
+        self.written += 1
+
+    def put_aside(self) -> None:
+        """Give the present file a number."""
+        numbers = list_numbers(self.path)
+        last_path = number_path(self.path, numbers[-1]) if numbers else None
+        if last_path is None or not last_path.samefile(self.path):
+            os.link(self.path, number_path(self.path, numbers[-1] + 1 if numbers else 1))
+
+    def reopen(self) -> None:
+        """Go on in a new file, in place of the present one."""
+        draft_path = self.path.with_suffix(".tmp")
+        self._file.close()
+        self._file = draft_path.open("wb", buffering=0)
+        draft_path.replace(self.path)
+
+    def rotate(self) -> None:
+        """Put aside, reopen."""
+        self.put_aside()
+        self.reopen()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+
+def _read_all(cursor: LogCursor) -> list[int]:
+    batches = iter(cursor.read, None)
+    return [int(line.data) for line in itertools.chain.from_iterable(batches)]
+
+
+_STEPS = st.lists(st.sampled_from(["write", "put_aside", "rotate", "read", "read_some"]), max_size=40)
+
+
+@given(before=_STEPS, after=_STEPS)
+@settings(max_examples=150, deadline=None)
+def test_a_cursor_reads_every_line_once_in_order(
+    tmp_path_factory: pytest.TempPathFactory, before: list[str], after: list[str]
+) -> None:
+    path = tmp_path_factory.mktemp("log") / "container.log"
+    read: list[int] = []
+    with contextlib.closing(Writer(path)) as writer:
+        for step in before:
+            getattr(writer, step, writer.write)()
+        with contextlib.closing(LogCursor(path)) as cursor:
+            for step in after:
+                if step == "read":
+                    read += _read_all(cursor)
+                elif step == "read_some":
+                    read += [int(line.data) for line in cursor.read() or ()]
+                else:
+                    getattr(writer, step)()
+            read += _read_all(cursor)
+        assert read == list(range(writer.written))
+
+
+def test_a_log_that_was_cut_goes_on_after_the_cut(tmp_path: Path) -> None:
+    with contextlib.closing(Writer(tmp_path / "container.log")) as writer:
+        writer.write()
+        writer.rotate()
+        writer.write()
+        with contextlib.closing(LogCursor(writer.path)) as cursor:
+            assert _read_all(cursor) == [0, 1]
+            writer.write()
+            writer.reopen()
+            writer.write()
+            assert _read_all(cursor) == [2, 3]
+
+
+def test_files_that_were_removed_are_left_out(tmp_path: Path) -> None:
+    with contextlib.closing(Writer(tmp_path / "container.log")) as writer:
+        for _ in range(5):
+            writer.write()
+            writer.rotate()
+        remove_numbers(writer.path, keep=2)
+        assert list_numbers(writer.path) == [4, 5]
+        with contextlib.closing(LogCursor(writer.path)) as cursor:
+            assert _read_all(cursor) == [3, 4]
+
+
+def test_a_log_that_is_not_there_yet_is_found_later(tmp_path: Path) -> None:
+    with contextlib.closing(LogCursor(tmp_path / "container.log")) as cursor:
+        assert _read_all(cursor) == []
+        with contextlib.closing(Writer(tmp_path / "container.log")) as writer:
+            writer.write()
+            assert _read_all(cursor) == [0]
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 50, 1 << 18])
+@pytest.mark.parametrize("tail", [0, 1, 3, 7, 10, 99])
+async def test_the_last_lines_are_found_across_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_bytes: int, tail: int
+) -> None:
+    monkeypatch.setattr(log_files, "_CHUNK_BYTES", chunk_bytes)
+    with contextlib.closing(Writer(tmp_path / "container.log")) as writer:
+        for number in range(10):
+            writer.write()
+            if random.Random(number).random() < 0.4:
+                writer.rotate()
+        found = [int(line.data) async for line in read_log(writer.path, follow=False, since=None, tail=tail)]
+    assert found == list(range(max(0, 10 - tail), 10))
+
+
+async def test_parts_of_a_line_are_one_line_of_the_tail(tmp_path: Path) -> None:
+    with contextlib.closing(Writer(tmp_path / "container.log")) as writer:
+        for whole in (True, False, False, True, False, True):
+            writer.write(whole=whole)
+        lines = [line async for line in read_log(writer.path, follow=False, since=None, tail=2)]
+    assert [line.data for line in lines] == [b"1", b"2", b"3\n", b"4", b"5\n"]
+
+
+async def _read_previous(path: Path, *, tail: int | None = None) -> list[LogLine]:
+    return [line async for line in read_previous_run(path, since=None, tail=tail)]
+
+
+async def test_the_previous_run_is_read_alone(tmp_path: Path) -> None:
+    path = tmp_path / "container.log"
+    with contextlib.closing(Writer(path)) as writer:
+        with pytest.raises(NotFound, match="no earlier run"):
+            await _read_previous(path)
+        for _ in range(3):
+            mark_run(path, (_BEGIN + timedelta(seconds=writer.written)).timestamp())
+            for _ in range(3):
+                writer.write()
+                writer.rotate()
+    assert [line.data for line in await _read_previous(path)] == [b"3\n", b"4\n", b"5\n"]
+    assert [line.data for line in await _read_previous(path, tail=2)] == [b"4\n", b"5\n"]
+    assert await _read_previous(path, tail=0) == []
