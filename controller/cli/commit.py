@@ -4,7 +4,7 @@ import argparse
 
 from controller.api.v1 import container_pb2, resource_pb2
 from controller.cli.client import Client
-from controller.cli.image_import import apply_instruction
+from controller.cli.instructions import KNOWN, apply_instruction
 
 
 def add_commit(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def add_commit(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="INSTRUCTION",
-        help="Dockerfile instruction: CMD, ENTRYPOINT, ENV, WORKDIR, USER, EXPOSE, VOLUME, LABEL, STOPSIGNAL.",
+        help=f"Dockerfile instruction: {KNOWN}.",
     )
     parser.add_argument(
         "-p",

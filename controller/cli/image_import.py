@@ -1,22 +1,26 @@
 """import: an image out of a tar archive of a root file system."""
 
 import argparse
-import shlex
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO
 
 from controller.api.v1 import image_pb2, resource_pb2
 from controller.cli.client import Client, Failure
+from controller.cli.instructions import KNOWN, apply_instruction
 
 _CHUNK_BYTES = 1 << 20
+_TIMEOUT_S = 60
 
 
 def add_import(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `hold import`."""
     parser.add_argument(
-        "archive", metavar="FILE|-", help="Tar archive of a root file system; - is standard input."
+        "archive",
+        metavar="FILE|URL|-",
+        help="Tar archive of a root file system, packed or not; - is standard input.",
     )
     parser.add_argument("name", nargs="?", default="", metavar="NAME[:TAG]", help="Name of the image.")
     parser.add_argument(
@@ -25,9 +29,15 @@ def add_import(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="INSTRUCTION",
-        help="Dockerfile instruction: CMD, ENTRYPOINT, ENV, WORKDIR, USER, EXPOSE, VOLUME, LABEL, STOPSIGNAL.",
+        help=f"Dockerfile instruction: {KNOWN}.",
     )
-    parser.add_argument("-m", "--message", default="", help="Note on the image, kept as a label.")
+    parser.add_argument("-m", "--message", default="", help="Note on the image, for its history.")
+    parser.add_argument(
+        "--platform",
+        default="",
+        metavar="OS/ARCHITECTURE",
+        help="What its programs are for; this machine by default.",
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="Print the image's id only.")
 
 
@@ -38,11 +48,12 @@ def run_import(client: Client, options: argparse.Namespace) -> int:
     config = resource_pb2.ImageConfig()
     for change in options.change:
         apply_instruction(config, change)
-    labels = {"hold.import.message": options.message} if options.message else {}
-    start = image_pb2.ImportStart(name=options.name, config=config, labels=labels)
-    call = client.channel.open("ImageService/Import", image_pb2.ImportResponse)
-    call.send(image_pb2.ImportRequest(start=start))
+    start = image_pb2.ImportStart(
+        name=options.name, config=config, message=options.message, platform=options.platform
+    )
     with _open(options.archive) as archive:
+        call = client.channel.open("ImageService/Import", image_pb2.ImportResponse)
+        call.send(image_pb2.ImportRequest(start=start))
         for chunk in _read_chunks(archive):
             call.send(image_pb2.ImportRequest(chunk=chunk))
     call.send(image_pb2.ImportRequest(end=image_pb2.ImportEnd()))
@@ -53,69 +64,37 @@ def run_import(client: Client, options: argparse.Namespace) -> int:
     return 0
 
 
-def _open(name: str) -> IO[bytes]:
+def _open(name: str) -> AbstractContextManager[IO[bytes]]:
     if name == "-":
-        return sys.stdin.buffer
+        if sys.stdin.isatty():
+            raise Failure("standard input is a terminal: send an archive by < FILE, or name a file")
+        return nullcontext(sys.stdin.buffer)
+    if name.startswith(("http://", "https://")):
+        return _fetch(name)
     try:
         return Path(name).open("rb")
     except OSError as error:
         raise Failure(f"{name} can't be read: {(error.strerror or str(error)).lower()}") from error
 
 
+def _fetch(url: str) -> AbstractContextManager[IO[bytes]]:
+    """Return what is at an http or https address, to be read in pieces."""
+    import urllib.error
+    import urllib.request
+
+    try:
+        answer: AbstractContextManager[IO[bytes]] = urllib.request.urlopen(url, timeout=_TIMEOUT_S)  # noqa: S310 - the caller has checked the scheme
+    except (urllib.error.URLError, TimeoutError, ValueError) as error:
+        raise Failure(f"{url} can't be fetched: {error}") from error
+    return answer
+
+
 def _read_chunks(archive: IO[bytes]) -> Iterator[bytes]:
-    while chunk := archive.read(_CHUNK_BYTES):
-        yield chunk
+    """Yield the archive in pieces. Failure when it breaks off, which leaves nothing behind in the daemon."""
+    import http.client
 
-
-def apply_instruction(config: resource_pb2.ImageConfig, text: str) -> None:
-    """Carry out one Dockerfile instruction on a configuration; Failure when it is not one of those that can be."""
-    word, _, rest = text.strip().partition(" ")
-    rest = rest.strip()
-    match word.upper():
-        case "CMD":
-            config.command.Clear()
-            config.command.extend(_parse_words(rest))
-        case "ENTRYPOINT":
-            config.entrypoint.Clear()
-            config.entrypoint.extend(_parse_words(rest))
-        case "ENV":
-            config.environment.update(_parse_pairs(rest))
-        case "LABEL":
-            config.labels.update(_parse_pairs(rest))
-        case "WORKDIR":
-            config.working_dir = rest
-        case "USER":
-            config.user = rest
-        case "STOPSIGNAL":
-            config.stop_signal = rest
-        case "EXPOSE":
-            config.exposed_ports.extend(each if "/" in each else f"{each}/tcp" for each in rest.split())
-        case "VOLUME":
-            config.volumes.extend(_parse_words(rest) if rest.startswith("[") else rest.split())
-        case _:
-            raise Failure(
-                f"{word!r} can't be changed: use CMD, ENTRYPOINT, ENV, LABEL, WORKDIR, USER, EXPOSE, VOLUME or STOPSIGNAL"
-            )
-
-
-def _parse_words(text: str) -> list[str]:
-    """Return the words of a JSON array, or a shell that runs the text."""
-    if text.startswith("["):
-        import json
-
-        try:
-            return [str(each) for each in json.loads(text)]
-        except ValueError as error:
-            raise Failure(f"{text!r} is not a JSON array of words") from error
-    return ["/bin/sh", "-c", text] if text else []
-
-
-def _parse_pairs(text: str) -> dict[str, str]:
-    pairs = {}
-    words = shlex.split(text)
-    if words and "=" not in words[0]:
-        return {words[0]: " ".join(words[1:])}
-    for word in words:
-        name, _, value = word.partition("=")
-        pairs[name] = value
-    return pairs
+    try:
+        while chunk := archive.read(_CHUNK_BYTES):
+            yield chunk
+    except (OSError, http.client.HTTPException) as error:
+        raise Failure(f"the archive can't be read to its end: {error}") from error
