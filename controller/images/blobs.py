@@ -13,6 +13,7 @@ from controller.images.descriptors import Descriptor, check_digest
 from controller.images.documents import derive_digest
 from controller.images.files import derive_partial, in_thread, remove_partials, write_at_once
 from controller.images.leases import Leases
+from controller.images.settling import Settling
 from controller.images.turns import Turns
 
 _CHUNK_BYTES = 1 << 20
@@ -22,8 +23,9 @@ _ABOUT = "a blob can't be stored"
 class BlobStore:
     """`load` comes first, once. What is there is kept in memory, so that a look needs no waiting."""
 
-    def __init__(self, directory: Path, leases: Leases) -> None:
+    def __init__(self, directory: Path, leases: Leases, settling: Settling) -> None:
         self.directory = directory
+        self.settling = settling
         self._leases = leases
         self._sizes: dict[str, int] = {}
         self._turns = Turns()
@@ -98,7 +100,8 @@ class BlobStore:
     async def adopt(self, path: Path, descriptor: Descriptor) -> None:
         """Move a file in, whose digest and size have to be those of the descriptor; Invalid when not. Inside `taking`."""
         await in_thread(_ABOUT, lambda: _check_file(path, descriptor))
-        await in_thread(_ABOUT, lambda: path.rename(self.path(descriptor.digest)))
+        async with self.settling.noted([descriptor.digest]):
+            await in_thread(_ABOUT, lambda: path.rename(self.path(descriptor.digest)))
         self.add(descriptor.digest, descriptor.size_bytes)
 
     async def remove(self, digest: str) -> int:
@@ -154,7 +157,8 @@ class BlobWriter:
         """Give the file its name; durable once settled. Inside `taking`, as the digest is known."""
         digest = self.digest
         path = self._store.path(digest)
-        await in_thread(_ABOUT, lambda: self._partial_path.rename(path))
+        async with self._store.settling.noted([digest]):
+            await in_thread(_ABOUT, lambda: self._partial_path.rename(path))
         self._store.add(digest, self.count_bytes)
 
     def _give_up(self) -> None:
@@ -174,6 +178,7 @@ def check_content(descriptor: Descriptor, size_bytes: int, digest: str) -> None:
 
 
 def _check_file(path: Path, descriptor: Descriptor) -> None:
+    path.chmod(0o600)
     with path.open("rb", buffering=0) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         check_content(descriptor, os.fstat(file.fileno()).st_size, f"sha256:{digest}")

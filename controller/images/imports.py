@@ -1,58 +1,68 @@
-"""Archives and directories of a root file system become images of one layer."""
+"""Archives and directories of a root file system become images of one layer; image archives are told apart."""
 
 import asyncio
 import bz2
+import contextlib
 import lzma
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from controller.errors import Invalid, NotFound
-from controller.images.blobs import BlobStore, BlobWriter
+from controller.images.archive_index import is_image_archive
+from controller.images.archives import Archives
+from controller.images.blobs import BlobWriter
 from controller.images.descriptors import OCI_LAYER, Descriptor
 from controller.images.documents import render_config, render_manifest
 from controller.images.files import derive_partial, in_thread, remove_tree
-from controller.images.layers import LayerStore
+from controller.images.packing import BZIP2, XZ, derive_suffix, read_magic
 from controller.images.parts import StoreParts
+from controller.images.target import ImageTarget
 from controller.model.facts import ImageFacts
 from controller.model.image import ImageConfig
 from controller.model.provenance import Provenance
 from controller.ports import Unpacked
 
 _CHUNK_BYTES = 1 << 20
-_PACKINGS = ((b"\x1f\x8b", "+gzip"), (b"\x28\xb5\x2f\xfd", "+zstd"))
+_ABOUT = "an archive can't be read"
 
 
-class _Store(Protocol):
-    """What an import needs of the image store."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Arrival:
+    """An archive that has come: packed as `blob`, unpacked at `path`, neither with a name yet."""
 
-    blobs: BlobStore
-    layers: LayerStore
-
-    def lease(self) -> AbstractContextManager[None]: ...
-    async def put_image(self, manifest: bytes, config: bytes) -> ImageFacts: ...
+    path: Path
+    blob: BlobWriter
+    unpacked: Unpacked
 
 
 class Imports:
-    """Takes in archives that are no images yet."""
+    """Takes in archives of root file systems."""
 
-    def __init__(self, store: _Store, parts: StoreParts, *, uploads_path: Path) -> None:
+    def __init__(self, store: ImageTarget, parts: StoreParts, archives: Archives) -> None:
         self._store = store
         self._unpacker = parts.unpacker
         self._settling = parts.settling
-        self._uploads_path = uploads_path
+        self._uploads_path = parts.uploads_path
+        self._archives = archives
 
-    async def import_file(self, path: str, config: ImageConfig) -> ImageFacts:
-        """Make an image of an archive. NotFound, Invalid."""
-        return await self.receive(read_file(Path(path)), config, about=path)
+    async def import_file(self, path: str, config: ImageConfig, *, name: str) -> ImageFacts:
+        """Make an image of an archive; of several in an image archive that of this name. NotFound, Invalid."""
+        async with self._arriving(read_file(Path(path)), path) as arrival:
+            if not await in_thread(_ABOUT, lambda: is_image_archive(arrival.path)):
+                return await self._make_image(arrival, config)
+            if config != ImageConfig():
+                raise Invalid(
+                    f"{path} is an image archive, whose images say how to run them: leave out spec.config"
+                )
+            return (await self._archives.load_directory(arrival.path, about=path, wanted=name))[0].facts
 
     async def import_directory(self, path: str, config: ImageConfig) -> ImageFacts:
         """Make an image of a directory's content. NotFound."""
         archive_path = derive_partial(self._uploads_path / "archive")
         try:
             await self._unpacker.pack(path, str(archive_path))
-            return await self.import_file(str(archive_path), config)
+            return await self.receive(read_file(archive_path), config, about=path)
         finally:
             await in_thread("an archive can't be removed", lambda: archive_path.unlink(missing_ok=True))
 
@@ -65,25 +75,26 @@ class Imports:
         provenance: Provenance | None = None,
     ) -> ImageFacts:
         """Make an image of an archive that comes in pieces, packed or not; whole or not at all."""
-        partial_path = self._store.layers.make_partial_path()
+        async with self._arriving(chunks, about) as arrival:
+            return await self._make_image(arrival, config, provenance)
+
+    @contextlib.asynccontextmanager
+    async def _arriving(self, chunks: AsyncIterator[bytes], about: str) -> AsyncIterator[_Arrival]:
+        """Store and unpack what comes; what got no name in the block is removed after it."""
+        path = self._store.layers.make_partial_path()
         try:
-            await in_thread("a layer can't be made", lambda: partial_path.mkdir(mode=0o755))
+            await in_thread("a layer can't be made", lambda: path.mkdir(mode=0o755))
             with self._store.lease():
                 async with self._store.blobs.receiving() as blob:
-                    unpacked = await self._unpack(chunks, blob, partial_path, about)
-                    layer = await self._keep_blob(blob, unpacked)
-                await self._store.layers.take_over(partial_path, unpacked)
-                document = render_config(config, (unpacked.diff_id,), provenance)
-                facts = await self._store.put_image(render_manifest(document, (layer,)), document)
-            await self._settling.settle()
-            return facts
+                    unpacked = await self._unpack(chunks, blob, path, about)
+                    yield _Arrival(path=path, blob=blob, unpacked=unpacked)
         finally:
-            await in_thread("an unfinished layer can't be removed", lambda: remove_tree(partial_path))
+            await in_thread("an unfinished layer can't be removed", lambda: remove_tree(path))
 
     async def _unpack(
-        self, chunks: AsyncIterator[bytes], blob: BlobWriter, partial_path: Path, about: str
+        self, chunks: AsyncIterator[bytes], blob: BlobWriter, path: Path, about: str
     ) -> Unpacked:
-        async with self._unpacker.unpacking(str(partial_path), about=about) as unpacking:
+        async with self._unpacker.unpacking(str(path), about=about) as unpacking:
             async for chunk in chunks:
                 await blob.write(chunk)
                 await unpacking.feed(chunk)
@@ -94,24 +105,36 @@ class Imports:
             raise Invalid(f"{about} is cut off or broken after its first entries: get it again")
         return unpacked
 
+    async def _make_image(
+        self, arrival: _Arrival, config: ImageConfig, provenance: Provenance | None = None
+    ) -> ImageFacts:
+        layer = await self._keep_blob(arrival.blob, arrival.unpacked)
+        await self._store.layers.take_over(arrival.path, arrival.unpacked)
+        document = render_config(config, (arrival.unpacked.diff_id,), provenance)
+        facts = await self._store.put_image(render_manifest(document, (layer,)), document)
+        await self._settling.settle()
+        return facts
+
     async def _keep_blob(self, blob: BlobWriter, unpacked: Unpacked) -> Descriptor:
         """Keep the archive as a layer that registries take: as it came, or plain where its packing is no image's."""
-        magic = await in_thread("an archive can't be read", lambda: _read_magic(blob.path))
-        packing = next((name for start, name in _PACKINGS if magic.startswith(start)), "")
-        if not packing and blob.digest != unpacked.diff_id:
-            async with self._store.blobs.receiving() as plain:
-                async for chunk in _iterate_in_threads(read_unpacked(blob.path, magic)):
-                    await plain.write(chunk)
-                return await self._name_blob(plain, "")
-        return await self._name_blob(blob, packing)
+        magic = await in_thread(_ABOUT, lambda: read_magic(blob.path))
+        if not magic.startswith((BZIP2, XZ)):
+            return await self._name_blob(blob, derive_suffix(magic))
+        async with self._store.blobs.receiving() as plain:
+            async for chunk in _iterate_in_threads(read_unpacked(blob.path, magic)):
+                await plain.write(chunk)
+            if plain.digest != unpacked.diff_id:
+                raise Invalid(
+                    "the archive unpacks to something else the second time: this disk can't be trusted"
+                )
+            return await self._name_blob(plain, "")
 
-    async def _name_blob(self, blob: BlobWriter, packing: str) -> Descriptor:
+    async def _name_blob(self, blob: BlobWriter, suffix: str) -> Descriptor:
         digest = blob.digest
         async with self._store.blobs.taking(digest):
             if not self._store.blobs.has(digest):
-                async with self._settling.noted([digest]):
-                    await blob.keep()
-        return Descriptor(media_type=f"{OCI_LAYER}{packing}", digest=digest, size_bytes=blob.count_bytes)
+                await blob.keep()
+        return Descriptor(media_type=f"{OCI_LAYER}{suffix}", digest=digest, size_bytes=blob.count_bytes)
 
 
 async def read_file(path: Path) -> AsyncIterator[bytes]:
@@ -125,16 +148,11 @@ async def read_file(path: Path) -> AsyncIterator[bytes]:
 
 def read_unpacked(path: Path, magic: bytes) -> Iterator[bytes]:
     """Yield the plain bytes of a file packed by bzip2 or xz, which its first bytes tell."""
-    with bz2.BZ2File(path) if magic.startswith(b"BZh") else lzma.LZMAFile(path) as file:
+    with bz2.BZ2File(path) if magic.startswith(BZIP2) else lzma.LZMAFile(path) as file:
         while chunk := file.read(_CHUNK_BYTES):
             yield chunk
 
 
-def _read_magic(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(6)
-
-
 async def _iterate_in_threads(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    while chunk := await in_thread("an archive can't be read", lambda: next(chunks, b"")):
+    while chunk := await in_thread(_ABOUT, lambda: next(chunks, b"")):
         yield chunk

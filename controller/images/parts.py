@@ -1,6 +1,7 @@
 """What the parts of the image store have in common."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from controller.images.leases import Leases
 from controller.images.settling import Settling
@@ -13,6 +14,7 @@ class StoreParts:
     """Where things lie, who counts on them, which of them are durable, and who unpacks them."""
 
     layout: Layout
+    uploads_path: Path
     leases: Leases
     settling: Settling
     unpacker: Unpacker

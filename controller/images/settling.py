@@ -31,6 +31,7 @@ class Settling:
         self._boot_id = boot_id
         self._unpacker = unpacker
         self._notes: set[Path] = set()
+        self._open: frozenset[str] = frozenset()
         self._wanted = asyncio.Event()
         self._settling = asyncio.Lock()
 
@@ -50,13 +51,22 @@ class Settling:
 
     @contextlib.asynccontextmanager
     async def noted(self, names: Iterable[str]) -> AsyncIterator[None]:
-        """Say durably that these names come into being in the block; they are settled at some time after it."""
+        """Say durably that these names come into being in the block; they are settled at some time after it.
+
+        Names that an outer block has noted need no note of their own.
+        """
+        fresh = frozenset(names) - self._open
+        if not fresh:
+            yield
+            return
         path = self._directory / secrets.token_hex(8)
-        content = json.dumps({"boot": self._boot_id, "names": sorted(names)}).encode()
+        content = json.dumps({"boot": self._boot_id, "names": sorted(fresh)}).encode()
         await in_thread(_ABOUT, lambda: write_whole(path, content))
+        self._open |= fresh
         try:
             yield
         finally:
+            self._open -= fresh
             self._notes.add(path)
             self._wanted.set()
 

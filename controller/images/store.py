@@ -4,12 +4,14 @@ On disk, below images/: `blobs` has packed layers and documents by digest, `laye
 their `facts`, `catalog` a record for each image that is whole, `uploads` what is on its way.
 """
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.errors import Conflict
+from controller.errors import Conflict, NotFound
+from controller.images.archive_writer import write_archive
+from controller.images.archives import Archives
 from controller.images.blobs import BlobStore
 from controller.images.catalog import Catalog, CatalogEntry, make_entry
 from controller.images.documents import derive_digest
@@ -20,6 +22,7 @@ from controller.images.leases import Leases
 from controller.images.parts import StoreParts
 from controller.images.settling import Settling
 from controller.images.turns import Turns
+from controller.model.archives import LoadedImage, SavedImage
 from controller.model.facts import ImageFacts
 from controller.model.image import ImageConfig
 from controller.model.layout import Layout
@@ -41,16 +44,22 @@ class ImageStore:
 
     def __init__(self, *, layout: Layout, unpacker: Unpacker, boot_id: str) -> None:
         images_path = Path(layout.blobs_path).parent
-        self._uploads_path = images_path / "uploads"
         self._leases = Leases()
         self._settling = Settling(images_path / "unsettled", boot_id=boot_id, unpacker=unpacker)
-        parts = StoreParts(layout=layout, leases=self._leases, settling=self._settling, unpacker=unpacker)
-        self.blobs = BlobStore(Path(layout.blobs_path), self._leases)
+        self._parts = parts = StoreParts(
+            layout=layout,
+            uploads_path=images_path / "uploads",
+            leases=self._leases,
+            settling=self._settling,
+            unpacker=unpacker,
+        )
+        self.blobs = BlobStore(Path(layout.blobs_path), self._leases, self._settling)
         self.layers = LayerStore(parts, self.blobs)
         self._catalog = Catalog(images_path / "catalog", Path(layout.blobs_path))
         self._entries: dict[str, CatalogEntry] = {}
         self._image_turns = Turns()
-        self._imports = Imports(self, parts, uploads_path=self._uploads_path)
+        self._archives = Archives(self, parts)
+        self._imports = Imports(self, parts, self._archives)
 
     async def open(self) -> None:
         """Make the directories, remove what was interrupted, and read what is there."""
@@ -58,8 +67,8 @@ class ImageStore:
         self._entries = {entry.facts.id: entry for entry in entries}
 
     def _load(self) -> list[CatalogEntry]:
-        self._uploads_path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        remove_partials(self._uploads_path)
+        self._parts.uploads_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        remove_partials(self._parts.uploads_path)
         doubtful = self._settling.load()
         self.blobs.load(doubtful)
         self.layers.load(doubtful)
@@ -93,6 +102,13 @@ class ImageStore:
         )
         if found is not None:
             self._leases.touch(found.facts.id)
+        return found
+
+    def get_entry(self, digest: str) -> CatalogEntry:
+        """Return an image as `find_entry` does. NotFound."""
+        found = self.find_entry(digest)
+        if found is None:
+            raise NotFound(f"image {digest} is not in the store")
         return found
 
     def read_blob(self, digest: str) -> AsyncIterator[bytes]:
@@ -146,9 +162,9 @@ class ImageStore:
         documents = {digest: await self.blobs.read_whole(digest) for digest in earlier}
         return make_entry({**documents, **manifests}, config, size_bytes)
 
-    async def import_archive(self, path: str, config: ImageConfig) -> ImageFacts:
+    async def import_archive(self, path: str, config: ImageConfig, *, name: str) -> ImageFacts:
         """See Images."""
-        return await self._imports.import_file(path, config)
+        return await self._imports.import_file(path, config, name=name)
 
     async def import_directory(self, path: str, config: ImageConfig) -> ImageFacts:
         """See Images."""
@@ -159,6 +175,14 @@ class ImageStore:
     ) -> ImageFacts:
         """Store an archive that comes in pieces; an error that `chunks` raises passes through, nothing is kept."""
         return await self._imports.receive(chunks, config, about="the upload", provenance=provenance)
+
+    async def load(self, chunks: AsyncIterator[bytes]) -> tuple[LoadedImage, ...]:
+        """Take in the images of an archive; an error that `chunks` raises passes through, nothing is kept."""
+        return await self._archives.load(chunks, about="the archive")
+
+    def save(self, images: Sequence[SavedImage]) -> AsyncIterator[bytes]:
+        """Yield an archive of images that `load`, Docker, Podman and skopeo take. NotFound."""
+        return write_archive(self, images)
 
     async def delete(self, image_id: str, *, keep: frozenset[str]) -> None:
         """See Images."""

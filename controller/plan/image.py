@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from controller.model.changes import Snapshot
 from controller.model.facts import ImageFacts
 from controller.model.ids import Uid
-from controller.model.image import Image, ImageConfig, ImageStatus
+from controller.model.image import Image, ImageConfig, ImageStatus, complete_image_name
 from controller.model.pulls import PullFacts, PullState, PullWant
 from controller.plan.base import Plan
 from controller.plan.conditions import Reason, date_conditions, make_condition
@@ -15,10 +15,11 @@ from controller.plan.image_pull import BeginPull, CancelPull, derive_want, is_pu
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportArchive:
-    """Store a tar archive as the image's only layer, for one generation of an image."""
+    """Store an archive for one generation of an image: a root file system, or of an image archive the image `name`."""
 
     image: Uid
     generation: int
+    name: str
     path: str
     config: ImageConfig
 
@@ -178,7 +179,10 @@ def _list_imports(image: Image) -> tuple[ImageAction, ...]:
     source, config = image.spec.source, image.spec.config or ImageConfig()
     uid, generation = Uid(image.metadata.uid or ""), image.metadata.generation
     if source.archive is not None:
-        return (ImportArchive(image=uid, generation=generation, path=source.archive, config=config),)
+        name = complete_image_name(image.metadata.name)
+        return (
+            ImportArchive(image=uid, generation=generation, name=name, path=source.archive, config=config),
+        )
     if source.directory is not None:
         return (ImportDirectory(image=uid, generation=generation, path=source.directory, config=config),)
     return ()

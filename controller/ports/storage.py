@@ -45,8 +45,12 @@ class Images(Protocol):
         """Return the image with this configuration or manifest digest, None when it is not whole."""
         ...
 
-    async def import_archive(self, path: str, config: ImageConfig) -> ImageFacts:
-        """Store a tar archive as an image of one layer. NotFound, Invalid (not an archive), Exhausted."""
+    async def import_archive(self, path: str, config: ImageConfig, *, name: str) -> ImageFacts:
+        """Store a tar archive: that of a root file system as an image of one layer, or an image out of an image archive.
+
+        Of several images that of this name is taken. NotFound (the archive, or the name in it), Invalid (not an
+        archive, or a configuration beside that of the image), Exhausted.
+        """
         ...
 
     async def import_directory(self, path: str, config: ImageConfig) -> ImageFacts:

@@ -93,8 +93,8 @@ class ImageReconciler:
         """Carry out one step."""
         images = self._kernel.images
         match action:
-            case ImportArchive(path=path, config=config):
-                facts = await images.import_archive(path, config)
+            case ImportArchive(name=name, path=path, config=config):
+                facts = await images.import_archive(path, config, name=name)
                 self._imported[action.image] = (action.generation, facts)
             case ImportDirectory(path=path, config=config):
                 facts = await images.import_directory(path, config)

@@ -56,7 +56,8 @@ class FakeImages(FakePort):
         images = self._world.images.values()
         return next((each for each in images if digest in (each.id, each.manifest_digest)), None)
 
-    async def import_archive(self, path: str, config: ImageConfig) -> ImageFacts:
+    async def import_archive(self, path: str, config: ImageConfig, *, name: str) -> ImageFacts:
+        del name
         return await self._import("images.import_archive", path, config)
 
     async def import_directory(self, path: str, config: ImageConfig) -> ImageFacts:

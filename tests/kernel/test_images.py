@@ -55,7 +55,7 @@ def _plain(archive: tarfile.TarFile) -> None:
 async def test_an_archive_becomes_an_image_with_everything_kept(tmp_path: Path, mode: str) -> None:
     store = await _open(tmp_path)
     config = ImageConfig(command=("tool",), environment={"A": "b"})
-    facts = await store.import_archive(str(_pack(tmp_path / "a.tar", _plain, mode)), config)
+    facts = await store.import_archive(str(_pack(tmp_path / "a.tar", _plain, mode)), config, name="a:1")
     layer = Path(_layout(tmp_path).layer_path(facts.layers[0]))
     passwd = (layer / "etc/passwd").stat()
     assert (passwd.st_uid, passwd.st_gid, int(passwd.st_mtime)) == (5, 6, 1000)
@@ -72,7 +72,7 @@ async def test_an_archive_becomes_an_image_with_everything_kept(tmp_path: Path, 
 
 async def test_a_layer_that_is_needed_stays(tmp_path: Path) -> None:
     store = await _open(tmp_path)
-    facts = await store.import_archive(str(_pack(tmp_path / "a.tar", _plain)), ImageConfig())
+    facts = await store.import_archive(str(_pack(tmp_path / "a.tar", _plain)), ImageConfig(), name="a:1")
     await store.delete(facts.id, keep=frozenset(facts.layers))
     assert Path(_layout(tmp_path).layer_path(facts.layers[0])).is_dir()
 
@@ -113,7 +113,7 @@ async def test_nothing_is_written_outside(tmp_path: Path, fill: Fill) -> None:
 
     path = _pack(tmp_path / "hostile.tar", fill_both)
     try:
-        await store.import_archive(str(path), ImageConfig())
+        await store.import_archive(str(path), ImageConfig(), name="a:1")
     except HoldError as error:
         refusal = error.message
     else:
@@ -140,21 +140,21 @@ async def test_a_damaged_archive_is_refused(tmp_path: Path, damage: Callable[[by
     path.write_bytes(damage(path.read_bytes()))
     store = await _open(tmp_path)
     with pytest.raises(Invalid, match=r"a\.tar"):
-        await store.import_archive(str(path), ImageConfig())
+        await store.import_archive(str(path), ImageConfig(), name="a:1")
     assert await store.list() == ()
 
 
 async def test_zeros_become_holes(tmp_path: Path) -> None:
     path = _pack(tmp_path / "a.tar.xz", lambda archive: _add(archive, "zeros", bytes(1 << 20)), "w:xz")
     store = await _open(tmp_path)
-    facts = await store.import_archive(str(path), ImageConfig())
+    facts = await store.import_archive(str(path), ImageConfig(), name="a:1")
     assert facts.size_bytes == 1 << 20
     assert Path(_layout(tmp_path).layer_path(facts.layers[0]), "zeros").stat().st_blocks < 100
 
 
 async def test_a_broken_record_is_no_image_and_no_end(tmp_path: Path) -> None:
     store = await _open(tmp_path)
-    await store.import_archive(str(_pack(tmp_path / "a.tar", _plain)), ImageConfig())
+    await store.import_archive(str(_pack(tmp_path / "a.tar", _plain)), ImageConfig(), name="a:1")
     for record in (tmp_path / "root/images/catalog").iterdir():
         record.write_bytes(b"\xff\x00")
     assert await (await _open(tmp_path)).list() == ()
@@ -163,6 +163,6 @@ async def test_a_broken_record_is_no_image_and_no_end(tmp_path: Path) -> None:
 async def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     store = await _open(tmp_path)
     with pytest.raises(NotFound, match="gone"):
-        await store.import_archive(f"{tmp_path}/gone", ImageConfig())
+        await store.import_archive(f"{tmp_path}/gone", ImageConfig(), name="a:1")
     with pytest.raises(NotFound, match="gone"):
         await store.import_directory(f"{tmp_path}/gone", ImageConfig())
