@@ -178,6 +178,7 @@ async def _serve(settings: Settings) -> int:
                 dangling=DanglingImages(kernel=linux.ports, store=store, layout=layout),
                 usage=LocalDiskUsage(layout=layout),
             ),
+            registries=registries,
             diagnostics=HostDiagnostics(
                 layout=layout,
                 runner=runner,

@@ -20,6 +20,7 @@ from controller.api.container_service import ContainerParts, ContainerService
 from controller.api.housekeeping import Housekeeping
 from controller.api.image_library import ImageLibrary, ImageParts
 from controller.api.image_service import ImageService, Importer
+from controller.api.registry_service import RegistryService
 from controller.api.state_service import StateParts, StateService
 from controller.api.system_service import SystemService
 from controller.api.usage import Usage
@@ -28,6 +29,8 @@ from controller.api.v1 import (
     container_pb2_grpc,
     image_pb2,
     image_pb2_grpc,
+    registry_pb2,
+    registry_pb2_grpc,
     state_pb2,
     state_pb2_grpc,
     system_pb2,
@@ -35,7 +38,7 @@ from controller.api.v1 import (
 )
 from controller.errors import Conflict, Refused
 from controller.model.layout import Layout
-from controller.ports import Diagnostics, Freezer, Processes, Sessions
+from controller.ports import Diagnostics, Freezer, Processes, Registries, Sessions
 from controller.ports.commits import Commits
 from controller.ports.files import ContainerFiles
 from controller.ports.gauges import Gauges
@@ -52,6 +55,7 @@ _SERVICES = (
     state_pb2.DESCRIPTOR.services_by_name["StateService"].full_name,
     container_pb2.DESCRIPTOR.services_by_name["ContainerService"].full_name,
     image_pb2.DESCRIPTOR.services_by_name["ImageService"].full_name,
+    registry_pb2.DESCRIPTOR.services_by_name["RegistryService"].full_name,
     system_pb2.DESCRIPTOR.services_by_name["SystemService"].full_name,
 )
 
@@ -77,6 +81,7 @@ class Services:
     inside: InsideParts
     importer: Importer
     images: ImageParts
+    registries: Registries
     diagnostics: Diagnostics
     layout: Layout
 
@@ -140,6 +145,9 @@ def _add_services(
             library=ImageLibrary(gate=services.gate, parts=services.images),
         ),
         server,
+    )
+    registry_pb2_grpc.add_RegistryServiceServicer_to_server(
+        RegistryService(gate=services.gate, registries=services.registries), server
     )
     system_pb2_grpc.add_SystemServiceServicer_to_server(
         SystemService(

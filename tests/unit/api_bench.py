@@ -16,6 +16,7 @@ from controller.api.state_service import StateParts
 from controller.api.v1 import (
     container_pb2_grpc,
     image_pb2_grpc,
+    registry_pb2_grpc,
     resource_pb2,
     state_pb2,
     state_pb2_grpc,
@@ -30,6 +31,7 @@ from controller.store.limits import StoreLimits
 from controller.store.store import SqlStore, open_store
 from tests.fakes.api_inside import PlayedInside
 from tests.fakes.api_kernel import PlayedHost, PlayedImporter, PlayedProcesses, PlayedSessions, StillClock
+from tests.fakes.registries import FakeRegistries
 
 
 @dataclass(kw_only=True)
@@ -44,12 +46,14 @@ class Bench:
     processes: PlayedProcesses = field(default_factory=PlayedProcesses)
     inside: PlayedInside = field(default_factory=PlayedInside)
     importer: PlayedImporter = field(default_factory=PlayedImporter)
+    registries: FakeRegistries = field(default_factory=FakeRegistries)
 
     def __post_init__(self) -> None:
         self.state = state_pb2_grpc.StateServiceStub(self.channel)
         # The type stubs do not know that a call without a request iterator is written to and read from.
         self.containers: Any = container_pb2_grpc.ContainerServiceStub(self.channel)
         self.images: Any = image_pb2_grpc.ImageServiceStub(self.channel)
+        self.registry: Any = registry_pb2_grpc.RegistryServiceStub(self.channel)
         self.system = system_pb2_grpc.SystemServiceStub(self.channel)
 
     async def apply(self, *resources: resource_pb2.Resource, **options: object) -> state_pb2.ApplyResponse:
@@ -86,6 +90,7 @@ def _make_services(bench: Bench) -> Services:
         ),
         importer=bench.importer,
         images=ImageParts(contents=bench.importer, dangling=bench.importer, usage=bench.importer),
+        registries=bench.registries,
         diagnostics=bench.host,
         layout=Layout(root_path="/r", run_path="/x", instance="test"),
     )
