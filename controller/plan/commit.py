@@ -2,7 +2,6 @@
 
 from controller.model.container import Container
 from controller.model.image import ImageConfig
-from controller.model.mounts import MountType
 
 
 def derive_config(container: Container, image: ImageConfig, changes: ImageConfig) -> ImageConfig:
@@ -15,10 +14,9 @@ def derive_config(container: Container, image: ImageConfig, changes: ImageConfig
 
 
 def _describe(container: Container) -> ImageConfig:
-    """Return how a container is run, as far as images can say it."""
+    """Return how a container is run, as far as images can say it; its mounts are its own affair."""
     spec = container.spec
     ports = (f"{port.container_port}/{port.protocol}" for port in spec.ports)
-    volumes = (mount.target for mount in spec.mounts if mount.type is MountType.VOLUME)
     return ImageConfig(
         entrypoint=spec.entrypoint,
         command=spec.command,
@@ -27,7 +25,6 @@ def _describe(container: Container) -> ImageConfig:
         user=spec.user,
         labels=container.metadata.labels,
         exposed_ports=tuple(ports),
-        volumes=tuple(volumes),
         stop_signal=spec.stop_signal,
         healthcheck=spec.healthcheck,
     )
