@@ -7,7 +7,7 @@ from controller.cli.parser import suggest
 Commands = Mapping[str, tuple[str, str, str]]
 """The table of commands: the module of each, its group in the help, and what it does."""
 
-GROUPS = {"container": "Containers", "image": "Images"}
+GROUPS = {"container": "Containers", "image": "Images", "system": "Daemon"}
 """Each noun with the group of the help whose commands are its verbs."""
 
 _RENAMED: dict[str, tuple[str, ...]] = {
@@ -20,13 +20,16 @@ _RENAMED: dict[str, tuple[str, ...]] = {
     "image list": ("images",),
     "image rm": ("rmi",),
     "image remove": ("rmi",),
+    "system events": ("events",),
 }
 """Verbs of a noun that the flat command has another word for."""
 
 
 def list_verbs(noun: str, commands: Commands) -> dict[str, tuple[str, ...]]:
     """Return the verbs of a noun, each with the words of the command that it stands for."""
-    flat = {name: (name,) for name, (_, group, _) in commands.items() if group == GROUPS[noun]}
+    flat = {
+        name: (name,) for name, (module, group, _) in commands.items() if module and group == GROUPS[noun]
+    }
     verbs: dict[str, tuple[str, ...]] = {}
     for name, words in (*flat.items(), *_RENAMED.items()):
         first, _, verb = name.rpartition(" ")

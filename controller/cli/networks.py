@@ -1,4 +1,4 @@
-"""network: ls, create, rm, connect, disconnect, inspect."""
+"""network: ls, create, rm, connect, disconnect, inspect, prune."""
 
 import argparse
 import json
@@ -12,6 +12,7 @@ from controller.cli.fields import to_document
 from controller.cli.inspect import render_template
 from controller.cli.listing import Listing, add_format_flag, print_lines
 from controller.cli.network_create import add_flags, create
+from controller.cli.prune import add_network_prune, run_network_prune
 
 _SHORT_ID = 12
 _FILTERS = "name=TEXT, id=TEXT, driver=NAME, label=NAME[=VALUE] or dangling=true|false"
@@ -31,7 +32,7 @@ _LISTING = Listing(titles=_TITLES, shown=("ID", "Name", "Driver", "Subnet"))
 def add_network(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `hold network`."""
     verbs = parser.add_subparsers(
-        dest="verb", required=True, metavar="ls|create|rm|connect|disconnect|inspect"
+        dest="verb", required=True, metavar="ls|create|rm|connect|disconnect|inspect|prune"
     )
     listing = verbs.add_parser("ls", aliases=["list"], help="List networks.")
     listing.add_argument("-q", "--quiet", action="store_true", help="Print ids only.")
@@ -48,6 +49,7 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     inspection.add_argument("-f", "--format", default="", help="Template such as '{{.status.subnet}}'.")
     inspection.add_argument("names", nargs="+", metavar="NETWORK")
     _add_connection(verbs)
+    add_network_prune(verbs.add_parser("prune", help="Remove networks that no container names."))
 
 
 def _add_connection(verbs: Any) -> None:  # noqa: ANN401 - argparse keeps the type to itself
@@ -74,6 +76,8 @@ def run_network(client: Client, options: argparse.Namespace) -> int:
             remove(client, "Network", options.names, missing_is_fine=options.force)
         case "inspect":
             _inspect(client, options)
+        case "prune":
+            return run_network_prune(client, options)
         case "connect":
             client.change("Container", options.container, lambda resource: _connect(resource, options))
         case _:

@@ -1,77 +1,162 @@
-"""container prune: removes what has ended."""
+"""prune: removes what nobody needs; of one kind, or of all by `system prune`."""
 
 import argparse
-import re
 import sys
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Sequence
 
-from controller.api.v1 import resource_pb2, state_pb2
-from controller.cli.client import Client, Failure, Resources
+from controller.api.v1 import system_pb2
+from controller.cli.client import Client, Failure
 from controller.cli.declare import wait_until_gone
 from controller.cli.logs import parse_moment
-from controller.cli.tables import parse_time
+from controller.cli.tables import render_size
 
-_FILTERS = "until=TIME, label=NAME[=VALUE] or label!=NAME[=VALUE]"
+_UNTIL = "until=TIME"
+_LABELS = "label=NAME[=VALUE] or label!=NAME[=VALUE]"
+_DANGLING = "dangling=true|false"
+_KINDS = {
+    "Container": "all stopped containers",
+    "Network": "all networks not used by at least one container",
+    "Volume": "all anonymous volumes not used by at least one container",
+    "Image": "all dangling images",
+}
+_ALL_VOLUMES = "all volumes not used by at least one container"
+_ALL_IMAGES = "all images without at least one container associated to them"
 
 
 def add_container_prune(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `hold container prune`."""
-    parser.add_argument("-f", "--force", action="store_true", help="Do not ask.")
-    parser.add_argument(
-        "--filter", action="append", default=[], metavar="KEY=VALUE", help=f"Only {_FILTERS}."
-    )
+    _add_flags(parser, _UNTIL, _LABELS)
 
 
 def run_container_prune(client: Client, options: argparse.Namespace) -> int:
-    """Remove the containers that have ended and that hold's own command line made."""
-    chosen = [each for each in client.list_all("Container") if is_prunable(each, options.filter)]
-    if not options.force and not confirm("This removes every container that does not run."):
+    """Remove containers that have ended, or were never started."""
+    return _prune(client, options, system_pb2.PruneRequest(kinds=["Container"]))
+
+
+def add_network_prune(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `hold network prune`."""
+    _add_flags(parser, _UNTIL, _LABELS)
+
+
+def run_network_prune(client: Client, options: argparse.Namespace) -> int:
+    """Remove networks that no container names."""
+    return _prune(client, options, system_pb2.PruneRequest(kinds=["Network"]))
+
+
+def add_volume_prune(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `hold volume prune`."""
+    parser.add_argument("-a", "--all", action="store_true", help="Also volumes that somebody named.")
+    _add_flags(parser, _LABELS)
+
+
+def run_volume_prune(client: Client, options: argparse.Namespace) -> int:
+    """Remove anonymous volumes that no container uses; with --all all of them."""
+    return _prune(client, options, system_pb2.PruneRequest(kinds=["Volume"], all_volumes=options.all))
+
+
+def add_image_prune(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `hold image prune`."""
+    parser.add_argument(
+        "-a", "--all", action="store_true", help="Also images with names that no container uses."
+    )
+    _add_flags(parser, _UNTIL, _LABELS, _DANGLING)
+
+
+def run_image_prune(client: Client, options: argparse.Namespace) -> int:
+    """Remove content that no name stands for; with --all also images that no container uses."""
+    return _prune(client, options, system_pb2.PruneRequest(kinds=["Image"], all_images=options.all))
+
+
+def add_system_prune(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `hold system prune`."""
+    parser.add_argument(
+        "-a", "--all", action="store_true", help="Also images with names that no container uses."
+    )
+    parser.add_argument("--volumes", action="store_true", help="Also anonymous volumes.")
+    _add_flags(parser, _UNTIL, _LABELS)
+
+
+def run_system_prune(client: Client, options: argparse.Namespace) -> int:
+    """Remove all that nobody needs: what a container used goes together with it."""
+    kinds = ["Container", "Network", *(["Volume"] if options.volumes else []), "Image"]
+    return _prune(client, options, system_pb2.PruneRequest(kinds=kinds, all_images=options.all))
+
+
+def _add_flags(parser: argparse.ArgumentParser, *filters: str) -> None:
+    parser.add_argument("-f", "--force", action="store_true", help="Do not ask.")
+    parser.add_argument("--dry-run", action="store_true", help="Tell what would go, and remove nothing.")
+    parser.add_argument(
+        "--filter", action="append", default=[], metavar="KEY=VALUE", help=f"Only {', '.join(filters)}."
+    )
+
+
+def _prune(client: Client, options: argparse.Namespace, request: system_pb2.PruneRequest) -> int:
+    read_filters(request, options.filter)
+    request.dry_run = options.dry_run
+    if not (options.force or options.dry_run) and not confirm(describe_wish(request, options.filter)):
         raise Failure("nothing was removed")
-    keys = [state_pb2.Key(kind="Container", name=each.metadata.name) for each in chosen]
-    if keys:
-        client.delete(state_pb2.DeleteRequest(keys=keys, idle_only=True))
-        wait_until_gone(client, keys)
-    print_removed(chosen)
+    answer = client.channel.unary("SystemService/Prune", request, system_pb2.PruneResponse)
+    if not options.dry_run:
+        wait_until_gone(client, answer.keys)
+    print("\n".join(describe_answer(answer, request)))
     return 0
 
 
-def print_removed(resources: Resources) -> None:
-    """Print the ids of what was removed, as Docker does."""
-    if resources:
-        print("Deleted Containers:", *(each.metadata.uid for each in resources), sep="\n")
+def read_filters(request: system_pb2.PruneRequest, filters: Sequence[str]) -> None:
+    """Put filters into a request. Failure when one is not known, or does not fit what is removed."""
+    for text in filters:
+        key, equals, value = text.partition("=")
+        if not equals or not value:
+            raise Failure(f"--filter {text!r}: write KEY=VALUE")
+        match key:
+            case "label":
+                request.labels.append(value)
+            case "label!":
+                request.labels.append(f"!{value}")
+            case "until" if "Volume" in request.kinds:
+                raise Failure(
+                    "--filter until can't be used for volumes: a volume's age tells nothing of its data"
+                )
+            case "until":
+                request.until.FromDatetime(parse_moment(value))
+            case "dangling" if list(request.kinds) == ["Image"] and value in ("true", "false", "1", "0"):
+                request.all_images = request.all_images or value in ("false", "0")
+            case _:
+                raise Failure(f"--filter {text!r} is not known: write {_UNTIL}, {_LABELS}")
+
+
+def describe_wish(request: system_pb2.PruneRequest, filters: Sequence[str]) -> str:
+    """Return the warning that is shown before the question."""
+    lines = {**_KINDS, "Image": _ALL_IMAGES if request.all_images else _KINDS["Image"]}
+    lines["Volume"] = _ALL_VOLUMES if request.all_volumes else _KINDS["Volume"]
+    if len(request.kinds) == 1:
+        text = f"WARNING! This will remove {lines[request.kinds[0]]}."
     else:
-        print("nothing to remove")
+        text = "\n".join(["WARNING! This will remove:", *(f"  - {lines[kind]}" for kind in request.kinds)])
+    return text + (f"\nOnly what passes: {', '.join(filters)}" if filters else "")
 
 
 def confirm(warning: str) -> bool:
     """Ask the person at the terminal; False when nobody is there."""
-    print(f"{warning}\nGo on? [y/N] ", end="", file=sys.stderr, flush=True)
+    print(f"{warning}\nAre you sure you want to continue? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def is_prunable(container: resource_pb2.Resource, filters: Iterable[str]) -> bool:
-    """Tell whether a container has ended, stays ended, is the command line's own and passes the filters.
-
-    One that a manifest declares is left alone: it would only be made again.
-    """
-    metadata, spec, phase = container.metadata, container.container, container.container_status.phase
-    stays = spec.desired == "stopped" or (phase == "Failed" and spec.restart.name in ("", "no"))
-    is_done = phase == "Exited" or (stays and phase in ("", "Pending", "Failed"))
-    is_ours = metadata.manager == "cli" and not metadata.HasField("deleted_at")
-    return is_done and is_ours and all(_passes(metadata, text) for text in filters)
-
-
-def _passes(metadata: resource_pb2.Metadata, text: str) -> bool:
-    match = re.fullmatch(r"(until|label)(!?)=([^=]+)(?:=(.*))?", text)
-    if match is None or (match[1] == "until" and match[2]):
-        raise Failure(f"--filter {text!r}: write {_FILTERS}")
-    key, negated, name, value = match.groups()
-    if key == "until":
-        return _read_creation(metadata) < parse_moment(name)
-    found = name in metadata.labels and value in (None, metadata.labels[name])
-    return found is not bool(negated)
-
-
-def _read_creation(metadata: resource_pb2.Metadata) -> datetime:
-    return parse_time(metadata.created_at.ToJsonString())
+def describe_answer(answer: system_pb2.PruneResponse, request: system_pb2.PruneRequest) -> list[str]:
+    """Return what was removed: ids of containers, names of the others, as Docker prints them."""
+    lines: list[str] = []
+    for kind in ("Container", "Network", "Volume"):
+        pairs = [
+            (key.name, uid) for key, uid in zip(answer.keys, answer.uids, strict=True) if key.kind == kind
+        ]
+        if pairs:
+            words = [uid if kind == "Container" else name for name, uid in pairs]
+            lines += [f"Deleted {kind}s:", *words, ""]
+    untagged = [f"untagged: {key.name}" for key in answer.keys if key.kind == "Image"]
+    deleted = [f"deleted: {image_id}" for image_id in answer.deleted_images]
+    if untagged or deleted:
+        lines += ["Deleted Images:", *untagged, *deleted, ""]
+    if list(request.kinds) == ["Network"]:
+        return lines[:-1] or ["nothing to remove"]
+    would = "Would reclaim" if request.dry_run else "Total reclaimed space"
+    return [*lines, f"{would}: {render_size(answer.reclaimed_bytes)}"]

@@ -3,8 +3,9 @@
 import argparse
 
 from controller.api.v1 import resource_pb2
-from controller.cli.client import Client, Failure
+from controller.cli.client import Client
 from controller.cli.networks import inspect, remove
+from controller.cli.prune import add_volume_prune, run_volume_prune
 from controller.cli.tables import render_table
 
 
@@ -17,10 +18,7 @@ def add_volume(parser: argparse.ArgumentParser) -> None:
     create.add_argument("name", metavar="VOLUME", help="Name.")
     for verb in ("rm", "inspect"):
         verbs.add_parser(verb, help=f"{verb} volumes.").add_argument("names", nargs="+", metavar="VOLUME")
-    prune = verbs.add_parser(
-        "prune", help="Remove volumes that no container uses; asks for --all, for names are kept."
-    )
-    prune.add_argument("-a", "--all", action="store_true", help="Really remove every unused volume.")
+    add_volume_prune(verbs.add_parser("prune", help="Remove volumes that no container uses."))
 
 
 def run_volume(client: Client, options: argparse.Namespace) -> int:
@@ -46,19 +44,5 @@ def run_volume(client: Client, options: argparse.Namespace) -> int:
         case "inspect":
             inspect(client, "Volume", options.names)
         case _:
-            _prune(client, options)
+            return run_volume_prune(client, options)
     return 0
-
-
-def _prune(client: Client, options: argparse.Namespace) -> None:
-    if not options.all:
-        raise Failure("volumes with names are kept: add --all to remove every volume that no container uses")
-    used = {
-        mount.source
-        for each in client.list_all("Container")
-        for mount in each.container.mounts
-        if mount.type == "volume"
-    }
-    unused = [each.metadata.name for each in client.list_all("Volume") if each.metadata.name not in used]
-    if unused:
-        remove(client, "Volume", unused)

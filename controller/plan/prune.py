@@ -114,7 +114,12 @@ def _passes_content(facts: ImageFacts, wish: PruneWish) -> bool:
 
 
 def is_done(container: Container) -> bool:
-    """Tell whether a container has ended, or never began, and nothing but a person will start it."""
+    """Tell whether a container has ended, or never began, and nothing but a person will start it.
+
+    A status that does not speak of the present spec tells nothing: a start may have been asked for.
+    """
+    if container.status.observed_generation < container.metadata.generation:
+        return False
     spec, phase = container.spec, container.status.phase
     stays = spec.desired is DesiredState.STOPPED or (phase is Phase.FAILED and spec.restart.name == "no")
     return phase is Phase.EXITED or (stays and phase in (Phase.PENDING, Phase.FAILED))
