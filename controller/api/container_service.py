@@ -147,7 +147,9 @@ class ContainerService(container_pb2_grpc.ContainerServiceServicer):
             since = request.since.ToDatetime(tzinfo=UTC) if request.HasField("since") else None
             until = request.until.ToDatetime(tzinfo=UTC) if request.HasField("until") else _NEVER
             tail = request.tail if request.HasField("tail") else None
-            lines = self._sessions.logs(uid_of(container), follow=request.follow, since=since, tail=tail)
+            lines = self._sessions.logs(
+                uid_of(container), follow=request.follow, since=since, tail=tail, previous=request.previous
+            )
             async for line in lines:
                 if line.at > until:
                     return

@@ -20,12 +20,17 @@ def add_logs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--since", default="", help="Only from this time on: RFC 3339, or 10m ago.")
     parser.add_argument("--until", default="", help="Only up to this time.")
     parser.add_argument("-t", "--timestamps", action="store_true", help="Print the time of each line.")
+    parser.add_argument(
+        "-p", "--previous", action="store_true", help="What the process before the present one wrote."
+    )
     parser.add_argument("container", metavar="CONTAINER", help="Name, or the beginning of an id.")
 
 
 def run_logs(client: Client, options: argparse.Namespace) -> int:
     """Print the log; standard output and error stay apart."""
-    request = container_pb2.LogsRequest(container=options.container, follow=options.follow)
+    request = container_pb2.LogsRequest(
+        container=options.container, follow=options.follow, previous=options.previous
+    )
     if options.tail != "all":
         if not options.tail.isdigit():
             raise Failure(f"--tail {options.tail!r} is not a number of lines")

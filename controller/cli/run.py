@@ -20,6 +20,7 @@ from controller.cli.limits import (
 from controller.cli.pairs import read_pair_files, read_pairs
 from controller.cli.parser import EXIT_DAEMON
 from controller.cli.run_isolation import add_isolation_flags, set_isolation
+from controller.cli.run_logs import add_log_flags, set_logging
 from controller.cli.run_mounts import add_mount_flags, set_mounts
 from controller.cli.run_names import add_name_flags, set_names
 from controller.cli.terminal import Conversation, add_sig_proxy_flag, report_exit
@@ -84,6 +85,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     add_limit_flags(parser)
     add_process_limit_flags(parser)
     add_health_flags(parser)
+    add_log_flags(parser)
     parser.add_argument("image", metavar="IMAGE", help="Image, or with --rootfs a directory.")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="Program and arguments.")
 
@@ -156,6 +158,7 @@ def build_container(options: argparse.Namespace) -> resource_pb2.Resource:
     set_limits(spec, options)
     set_process_limits(spec, options)
     set_health(spec, options)
+    set_logging(spec, options)
     if options.restart:
         set_restart(spec, options.restart)
     spec.auto_remove = options.rm

@@ -24,7 +24,7 @@ from controller.kernel.cgroups import Cgroups
 from controller.kernel.executions import ExecPipes, ExecSession, render_exec_process
 from controller.kernel.gates import AttachGate, Gates
 from controller.kernel.inotify import Inotify
-from controller.kernel.logs import read_log
+from controller.kernel.logs import read_log, read_previous_run
 from controller.kernel.runtimes import Runtimes, classify_failure, parse_complaint
 from controller.kernel.subprocesses import Child, Runner
 from controller.model.facts import AccountFiles
@@ -92,10 +92,13 @@ class ContainerSessions:
         return await self._begin(child, pipes, want, directory)
 
     def logs(
-        self, uid: Uid, *, follow: bool, since: datetime | None, tail: int | None
+        self, uid: Uid, *, follow: bool, since: datetime | None, tail: int | None, previous: bool = False
     ) -> AsyncIterator[LogLine]:
         """Yield the log from the oldest line kept (or the last `tail`), then follow until the container is deleted."""
-        return read_log(Path(self._layout.log_path(uid)), follow=follow, since=since, tail=tail)
+        path = Path(self._layout.log_path(uid))
+        if previous:
+            return read_previous_run(path, since=since, tail=tail)
+        return read_log(path, follow=follow, since=since, tail=tail)
 
     def _read_accounts(self, pid: int, want: ExecWant) -> AccountFiles:
         return read_accounts_in_root(f"/proc/{pid}/root") if want.user else AccountFiles()

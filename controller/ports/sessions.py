@@ -82,9 +82,12 @@ class Sessions(Protocol):
         ...
 
     def logs(
-        self, uid: Uid, *, follow: bool, since: datetime | None, tail: int | None
+        self, uid: Uid, *, follow: bool, since: datetime | None, tail: int | None, previous: bool = False
     ) -> AsyncIterator[LogLine]:
-        """Yield the log from the oldest line kept (or the last `tail`), then follow until the container is deleted."""
+        """Yield the log from the oldest line kept (or the last `tail`), then follow until the container is deleted.
+
+        With `previous` only what the process before the present one wrote, and no more; NotFound when there was none.
+        """
         ...
 
 

@@ -78,6 +78,7 @@ class PlayedSessions:
         self.wants: list[ExecWant] = []
         self.lines: list[LogLine] = []
         self.read_logs: list[tuple[Uid, bool]] = []
+        self.previous_lines: list[LogLine] | None = None
 
     async def attach(self, uid: Uid) -> PlayedSession:
         if self.session is None:
@@ -94,10 +95,13 @@ class PlayedSessions:
         return await self.attach(uid)
 
     async def logs(
-        self, uid: Uid, *, follow: bool, since: datetime | None, tail: int | None
+        self, uid: Uid, *, follow: bool, since: datetime | None, tail: int | None, previous: bool = False
     ) -> AsyncIterator[LogLine]:
         self.read_logs.append((uid, follow))
-        for line in self.lines if tail is None else self.lines[-tail:]:
+        lines = self.previous_lines if previous else self.lines
+        if lines is None:
+            raise NotFound("there was no earlier run")
+        for line in lines if tail is None else lines[-tail:]:
             if since is None or line.at >= since:
                 yield line
 

@@ -232,6 +232,16 @@ async def test_logs_are_cut_to_the_time_asked_for(bench: Bench) -> None:
     assert lines == [b"1\n", b"2\n", b"3\n"]
 
 
+async def test_logs_of_the_previous_run(bench: Bench) -> None:
+    await bench.apply(container("web"))
+    request = container_pb2.LogsRequest(container="web", previous=True)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        [line async for line in bench.containers.Logs(request)]
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+    bench.sessions.previous_lines = [LogLine(at=NOW, stream=Stream.STDOUT, data=b"old\n")]
+    assert [line.data async for line in bench.containers.Logs(request)] == [b"old\n"]
+
+
 async def test_an_import_makes_an_image(bench: Bench) -> None:
     start = image_pb2.ImportStart(name="tool", config=resource_pb2.ImageConfig(user="me"))
     call = bench.images.Import()

@@ -105,6 +105,10 @@ ROWS: list[tuple[list[str], dict[str, Any]]] = [
         },
     ),
     (
+        ["--log-opt", "max-size=10m", "--log-opt=max-file=3", "--log-driver", "json-file"],
+        {"logging": {"maxSize": "10485760", "maxFiles": "3"}},
+    ),
+    (
         ["--health-start-period", "1m", "--health-start-interval", "1s", "--health-restart"],
         {"healthcheck": {"startPeriod": 60.0, "startInterval": 1.0, "restart": True}},
     ),
@@ -228,6 +232,10 @@ def test_variables_come_from_files(tmp_path: Path) -> None:
         (["--network", "host", "--network", "a"], "host can't be joined"),
         (["--network", "what=1"], "'what' is not a key"),
         (["--restart", "always:3"], "--restart"),
+        (["--log-opt", "max-size=lots"], "--log-opt max-size=lots: 'lots' is not a size"),
+        (["--log-opt", "max-file=x"], "--log-opt max-file=x: is not a number"),
+        (["--log-opt", "tag=x"], "--log-opt tag: known are max-size, max-file"),
+        (["--log-driver", "syslog"], "--log-driver 'syslog' is not there"),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
