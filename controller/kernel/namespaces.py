@@ -77,7 +77,7 @@ class KernelNamespaces:
         with self._directory_lock:
             if self._is_prepared:
                 return
-            if all(mount.target != path for mount in read_mounts()):
+            if all(mount.target != path for mount in read_mounts(path)):
                 Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
                 syscalls.mount(path, path, flags=syscalls.MS_BIND)
                 syscalls.mount("", path, flags=syscalls.MS_PRIVATE)

@@ -20,6 +20,8 @@ from controller.model.ids import Uid
 from controller.model.layout import Layout
 from controller.ports import Hint, HintType
 
+_MOUNTS_SETTLE_S = 0.02
+
 
 @dataclass(slots=True)
 class _Watched:
@@ -42,6 +44,7 @@ class ProcessEvents:
         self._inotify: Inotify | None = None
         self._exits_watch: int | None = None
         self._mounted: frozenset[str] = frozenset()
+        self._mount_check: asyncio.TimerHandle | None = None
 
     async def watch(self) -> AsyncIterator[Hint]:
         """Yield hints for ever; what was expected before is watched from the first step on."""
@@ -61,6 +64,8 @@ class ProcessEvents:
         finally:
             loop.remove_reader(mount_table.fileno())
             mount_table.close()
+            if self._mount_check is not None:
+                self._mount_check.cancel()
             for uid in list(self._watched):
                 self._drop(uid)
             inotify.close()
@@ -130,7 +135,13 @@ class ProcessEvents:
             self._hints.put_nowait(hint)
 
     def _on_mount_table(self, table: "_MountTable") -> None:
+        """Look a moment later: a start changes the table several times, and it is long where many run."""
         table.acknowledge()
+        if self._mount_check is None:
+            self._mount_check = asyncio.get_running_loop().call_later(_MOUNTS_SETTLE_S, self._check_mounts)
+
+    def _check_mounts(self) -> None:
+        self._mount_check = None
         mounted = self._read_mounted()
         for uid in self._mounted - mounted:
             self._hints.put_nowait(Hint(type=HintType.ROOT, subject=uid))
@@ -138,9 +149,7 @@ class ProcessEvents:
 
     def _read_mounted(self) -> frozenset[str]:
         prefix = f"{self._layout.roots_path}/"
-        return frozenset(
-            entry.target.removeprefix(prefix) for entry in read_mounts() if entry.target.startswith(prefix)
-        )
+        return frozenset(entry.target.removeprefix(prefix) for entry in read_mounts(prefix))
 
 
 class _MountTable:

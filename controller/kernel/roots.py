@@ -60,13 +60,13 @@ class OverlayRoots:
     def _links_path(self, uid: Uid) -> str:
         return f"{self._layout.container_path(uid)}/lower"
 
-    def _find_mounts(self) -> dict[Uid, tuple[str, ...]]:
-        """Return the lower paths of every mounted root; a later mount at the same place hides an earlier one."""
+    def _find_mounts(self, only: str = "") -> dict[Uid, tuple[str, ...]]:
+        """Return the lower paths of mounted roots, or of one; a later mount at the same place hides an earlier one."""
         prefix = f"{self._layout.roots_path}/"
         return {
             uid: resolve_lower(entry.options, self._links_path(uid))
-            for entry in read_mounts()
-            if entry.kind == "overlay" and entry.target.startswith(prefix)
+            for entry in read_mounts(f"{prefix}{only}")
+            if entry.kind == "overlay"
             for uid in [Uid(entry.target.removeprefix(prefix))]
             if "/" not in uid
         }
@@ -86,7 +86,7 @@ class OverlayRoots:
         return Path(self._layout.upper_path(uid)).is_dir()
 
     def _read(self, uid: Uid) -> RootFacts:
-        return self._describe(uid, self._find_mounts())
+        return self._describe(uid, self._find_mounts(uid))
 
     def _describe(self, uid: Uid, mounts: dict[Uid, tuple[str, ...]]) -> RootFacts:
         return RootFacts(
@@ -95,14 +95,14 @@ class OverlayRoots:
 
     def _ensure_private(self) -> None:
         path = self._layout.roots_path
-        if any(entry.target == path for entry in read_mounts()):
+        if any(entry.target == path for entry in read_mounts(path)):
             return
         Path(path).mkdir(mode=0o711, parents=True, exist_ok=True)
         syscalls.mount(path, path, flags=syscalls.MS_BIND)
         syscalls.mount("", path, flags=syscalls.MS_PRIVATE)
 
     def _mount(self, want: RootWant) -> None:
-        mounted = self._find_mounts().get(want.uid)
+        mounted = self._find_mounts(want.uid).get(want.uid)
         if mounted == want.lower_paths:
             return
         if mounted is not None:
@@ -128,7 +128,7 @@ class OverlayRoots:
             Path(target).rmdir()
 
     def _read_accounts(self, want: RootWant) -> AccountFiles:
-        if self._find_mounts().get(want.uid) == want.lower_paths:
+        if self._find_mounts(want.uid).get(want.uid) == want.lower_paths:
             return read_accounts_in_root(self._layout.merged_path(want.uid))
         return read_accounts_in_layers((self._layout.upper_path(want.uid), *want.lower_paths))
 
