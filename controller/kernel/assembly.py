@@ -33,6 +33,7 @@ from controller.kernel.roots import OverlayRoots
 from controller.kernel.rotation import LogLimits, LogRotator
 from controller.kernel.sessions import ContainerSessions
 from controller.kernel.subprocesses import Runner
+from controller.kernel.texts import BundleTexts
 from controller.kernel.volumes import LocalVolumes
 from controller.model.layout import Layout
 from controller.plan.oci.surroundings import HostTexts
@@ -91,6 +92,7 @@ async def open_linux(
             default_runtime=options.default_runtime,
             rotator=rotator,
         ),
+        texts=BundleTexts(layout=layout),
         freezer=CgroupFreezer(cgroups=cgroups),
         probes=ContainerProbes(layout=layout, cgroups=cgroups, helper=helper, sessions=sessions),
         limits=CgroupLimits(cgroups=cgroups),

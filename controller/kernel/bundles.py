@@ -24,7 +24,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """What a process was created from, and the limits of its log."""
+    """What a process was created from, and the limits of its log; `texts` is the digest of the files it was given last."""
 
     name: str
     run: int
@@ -33,6 +33,7 @@ class Origin:
     tty: bool
     log_max_bytes: int = 0
     log_max_files: int = 1
+    texts: str = ""
 
 
 class Bundle:
@@ -58,10 +59,16 @@ class Bundle:
         """Make the directory with all that has to be there before the runtime is run."""
         for directory in (self.path, self.exit_path.parent, self.runtime_path.parent, self.log_path.parent):
             directory.mkdir(mode=0o711, parents=True, exist_ok=True)
-        (self.path / "origin.json").write_text(json.dumps(dataclasses.asdict(origin)))
+        self.write_origin(origin)
         for name, text in want.files:
             (self.path / name).write_text(text)
         self.config_path.write_text(json.dumps(config, ensure_ascii=False))
+
+    def write_origin(self, origin: Origin) -> None:
+        """Remember what the process was created from."""
+        temporary = self.path / "origin.json.new"
+        temporary.write_text(json.dumps(dataclasses.asdict(origin)))
+        temporary.replace(self.path / "origin.json")
 
     def read_origin(self) -> Origin | None:
         """Return what the process was created from, None when the creation got not even that far."""

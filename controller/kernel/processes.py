@@ -32,6 +32,7 @@ from controller.model.facts import ProcessFacts, ProcessState
 from controller.model.ids import Uid
 from controller.model.layout import Layout
 from controller.model.wants import ProcessWant
+from controller.plan.oci.files import derive_texts_digest
 
 
 class OciProcesses:
@@ -154,6 +155,7 @@ class OciProcesses:
             oom_killed=not alive and (bundle.has_oom_mark() or self._cgroups.count_oom_kills(bundle.uid) > 0),
             error=failure.message if failure is not None else "",
             network_identity=ending.read_network_identity(pid) if alive else 0,
+            texts_digest=origin.texts if origin is not None else "",
         )
 
     def _find_state(self, bundle: Bundle) -> ProcessState:
@@ -194,6 +196,7 @@ class OciProcesses:
                 spec_hash=want.spec_hash,
                 runtime=runtime.path,
                 tty=want.tty,
+                texts=derive_texts_digest(want.files),
                 log_max_bytes=limits.max_bytes,
                 log_max_files=limits.max_files,
             )

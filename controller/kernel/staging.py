@@ -16,19 +16,21 @@ from controller.kernel import syscalls
 from controller.kernel.confined import open_in_root, open_root
 from controller.kernel.mountinfo import read_mounts
 from controller.kernel.translation import translated
-from controller.model.wants import SharedMemoryWant, StagedWant, SubpathWant
+from controller.model.wants import ShallowWant, SharedMemoryWant, StagedWant, SubpathWant
 
 _NOT_MOUNTED = {errno.EINVAL, errno.ENOENT}
 
 
 def stage(wants: Iterable[StagedWant]) -> None:
-    """Mount what is wanted, in place of what lies there. Refused when a part of a volume is not there."""
+    """Mount what is wanted, in place of what lies there. Refused when its source is not there."""
     for want in wants:
         match want:
             case SharedMemoryWant():
                 _stage_memory(want)
             case SubpathWant():
                 _stage_subpath(want)
+            case ShallowWant():
+                _stage_shallow(want)
             case _:
                 assert_never(want)
 
@@ -63,18 +65,31 @@ def _stage_subpath(want: SubpathWant) -> None:
         try:
             fd = open_in_root(root_fd, want.subpath, os.O_PATH)
         except OSError as exc:
-            reason = (exc.strerror or "").lower()
-            raise Refused(f"subpath {want.subpath} of the volume can't be mounted: {reason}") from exc
+            raise Refused(
+                f"the volume has no {want.subpath}: make it before it is mounted as subpath"
+            ) from exc
+    _bind_descriptor(fd, Path(want.path), flags=syscalls.MS_BIND | syscalls.MS_REC)
+
+
+def _stage_shallow(want: ShallowWant) -> None:
     try:
-        with translated(f"subpath {want.subpath} of the volume"):
-            target = Path(want.path)
+        fd = os.open(want.source_path, os.O_PATH | os.O_CLOEXEC)
+    except OSError as exc:
+        raise Refused(f"{want.source_path} of the host does not exist: make it before it is mounted") from exc
+    _bind_descriptor(fd, Path(want.path), flags=syscalls.MS_BIND)
+
+
+def _bind_descriptor(fd: int, target: Path, *, flags: int) -> None:
+    """Mount what a descriptor holds at `target`; closes the descriptor."""
+    try:
+        with translated(f"mount at {target}"):
             _unmount(target)
             target.parent.mkdir(parents=True, exist_ok=True)
             if stat.S_ISDIR(os.fstat(fd).st_mode):
                 target.mkdir(exist_ok=True)
             else:
                 target.touch()
-            syscalls.mount(f"/proc/self/fd/{fd}", want.path, flags=syscalls.MS_BIND | syscalls.MS_REC)
+            syscalls.mount(f"/proc/self/fd/{fd}", str(target), flags=flags)
     finally:
         os.close(fd)
 

@@ -26,7 +26,8 @@ class ProcessFacts:
     `pid` is in the daemon's pid namespace, 0 once stopped. `exit_code` is None while unknown or not ended
     (128+N after signal N). `spec_hash` and `run` are those of the ProcessWant it was created from.
     `started_at` is None until start. `error` is why the runtime could not start it, empty otherwise.
-    `network_identity` is that of its network namespace, 0 when it is not known.
+    `network_identity` is that of its network namespace, 0 when it is not known. `texts_digest` names the texts that it
+    was given last as files (`oci.files.derive_texts_digest`), empty when that is not known.
     """
 
     uid: Uid
@@ -40,6 +41,7 @@ class ProcessFacts:
     oom_killed: bool = False
     error: str = ""
     network_identity: int = 0
+    texts_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,15 @@ class SubpathWant:
     subpath: str
 
 
-StagedWant = SharedMemoryWant | SubpathWant
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShallowWant:
+    """What lies at `source_path` of the host, without the mounts below it, at `path` of the host."""
+
+    path: str
+    source_path: str
+
+
+StagedWant = SharedMemoryWant | SubpathWant | ShallowWant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from controller.ports.host import (
 from controller.ports.kernel import KernelPorts
 from controller.ports.network import Attachments, Bridges, Firewall, NameServer, Namespaces
 from controller.ports.probes import Probes
-from controller.ports.processes import Freezer, Limits, Processes, Roots
+from controller.ports.processes import Freezer, Limits, Processes, Roots, Texts
 from controller.ports.registry import Pulls, PushSource, Registries, SearchResult
 from controller.ports.sessions import ExecWant, Gate, LogLine, Session, Sessions, Stream
 from controller.ports.state import Admission, Committed, DesiredState, EventFeed, StateStore
@@ -63,6 +63,7 @@ __all__ = [
     "Sources",
     "StateStore",
     "Stream",
+    "Texts",
     "Unpacked",
     "Unpacker",
     "Unpacking",

@@ -8,7 +8,7 @@ from controller.plan.oci.surroundings import HostTexts
 from controller.ports.host import KernelEvents
 from controller.ports.network import Attachments, Bridges, Firewall, NameServer, Namespaces
 from controller.ports.probes import Probes
-from controller.ports.processes import Freezer, Limits, Processes, Roots
+from controller.ports.processes import Freezer, Limits, Processes, Roots, Texts
 from controller.ports.registry import Pulls
 from controller.ports.storage import Images, VolumeDirectories
 
@@ -21,6 +21,7 @@ class KernelPorts:
     """
 
     processes: Processes
+    texts: Texts
     freezer: Freezer
     probes: Probes
     limits: Limits

@@ -1,5 +1,6 @@
 """Containers' processes, their limits, their root file systems."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from controller.model.facts import AccountFiles, ProcessFacts, RootFacts
@@ -36,6 +37,14 @@ class Processes(Protocol):
 
     async def delete(self, uid: Uid) -> None:
         """End the process by SIGKILL if it lives and remove everything about it but its log."""
+        ...
+
+
+class Texts(Protocol):
+    """Files that live containers have mounted: hosts, resolv.conf, hostname."""
+
+    async def rewrite(self, uid: Uid, files: Sequence[tuple[str, str]]) -> None:
+        """Give the container's process new texts for the files that it was created with; nothing when there is none."""
         ...
 
 

@@ -26,6 +26,7 @@ from controller.plan.container.actions import (
     PrefillVolume,
     ProcessAction,
     ResumeProcess,
+    RewriteTexts,
     RootAction,
     SignalProcess,
     StartProcess,
@@ -85,6 +86,7 @@ class ContainerReconciler:
             limits=await self._read_limits(desired) if is_alive(process) else None,
             health=self._health.find(uid),
             ports_published=self._publication.is_published(desired.container),
+            host=kernel.read_host_texts(),
         )
 
     async def recall(self, desired: ContainerDesired, world: World) -> ContainerObserved:
@@ -100,6 +102,7 @@ class ContainerReconciler:
             limits=await self._read_limits(desired) if is_alive(process) else None,
             health=self._health.find(uid),
             ports_published=self._publication.is_published(desired.container),
+            host=world.host,
         )
 
     async def _read_limits(self, desired: ContainerDesired) -> LimitFacts | None:
@@ -165,6 +168,8 @@ async def _carry_out_on_process(kernel: KernelPorts, layout: Layout, action: Pro
         case DeleteProcess(uid=uid):
             kernel.events.disregard(uid)
             await kernel.processes.delete(uid)
+        case RewriteTexts(uid=uid, files=files):
+            await kernel.texts.rewrite(uid, files)
         case ApplyLimits(uid=uid, want=limits):
             await kernel.limits.apply(uid, limits)
         case _:

@@ -96,7 +96,10 @@ def _derive_facet(resource: Resource) -> _Facet:
         case Container():
             status = resource.status
             health = status.health.state if status.health is not None else None
-            for_users = (status.phase, status.exit_code, metadata.uid, health)
+            for_users = (
+                (status.phase, status.exit_code, metadata.uid, health, status.started_at),
+                (str(resource.assigned), resource.spec.mounts, resource.spec.network_mode),
+            )
             names = tuple((each.name, each.aliases) for each in resource.spec.networks)
             for_host = (metadata.uid, is_reachable(resource), str(resource.assigned), names)
         case Image():

@@ -12,6 +12,7 @@ from controller.model.facts import (
     RootFacts,
 )
 from controller.model.ids import Uid
+from controller.plan.oci.surroundings import HostTexts
 from controller.ports import KernelPorts
 
 
@@ -26,6 +27,7 @@ class World:
     bridges: Mapping[Uid, tuple[BridgeFacts, ...]]
     volumes: frozenset[Uid]
     images: Mapping[str, ImageFacts]
+    host: HostTexts
 
 
 async def read_world(kernel: KernelPorts) -> World:
@@ -44,6 +46,7 @@ async def read_world(kernel: KernelPorts) -> World:
         bridges=bridges,
         volumes=frozenset(await kernel.volumes.list()),
         images=_index_images(await kernel.images.list()),
+        host=kernel.read_host_texts(),
     )
 
 

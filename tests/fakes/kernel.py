@@ -9,7 +9,7 @@ from controller.plan.oci.surroundings import HostTexts
 from controller.ports import Hint, KernelPorts
 from tests.fakes.network import FakeAttachments, FakeBridges, FakeFirewall, FakeNameServer, FakeNamespaces
 from tests.fakes.probes import FakeProbes
-from tests.fakes.processes import FakeFreezer, FakeLimits, FakeProcesses, FakeRoots
+from tests.fakes.processes import FakeFreezer, FakeLimits, FakeProcesses, FakeRoots, FakeTexts
 from tests.fakes.pulls import FakePulls
 from tests.fakes.steps import Steps
 from tests.fakes.storage import FakeImages, FakeVolumes
@@ -43,6 +43,7 @@ def make_ports(world: FakeWorld, steps: Steps) -> KernelPorts:
     """Return all ports over one world."""
     return KernelPorts(
         processes=FakeProcesses(world, steps),
+        texts=FakeTexts(world, steps),
         freezer=FakeFreezer(world, steps),
         probes=FakeProbes(world, steps),
         limits=FakeLimits(world, steps),

@@ -1,6 +1,7 @@
 """Processes, roots and limits of a fake machine."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 from controller.errors import NotFound, Refused
@@ -15,6 +16,7 @@ from controller.model.limits import LimitFacts, LimitsWant
 from controller.model.signals import find_number
 from controller.model.wants import ProcessWant, RootWant
 from controller.plan.limits import foresee_limits
+from controller.plan.oci.files import derive_texts_digest
 from tests.fakes.port import FakePort
 
 
@@ -79,6 +81,18 @@ class FakeProcesses(FakePort):
         self._world.end_process(uid, 137)
         self._world.processes.pop(uid, None)
         self._world.limits.pop(uid, None)
+        await self._steps.end(call)
+
+
+class FakeTexts(FakePort):
+    """See Texts."""
+
+    async def rewrite(self, uid: Uid, files: Sequence[tuple[str, str]]) -> None:
+        call = await self._steps.begin("texts.rewrite")
+        process = self._world.processes.get(uid)
+        if process is not None:
+            process.want = replace(process.want, files=tuple(files))
+            process.facts = replace(process.facts, texts_digest=derive_texts_digest(files))
         await self._steps.end(call)
 
 

@@ -19,6 +19,7 @@ from controller.model.ids import Uid
 from controller.model.limits import LimitFacts
 from controller.model.resources import DEFAULT_CPU_PERIOD_US
 from controller.model.wants import FirewallWant, NamesWant, ProcessWant
+from controller.plan.oci.files import derive_texts_digest
 from controller.ports import Hint, HintType
 
 LINKS_LINGER_S = 0.04
@@ -109,6 +110,7 @@ class FakeWorld:
             pid=self.next_pid,
             spec_hash=want.spec_hash,
             run=want.run,
+            texts_digest=derive_texts_digest(want.files),
         )
         self.next_pid += 1
         self.processes[want.uid] = FakeProcess(want=want, facts=facts)

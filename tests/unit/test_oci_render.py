@@ -222,6 +222,7 @@ CHANGES: dict[str, object] = {
     "group_add": ("7",), "init": True, "shm_size_bytes": "1m", "pid": "host", "ipc": "host", "uts": "host",
     "cgroup": "host", "domainname": "x", "extra_hosts": ("a:1.1.1.1",), "dns": ("1.1.1.1",), "dns_search": ("x",),
     "dns_opt": ("ndots:1",), "links": ("db",), "volumes_from": ("db",), "expose": ("80",), "publish_all": True,
+    "pull_policy": "never",
     "logging": {"max_files": 2},
     "ulimits": {"nofile": 10}, "oom_score_adj": 5, "healthcheck": {"test": "true"},
 }  # fmt: skip

@@ -175,6 +175,17 @@ class DeleteProcess:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RewriteTexts:
+    """Give the process new texts for /etc/hosts, /etc/resolv.conf and /etc/hostname."""
+
+    uid: Uid
+    files: tuple[tuple[str, str], ...]
+
+    def describe(self) -> str:
+        return "rewrite hosts and resolv.conf"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyLimits:
     """Set the limits of the container's cgroups."""
 
@@ -188,6 +199,13 @@ class ApplyLimits:
 LinkAction = EnsureNamespace | DeleteNamespace | Attach | Detach
 RootAction = PrefillVolume | MountRoot | UnmountRoot | DeleteRoot
 ProcessAction = (
-    CreateProcess | StartProcess | SignalProcess | PauseProcess | ResumeProcess | DeleteProcess | ApplyLimits
+    CreateProcess
+    | StartProcess
+    | SignalProcess
+    | PauseProcess
+    | ResumeProcess
+    | DeleteProcess
+    | RewriteTexts
+    | ApplyLimits
 )
 ContainerAction = LinkAction | RootAction | ProcessAction

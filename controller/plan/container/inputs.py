@@ -29,6 +29,7 @@ from controller.plan.container.expansion import (
 )
 from controller.plan.container.health import Check, derive_check
 from controller.plan.oci.spec_hash import derive_spec_hash
+from controller.plan.oci.surroundings import HostTexts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +104,7 @@ class ContainerObserved:
     limits: LimitFacts | None = None
     health: HealthFacts | None = None
     ports_published: bool = False
+    host: HostTexts | None = None
 
 
 def gather_container(snapshot: Snapshot, container: Container, layout: Layout) -> ContainerDesired:

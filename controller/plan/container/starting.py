@@ -20,6 +20,7 @@ from controller.plan.container.actions import (
 )
 from controller.plan.container.inputs import ContainerDesired, ContainerObserved
 from controller.plan.container.links import list_link_actions, list_wants
+from controller.plan.container.texts import find_gateway
 from controller.plan.container.waiting import list_joined
 from controller.plan.limits import derive_limits
 from controller.plan.oci.namespaces import list_process_peers
@@ -99,7 +100,7 @@ def _list_prefills(desired: ContainerDesired) -> Iterator[ContainerAction]:
 def _make_create(desired: ContainerDesired) -> CreateProcess:
     config = desired.image.status.config if desired.image is not None else None
     volumes = ((name, Uid(volume.metadata.uid or "")) for name, volume in desired.volumes.items())
-    gateway = next((each.assigned.gateway for each in desired.networks.values() if each.assigned), "")
+    gateway = find_gateway(desired)
     owner = desired.network_peer or desired.container
     peers = {name: desired.peers[name] for name in list_process_peers(desired.container.spec)}
     return CreateProcess(

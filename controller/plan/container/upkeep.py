@@ -14,6 +14,7 @@ from controller.plan.container.actions import (
 )
 from controller.plan.container.inputs import ContainerDesired, ContainerObserved
 from controller.plan.container.links import list_link_actions
+from controller.plan.container.texts import list_text_actions
 from controller.plan.limits import derive_limits, find_differences
 
 
@@ -25,6 +26,7 @@ def list_upkeep_actions(
     want = derive_limits(desired.container.spec.resources)
     if observed.limits is not None and find_differences(want, observed.limits):
         actions.append(ApplyLimits(uid=desired.uid, want=want))
+    actions += list_text_actions(desired, observed)
     actions += _list_freezer_actions(desired, observed)
     # Links come last: they may have to wait for a network, and nothing else should wait with them.
     if desired.is_isolated:

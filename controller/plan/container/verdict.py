@@ -110,10 +110,11 @@ def _has_lost_namespace(desired: ContainerDesired, observed: ContainerObserved) 
     """Tell whether the network namespace is gone, its own or another container's, or is no longer the process' own."""
     if desired.is_isolated:
         return observed.namespace is None
-    if desired.joined_namespace is None or observed.process is None:
+    peer, joined = desired.network_peer, observed.joined
+    if peer is None or desired.joined_namespace is None or observed.process is None:
         return False
-    joined = observed.joined
-    return joined is None or observed.process.network_identity not in (0, joined.identity)
+    at_rest = peer.status.phase in (Phase.EXITED, Phase.FAILED)
+    return at_rest or joined is None or observed.process.network_identity not in (0, joined.identity)
 
 
 def is_alive(process: ProcessFacts | None) -> bool:

@@ -30,6 +30,7 @@ from controller.plan.container.actions import (
     PauseProcess,
     PrefillVolume,
     ResumeProcess,
+    RewriteTexts,
     RootAction,
     SignalProcess,
     StartProcess,
@@ -43,9 +44,10 @@ from controller.plan.image import (
     ImportArchive,
     ImportDirectory,
 )
-from controller.plan.limits import foresee_limits
 from controller.plan.image_pull import BeginPull, CancelPull
+from controller.plan.limits import foresee_limits
 from controller.plan.network import DeleteBridge, EnsureBridge, NetworkAction, NetworkObserved
+from controller.plan.oci.files import derive_texts_digest
 from controller.plan.volume import DeleteDirectory, EnsureDirectory, VolumeAction, VolumeObserved
 
 FORESEEN_PID = 1
@@ -66,7 +68,7 @@ def advance_container(
             return replace(observed, process=_foresee_process(action), limits=None)
         case DeleteProcess():
             return replace(observed, process=None, limits=None)
-        case StartProcess() | SignalProcess() | PauseProcess() | ResumeProcess():
+        case StartProcess() | SignalProcess() | PauseProcess() | ResumeProcess() | RewriteTexts():
             process = observed.process
             advanced = _advance_process(process, action, now) if process is not None else None
             return replace(observed, process=advanced)
@@ -117,13 +119,15 @@ def _foresee_process(action: CreateProcess) -> ProcessFacts:
 
 def _advance_process(
     process: ProcessFacts,
-    action: StartProcess | SignalProcess | PauseProcess | ResumeProcess,
+    action: StartProcess | SignalProcess | PauseProcess | ResumeProcess | RewriteTexts,
     now: datetime,
 ) -> ProcessFacts:
     at = now.timestamp()
     match action:
         case StartProcess():
             return replace(process, state=ProcessState.RUNNING, started_at=at)
+        case RewriteTexts(files=files):
+            return replace(process, texts_digest=derive_texts_digest(files))
         case PauseProcess():
             return replace(process, state=ProcessState.PAUSED)
         case ResumeProcess():

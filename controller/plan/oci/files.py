@@ -1,5 +1,7 @@
 """Texts of /etc/hosts, /etc/resolv.conf and /etc/hostname in a container."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from controller.errors import Refused
@@ -42,6 +44,11 @@ def render_files(
         ("resolv.conf", render_resolv_conf(owner.spec, surroundings.nameservers, host)),
         ("hostname", f"{hostname}\n"),
     )
+
+
+def derive_texts_digest(files: Iterable[tuple[str, str]]) -> str:
+    """Return 32 hex digits that tell one set of texts from another."""
+    return hashlib.sha256(json.dumps(list(files)).encode()).hexdigest()[:32]
 
 
 def _end_line(text: str) -> str:

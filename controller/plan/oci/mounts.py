@@ -7,7 +7,7 @@ from controller.model.container import Container, ContainerSpec
 from controller.model.ids import Uid
 from controller.model.mounts import Mount, MountType
 from controller.model.naming import find_peer
-from controller.plan.oci.staging import SHM_BYTES, derive_shm_path, derive_subpath_path
+from controller.plan.oci.staging import SHM_BYTES, derive_part_path, derive_shm_path
 from controller.plan.oci.surroundings import Surroundings
 
 INIT_TARGET = "/dev/init"
@@ -111,11 +111,13 @@ def _render_mount(mount: Mount, container: Container, surroundings: Surroundings
         case MountType.VOLUME:
             source = surroundings.layout.volume_path(surroundings.volumes[mount.source])
             if mount.subpath:
-                source = derive_subpath_path(surroundings.layout, _uid(container), mount.target)
+                source = derive_part_path(surroundings.layout, _uid(container), mount.target)
             return _bind(source, mount.target, ["rbind", "rprivate", *_list_modes(mount)])
         case MountType.BIND:
-            bind = "bind" if mount.recursive == "disabled" else "rbind"
-            return _bind(mount.source, mount.target, [bind, mount.propagation, *_list_modes(mount)])
+            source = mount.source
+            if mount.recursive == "disabled":
+                source = derive_part_path(surroundings.layout, _uid(container), mount.target)
+            return _bind(source, mount.target, ["rbind", mount.propagation, *_list_modes(mount)])
         case MountType.TMPFS:
             return _mount(mount.target, "tmpfs", "tmpfs", _list_tmpfs_options(mount))
         case _:

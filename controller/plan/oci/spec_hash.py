@@ -7,7 +7,7 @@ from controller.model.container import ContainerSpec
 IN_PLACE_FIELDS = frozenset(
     {
         "resources", "restart", "healthcheck", "ports", "networks", "depends_on", "desired", "run", "stop_signal",
-        "stop_grace_period_s", "auto_remove", "pull_policy",
+        "stop_grace_period_s", "auto_remove", "extra_hosts", "dns", "dns_search", "dns_opt", "links", "expose", "publish_all", "pull_policy",
     }
 )  # fmt: skip
 """Fields of a container's spec that change without a new process."""

@@ -7,7 +7,7 @@ from controller.model.container import Container
 from controller.model.ids import Uid
 from controller.model.layout import Layout
 from controller.model.mounts import MountType
-from controller.model.wants import SharedMemoryWant, StagedWant, SubpathWant
+from controller.model.wants import ShallowWant, SharedMemoryWant, StagedWant, SubpathWant
 from controller.plan.oci.surroundings import Surroundings
 
 SHM_BYTES = 64 << 20
@@ -18,8 +18,8 @@ def derive_shm_path(layout: Layout, uid: Uid) -> str:
     return f"{layout.staging_path(uid)}/shm"
 
 
-def derive_subpath_path(layout: Layout, uid: Uid, target: str) -> str:
-    """Return where a part of a volume is mounted for the container's mount at `target`."""
+def derive_part_path(layout: Layout, uid: Uid, target: str) -> str:
+    """Return where a part of a volume, or a directory alone, is mounted for the container's mount at `target`."""
     return f"{layout.staging_path(uid)}/{hashlib.sha256(target.encode()).hexdigest()[:16]}"
 
 
@@ -32,7 +32,11 @@ def list_staged(container: Container, uid: Uid, surroundings: Surroundings) -> I
     for mount in spec.mounts:
         if mount.type is MountType.VOLUME and mount.subpath:
             yield SubpathWant(
-                path=derive_subpath_path(layout, uid, mount.target),
+                path=derive_part_path(layout, uid, mount.target),
                 root_path=layout.volume_path(surroundings.volumes[mount.source]),
                 subpath=mount.subpath,
             )
+        if mount.type is MountType.BIND and mount.recursive == "disabled":
+            # Not left to the runtime: crun 1.8 binds recursively all the same.
+            path = derive_part_path(layout, uid, mount.target)
+            yield ShallowWant(path=path, source_path=mount.source)

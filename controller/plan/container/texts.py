@@ -1,0 +1,43 @@
+"""The files that a container's process is given (hosts, resolv.conf, hostname), kept true while it lives."""
+
+from controller.errors import Refused
+from controller.plan.container.actions import RewriteTexts
+from controller.plan.container.inputs import ContainerDesired, ContainerObserved
+from controller.plan.oci.files import choose_hostname, derive_texts_digest, render_files
+from controller.plan.oci.surroundings import HostTexts, Surroundings
+
+
+def list_text_actions(desired: ContainerDesired, observed: ContainerObserved) -> tuple[RewriteTexts, ...]:
+    """Return what makes the files follow changed addresses, hosts and name servers.
+
+    What the container's own processes have written stays until then, as with Docker.
+    """
+    process, host = observed.process, observed.host
+    if process is None or host is None or not process.texts_digest:
+        return ()
+    try:
+        files = _render(desired, host)
+    except Refused:  # the next start says what is wrong
+        return ()
+    if derive_texts_digest(files) == process.texts_digest:
+        return ()
+    return (RewriteTexts(uid=desired.uid, files=files),)
+
+
+def _render(desired: ContainerDesired, host: HostTexts) -> tuple[tuple[str, str], ...]:
+    gateway = find_gateway(desired)
+    surroundings = Surroundings(
+        layout=desired.layout,
+        nameservers=(gateway,) if gateway else (),
+        host=host,
+        network_peer=desired.network_peer,
+        linked=desired.peers,
+        gateway=gateway,
+    )
+    hostname = choose_hostname(desired.container, desired.uid, surroundings)
+    return render_files(desired.container, hostname, surroundings)
+
+
+def find_gateway(desired: ContainerDesired) -> str:
+    """Return the gateway of the first network that is there, where names are served too; empty when there is none."""
+    return next((each.assigned.gateway for each in desired.networks.values() if each.assigned), "")
