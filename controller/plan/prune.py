@@ -32,7 +32,7 @@ class LabelTest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneWish:
-    """What may go: unused objects of these kinds that `manager` declares, made before `until`, with such labels.
+    """What may go: unused objects of these kinds that `manager` or nobody declares, made before `until`, with such labels.
 
     Images with names only go with `all_images`, volumes that somebody named only with `all_volumes`.
     """
@@ -82,7 +82,7 @@ def _may_go(resource: Resource, index: ImageIndex, wish: PruneWish) -> bool:
     metadata = resource.metadata
     if resource.kind not in wish.kinds or metadata.deleted_at is not None:
         return False
-    if metadata.manager != wish.manager or metadata.owner is not None:
+    if metadata.manager not in ("", wish.manager) or metadata.owner is not None:
         return False
     labels, created_at = dict(metadata.labels), metadata.created_at
     match resource:
@@ -92,8 +92,8 @@ def _may_go(resource: Resource, index: ImageIndex, wish: PruneWish) -> bool:
             is_free = wish.all_volumes or ANONYMOUS_LABEL in metadata.labels
         case Image():
             is_free = wish.all_images
-            labels = {**(resource.status.config.labels if resource.status.config else {}), **labels}
-            facts = index.contents.get(resource.status.id)
+            facts = index.contents.get(index.ids[metadata.name])
+            labels = {**(facts.config.labels if facts else {}), **labels}
             if facts is not None and facts.created_at is not None:
                 created_at = datetime.fromtimestamp(facts.created_at, UTC)
         case _:
