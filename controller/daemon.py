@@ -16,6 +16,7 @@ import resource
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from controller.api.admission import Gate
@@ -173,24 +174,29 @@ async def _serve(settings: Settings) -> int:
                 commits=LayerCommits(images=images),
             ),
             importer=images,
+            archives=images,
             images=ImageParts(
                 contents=images,
                 dangling=DanglingImages(kernel=linux.ports, store=store, layout=layout),
                 usage=LocalDiskUsage(layout=layout),
             ),
             registries=registries,
-            diagnostics=HostDiagnostics(
-                layout=layout,
-                runner=runner,
-                default_runtime=settings.runtime,
-                resolv_conf_path=settings.resolv_conf,
-                started_at=started_at,
-            ),
+            diagnostics=_make_diagnostics(settings, runner, started_at),
             layout=layout,
         )
         await stack.enter_async_context(serving(services, socket_path=settings.socket_path))
         await _run_until_told(reconciler, images, sources, manager)
     return 0
+
+
+def _make_diagnostics(settings: Settings, runner: Runner, started_at: datetime) -> HostDiagnostics:
+    return HostDiagnostics(
+        layout=settings.layout,
+        runner=runner,
+        default_runtime=settings.runtime,
+        resolv_conf_path=settings.resolv_conf,
+        started_at=started_at,
+    )
 
 
 def _make_registries(settings: Settings, images: ImageStore, clock: SystemClock) -> RegistryAccess:

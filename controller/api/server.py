@@ -14,6 +14,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from controller.api.admission import Gate
+from controller.api.archive_service import ArchiveParts, ArchiveService
 from controller.api.archives import Archives
 from controller.api.commits import CommitParts, Committer
 from controller.api.container_service import ContainerParts, ContainerService
@@ -25,6 +26,8 @@ from controller.api.state_service import StateParts, StateService
 from controller.api.system_service import SystemService
 from controller.api.usage import Usage
 from controller.api.v1 import (
+    archive_pb2,
+    archive_pb2_grpc,
     container_pb2,
     container_pb2_grpc,
     image_pb2,
@@ -42,6 +45,7 @@ from controller.ports import Diagnostics, Freezer, Processes, Registries, Sessio
 from controller.ports.commits import Commits
 from controller.ports.files import ContainerFiles
 from controller.ports.gauges import Gauges
+from controller.ports.image_archives import ImageArchives
 
 LOG = logging.getLogger(__name__)
 MOST_MESSAGE_BYTES = 64 << 20
@@ -55,6 +59,7 @@ _SERVICES = (
     state_pb2.DESCRIPTOR.services_by_name["StateService"].full_name,
     container_pb2.DESCRIPTOR.services_by_name["ContainerService"].full_name,
     image_pb2.DESCRIPTOR.services_by_name["ImageService"].full_name,
+    archive_pb2.DESCRIPTOR.services_by_name["ArchiveService"].full_name,
     registry_pb2.DESCRIPTOR.services_by_name["RegistryService"].full_name,
     system_pb2.DESCRIPTOR.services_by_name["SystemService"].full_name,
 )
@@ -81,6 +86,7 @@ class Services:
     inside: InsideParts
     importer: Importer
     images: ImageParts
+    archives: ImageArchives
     registries: Registries
     diagnostics: Diagnostics
     layout: Layout
@@ -145,6 +151,10 @@ def _add_services(
             library=ImageLibrary(gate=services.gate, parts=services.images),
         ),
         server,
+    )
+    archive_parts = ArchiveParts(archives=services.archives, contents=services.images.contents)
+    archive_pb2_grpc.add_ArchiveServiceServicer_to_server(
+        ArchiveService(gate=services.gate, parts=archive_parts), server
     )
     registry_pb2_grpc.add_RegistryServiceServicer_to_server(
         RegistryService(gate=services.gate, registries=services.registries), server

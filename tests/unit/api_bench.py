@@ -14,6 +14,7 @@ from controller.api.image_library import ImageParts
 from controller.api.server import InsideParts, Services, serving
 from controller.api.state_service import StateParts
 from controller.api.v1 import (
+    archive_pb2_grpc,
     container_pb2_grpc,
     image_pb2_grpc,
     registry_pb2_grpc,
@@ -31,6 +32,7 @@ from controller.store.limits import StoreLimits
 from controller.store.store import SqlStore, open_store
 from tests.fakes.api_inside import PlayedInside
 from tests.fakes.api_kernel import PlayedHost, PlayedImporter, PlayedProcesses, PlayedSessions, StillClock
+from tests.fakes.image_archives import PlayedArchives
 from tests.fakes.registries import FakeRegistries
 
 
@@ -47,6 +49,7 @@ class Bench:
     inside: PlayedInside = field(default_factory=PlayedInside)
     importer: PlayedImporter = field(default_factory=PlayedImporter)
     registries: FakeRegistries = field(default_factory=FakeRegistries)
+    archives: PlayedArchives = field(default_factory=PlayedArchives)
 
     def __post_init__(self) -> None:
         self.state = state_pb2_grpc.StateServiceStub(self.channel)
@@ -54,6 +57,7 @@ class Bench:
         self.containers: Any = container_pb2_grpc.ContainerServiceStub(self.channel)
         self.images: Any = image_pb2_grpc.ImageServiceStub(self.channel)
         self.registry: Any = registry_pb2_grpc.RegistryServiceStub(self.channel)
+        self.image_archives: Any = archive_pb2_grpc.ArchiveServiceStub(self.channel)
         self.system = system_pb2_grpc.SystemServiceStub(self.channel)
 
     async def apply(self, *resources: resource_pb2.Resource, **options: object) -> state_pb2.ApplyResponse:
@@ -91,6 +95,7 @@ def _make_services(bench: Bench) -> Services:
         importer=bench.importer,
         images=ImageParts(contents=bench.importer, dangling=bench.importer, usage=bench.importer),
         registries=bench.registries,
+        archives=bench.archives,
         diagnostics=bench.host,
         layout=Layout(root_path="/r", run_path="/x", instance="test"),
     )
