@@ -142,7 +142,8 @@ def read_credential(
     request: registry_pb2.PullImageRequest
     | registry_pb2.PushImageRequest
     | registry_pb2.ListTagsRequest
-    | registry_pb2.SearchImagesRequest,
+    | registry_pb2.SearchImagesRequest
+    | registry_pb2.CheckLoginRequest,
 ) -> Credential:
     """Return what the client handed over, an empty one for nobody."""
     given = request.credential

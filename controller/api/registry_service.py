@@ -63,6 +63,19 @@ class RegistryService(registry_pb2_grpc.RegistryServiceServicer):
             ]
             return registry_pb2.SearchImagesResponse(images=images)
 
+    async def CheckLogin(self, request: registry_pb2.CheckLoginRequest, context: Any) -> Any:
+        """See the proto."""
+        async with reported(context):
+            try:
+                registry = parse_registry(request.registry)
+            except ValueError as error:
+                raise Invalid.of([Violation(field="registry", message=str(error))]) from error
+            credential = read_credential(request)
+            if credential.is_empty:
+                raise Invalid.of([Violation(field="credential", message="say who logs in")])
+            await self._registries.check_login(registry, credential)
+            return registry_pb2.CheckLoginResponse(registry=registry)
+
 
 def split_search(text: str) -> tuple[str, str]:
     """Return registry and term of `TERM` or `REGISTRY[:PORT]/TERM`; Invalid when the term is empty."""

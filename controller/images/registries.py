@@ -35,6 +35,10 @@ class RegistryAccess:
         """See Registries."""
         return await self._pusher.push(reference, source, credential=credential, report=report)
 
+    async def check_login(self, registry: str, credential: Credential) -> None:
+        """See Registries."""
+        await self._client.check_login(registry, credential)
+
     async def list_tags(self, reference: ImageReference, *, credential: Credential | None) -> tuple[str, ...]:
         """See Registries."""
         async with self._client.reading(reference, credential) as repository:

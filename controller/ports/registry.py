@@ -57,6 +57,10 @@ class Registries(Protocol):
         """Bring an image to a registry and return its manifest's digest; layers that are there are not sent again."""
         ...
 
+    async def check_login(self, registry: str, credential: Credential) -> None:
+        """Return when a registry lets somebody in; Refused when it does not."""
+        ...
+
     async def list_tags(self, reference: ImageReference, *, credential: Credential | None) -> tuple[str, ...]:
         """Return the tags of a repository."""
         ...

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from controller.errors import NotFound, Refused
+from controller.errors import NotFound, Refused, Unavailable
 from controller.model.facts import ImageFacts
 from controller.model.image_reference import ImageReference
 from controller.model.platforms import Platform
@@ -53,6 +53,12 @@ class FakeRegistries:
         self.pushed[str(reference)] = source
         report(Transfer(digest="sha256:layer", state=TransferState.PUSHED, total_bytes=LAYER_BYTES))
         return source.manifest_digest
+
+    async def check_login(self, registry: str, credential: Credential) -> None:
+        if not registry.startswith("down."):
+            self._check(credential)
+        else:
+            raise Unavailable(f"{registry} can't be reached")
 
     async def list_tags(self, reference: ImageReference, *, credential: Credential | None) -> tuple[str, ...]:
         self._check(credential)

@@ -386,3 +386,47 @@ class SearchedImage(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SearchedImage: _TypeAlias = SearchedImage  # noqa: Y015
+
+@_typing.final
+class CheckLoginRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGISTRY_FIELD_NUMBER: _builtins.int
+    CREDENTIAL_FIELD_NUMBER: _builtins.int
+    registry: _builtins.str
+    """HOST[:PORT]; empty is Docker Hub."""
+    @_builtins.property
+    def credential(self) -> Global___RegistryCredential: ...
+    def __init__(
+        self,
+        *,
+        registry: _builtins.str = ...,
+        credential: Global___RegistryCredential | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "registry", b"registry"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckLoginRequest: _TypeAlias = CheckLoginRequest  # noqa: Y015
+
+@_typing.final
+class CheckLoginResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGISTRY_FIELD_NUMBER: _builtins.int
+    registry: _builtins.str
+    """The registry, as references have it."""
+    def __init__(
+        self,
+        *,
+        registry: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["registry", b"registry"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckLoginResponse: _TypeAlias = CheckLoginResponse  # noqa: Y015

@@ -54,6 +54,11 @@ class RegistryServiceStub:
                 request_serializer=controller_dot_api_dot_v1_dot_registry__pb2.SearchImagesRequest.SerializeToString,
                 response_deserializer=controller_dot_api_dot_v1_dot_registry__pb2.SearchImagesResponse.FromString,
                 _registered_method=True)
+        self.CheckLogin = channel.unary_unary(
+                '/hold.v1.RegistryService/CheckLogin',
+                request_serializer=controller_dot_api_dot_v1_dot_registry__pb2.CheckLoginRequest.SerializeToString,
+                response_deserializer=controller_dot_api_dot_v1_dot_registry__pb2.CheckLoginResponse.FromString,
+                _registered_method=True)
 
 
 class RegistryServiceServicer:
@@ -87,6 +92,13 @@ class RegistryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CheckLogin(self, request, context):
+        """Asks a registry whether it lets somebody in.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RegistryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -109,6 +121,11 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.SearchImages,
                     request_deserializer=controller_dot_api_dot_v1_dot_registry__pb2.SearchImagesRequest.FromString,
                     response_serializer=controller_dot_api_dot_v1_dot_registry__pb2.SearchImagesResponse.SerializeToString,
+            ),
+            'CheckLogin': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckLogin,
+                    request_deserializer=controller_dot_api_dot_v1_dot_registry__pb2.CheckLoginRequest.FromString,
+                    response_serializer=controller_dot_api_dot_v1_dot_registry__pb2.CheckLoginResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -219,6 +236,33 @@ class RegistryService:
             '/hold.v1.RegistryService/SearchImages',
             controller_dot_api_dot_v1_dot_registry__pb2.SearchImagesRequest.SerializeToString,
             controller_dot_api_dot_v1_dot_registry__pb2.SearchImagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckLogin(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hold.v1.RegistryService/CheckLogin',
+            controller_dot_api_dot_v1_dot_registry__pb2.CheckLoginRequest.SerializeToString,
+            controller_dot_api_dot_v1_dot_registry__pb2.CheckLoginResponse.FromString,
             options,
             channel_credentials,
             insecure,

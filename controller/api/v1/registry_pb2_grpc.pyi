@@ -39,6 +39,8 @@ class RegistryServiceStub:
     """The tags of a repository."""
     SearchImages: _grpc.UnaryUnaryMultiCallable[_registry_pb2.SearchImagesRequest, _registry_pb2.SearchImagesResponse]
     """Repositories of a registry that have to do with a term."""
+    CheckLogin: _grpc.UnaryUnaryMultiCallable[_registry_pb2.CheckLoginRequest, _registry_pb2.CheckLoginResponse]
+    """Asks a registry whether it lets somebody in."""
 
 @_typing.type_check_only
 class RegistryServiceAsyncStub(RegistryServiceStub):
@@ -51,6 +53,8 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """The tags of a repository."""
     SearchImages: _aio.UnaryUnaryMultiCallable[_registry_pb2.SearchImagesRequest, _registry_pb2.SearchImagesResponse]  # type: ignore[assignment]
     """Repositories of a registry that have to do with a term."""
+    CheckLogin: _aio.UnaryUnaryMultiCallable[_registry_pb2.CheckLoginRequest, _registry_pb2.CheckLoginResponse]  # type: ignore[assignment]
+    """Asks a registry whether it lets somebody in."""
 
 class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -84,5 +88,13 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.SearchImagesResponse, _abc.Awaitable[_registry_pb2.SearchImagesResponse]]:
         """Repositories of a registry that have to do with a term."""
+
+    @_abc_1.abstractmethod
+    def CheckLogin(
+        self,
+        request: _registry_pb2.CheckLoginRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.CheckLoginResponse, _abc.Awaitable[_registry_pb2.CheckLoginResponse]]:
+        """Asks a registry whether it lets somebody in."""
 
 def add_RegistryServiceServicer_to_server(servicer: RegistryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -8,7 +8,7 @@ from datetime import datetime
 from controller.images.registry.back_off import Patience
 from controller.images.registry.endpoints import HOSTS, SEARCH_HOSTS, Endpoint, Registries, list_endpoints
 from controller.images.registry.keys import KeyFile
-from controller.images.registry.origin import Origin, Wire
+from controller.images.registry.origin import Call, Origin, Wire
 from controller.images.registry.origins import Origins
 from controller.images.registry.proxies import Proxies
 from controller.images.registry.repository import Repository
@@ -54,6 +54,13 @@ class RegistryClient:
         """Open a reference's repository for pushing, never a mirror of it."""
         async with self._opening(reference, credential, mirrors=False) as origins:
             yield RepositoryWriter(path=reference.repository, origins=origins)
+
+    async def check_login(self, registry: str, credential: Credential) -> None:
+        """Return when a registry lets somebody in. Refused, Unavailable."""
+        anything = ImageReference(registry=registry, repository="login")
+        call = Call(path="/v2/", about=f"user {credential.username}" if credential.username else "the token")
+        async with self._opening(anything, credential, mirrors=False) as origins:
+            await origins.ask_in_turn(lambda origin: origin.ask(call))
 
     async def search(
         self, registry: str, term: str, *, limit: int, credential: Credential | None
