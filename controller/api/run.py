@@ -77,7 +77,12 @@ class Run:
 
     async def _create(self, start: container_pb2.RunStart) -> Container:
         draft = to_draft(start.resource)
-        batch = ApplyBatch(drafts=(draft,), create_volumes=start.create_volumes, create_only=True)
+        batch = ApplyBatch(
+            drafts=(draft,),
+            create_volumes=start.create_volumes,
+            create_images=not start.require_image,
+            create_only=True,
+        )
         committed = await self.gate.apply(batch, request_id=start.request_id)
         return find_container(
             dict(zip(map(key_of, committed.resources), committed.resources, strict=True)), draft.key.name

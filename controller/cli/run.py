@@ -19,6 +19,7 @@ from controller.cli.limits import (
 )
 from controller.cli.pairs import read_pair_files, read_pairs
 from controller.cli.parser import EXIT_DAEMON
+from controller.cli.run_image import add_image_flags, set_pull_policy, with_image
 from controller.cli.run_isolation import add_isolation_flags, set_isolation
 from controller.cli.run_logs import add_log_flags, set_logging
 from controller.cli.run_mounts import add_mount_flags, set_mounts
@@ -86,6 +87,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     add_process_limit_flags(parser)
     add_health_flags(parser)
     add_log_flags(parser)
+    add_image_flags(parser)
     parser.add_argument("image", metavar="IMAGE", help="Image, or with --rootfs a directory.")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="Program and arguments.")
 
@@ -95,17 +97,32 @@ def run_create(client: Client, options: argparse.Namespace) -> int:
     resource = build_container(options)
     resource.container.desired = "stopped"
     request = state_pb2.ApplyRequest(resources=[resource], create_volumes=True, create_only=True)
-    answer = client.apply(request)
-    print(answer.resources[0].metadata.uid)
-    return 0
+
+    def create() -> int:
+        answer = client.apply(request)
+        print(answer.resources[0].metadata.uid)
+        return 0
+
+    return with_image(client, options, create, once=True)
 
 
 def run_run(client: Client, options: argparse.Namespace) -> int:
     """Run a container; the exit code is the process' own, or 125, 126, 127 as with Docker."""
     detach_keys = parse_detach_keys(options.detach_keys, code=EXIT_DAEMON)
     resource = build_container(options)
-    narrator = Narrator(resource.metadata.name)
-    start = container_pb2.RunStart(resource=resource, detach=options.detach, create_volumes=True)
+    start = container_pb2.RunStart(
+        resource=resource, detach=options.detach, create_volumes=True, require_image=True
+    )
+    # What is typed can be read once only.
+    return with_image(
+        client, options, lambda: _go_along(client, options, start, detach_keys), once=options.interactive
+    )
+
+
+def _go_along(
+    client: Client, options: argparse.Namespace, start: container_pb2.RunStart, detach_keys: bytes
+) -> int:
+    narrator = Narrator(start.resource.metadata.name)
     call = client.channel.open("ContainerService/Run", container_pb2.RunResponse)
     call.send(container_pb2.RunRequest(start=start))
     if options.detach:
@@ -162,6 +179,7 @@ def build_container(options: argparse.Namespace) -> resource_pb2.Resource:
     if options.restart:
         set_restart(spec, options.restart)
     spec.auto_remove = options.rm
+    set_pull_policy(spec, options)
     spec.read_only = options.read_only
     return resource
 

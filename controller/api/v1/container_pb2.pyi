@@ -54,11 +54,14 @@ class RunStart(_message.Message):
     DETACH_FIELD_NUMBER: _builtins.int
     CREATE_VOLUMES_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    REQUIRE_IMAGE_FIELD_NUMBER: _builtins.int
     detach: _builtins.bool
     """Answer when the process has started instead of when it has ended."""
     create_volumes: _builtins.bool
     """Make volumes that are named and do not exist."""
     request_id: _builtins.str
+    require_image: _builtins.bool
+    """Refuse instead of pulling an image that nothing declares: the client pulls it and asks again."""
     @_builtins.property
     def resource(self) -> _resource_pb2.Resource: ...
     def __init__(
@@ -68,10 +71,11 @@ class RunStart(_message.Message):
         detach: _builtins.bool = ...,
         create_volumes: _builtins.bool = ...,
         request_id: _builtins.str = ...,
+        require_image: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["resource", b"resource"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_volumes", b"create_volumes", "detach", b"detach", "request_id", b"request_id", "resource", b"resource"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_volumes", b"create_volumes", "detach", b"detach", "request_id", b"request_id", "require_image", b"require_image", "resource", b"resource"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -21,16 +21,21 @@ class Origins:
 
     async def ask_in_turn(self, ask: Callable[[Origin], Awaitable[Result]]) -> Result:
         """Return the first one's answer; those before it are left aside from then on. Raises what the last one asked does."""
-        for place, origin in enumerate(self._origins):
+        for origin in self._origins:
             try:
                 result = await ask(origin)
             except HoldError as error:
                 if not self.has_other(origin, error):
                     raise
             else:
-                self._origins = self._origins[place:]
+                self._prefer(origin)
                 return result
         raise NotFound("there is no registry to ask")
+
+    def _prefer(self, origin: Origin) -> None:
+        """Leave those before it aside; somebody else may have done so meanwhile."""
+        if origin in self._origins:
+            self._origins = self._origins[self._origins.index(origin) :]
 
     def has_other(self, origin: Origin, error: HoldError) -> bool:
         """Tell whether another should be asked after an error: after a mirror's always, else when it can't be reached."""

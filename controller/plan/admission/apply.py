@@ -36,7 +36,8 @@ def decide_apply(snapshot: Snapshot, batch: ApplyBatch, context: AdmissionContex
     """
     findings = Findings()
     intents = collect_intents(snapshot, batch, context, findings)
-    add_named_images(snapshot, intents, context.seed)
+    if batch.create_images:
+        add_named_images(snapshot, intents, context.seed)
     add_anonymous_volumes(snapshot, intents, context.seed)
     leaving = _choose_leaving(snapshot, batch, intents, findings)
     world = World(snapshot=snapshot, intents=intents, leaving=frozenset(leaving))

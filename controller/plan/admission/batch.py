@@ -44,7 +44,7 @@ class ApplyBatch:
 
     `force` takes objects over from other managers. `prune` deletes those of the manager's objects that the batch does
     not name. `deletions` are deleted in the same decision. `create_volumes` makes the volumes that containers of the
-    batch name and that don't exist. With `create_only` none of the drafts may exist yet.
+    batch name and that don't exist, `create_images` the images that a registry may have. With `create_only` none of the drafts may exist yet.
     `pulled` names the manifests that somebody has just pulled for images of the batch.
     """
 
@@ -53,6 +53,7 @@ class ApplyBatch:
     force: bool = False
     prune: bool = False
     create_volumes: bool = False
+    create_images: bool = True
     create_only: bool = False
     deletions: Sequence[Key] = ()
     pulled: Mapping[Key, str] = field(default_factory=dict)

@@ -1,0 +1,83 @@
+"""The image of a new container: pulled first when it has to be."""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from controller.api.v1 import resource_pb2
+from controller.cli.client import Client
+from controller.cli.transport import CallFailed
+
+_INVALID_ARGUMENT = 3
+
+
+def add_image_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say where the image comes from."""
+    parser.add_argument(
+        "--pull",
+        choices=("missing", "always", "never"),
+        default="missing",
+        help="When to pull the image from its registry.",
+    )
+    parser.add_argument(
+        "--platform", default="", metavar="OS/ARCHITECTURE", help="Platform of an image that is pulled."
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="Don't show the pull.")
+
+
+def set_pull_policy(spec: resource_pb2.ContainerSpec, options: argparse.Namespace) -> None:
+    """Write down that nothing may be pulled; what the client pulls by itself needs no words."""
+    if options.pull == "never":
+        spec.pull_policy = "never"
+
+
+def with_image(
+    client: Client, options: argparse.Namespace, body: Callable[[], int], *, once: bool = False
+) -> int:
+    """Carry out `body`, which needs the image; pull it when it is missing, and begin again.
+
+    A body that can be carried out `once` only is preceded by a look.
+    """
+    if options.rootfs or options.pull == "never":
+        return body()
+    if options.pull == "always" or (once and not _has_image(client, options.image)):
+        _pull(client, options)
+    try:
+        return body()
+    except CallFailed as error:
+        if not lacks_image(error):
+            raise
+        _pull(client, options)
+        return body()
+
+
+def lacks_image(error: CallFailed) -> bool:
+    """Tell whether a container was refused for want of its image alone."""
+    from controller.cli.wording import list_violations
+
+    if error.code != _INVALID_ARGUMENT:
+        return False
+    violations = list_violations(error)
+    return [field.rpartition(": ")[2] for field, _ in violations] == ["spec.image"] and all(
+        "does not exist" in message for _, message in violations
+    )
+
+
+def _has_image(client: Client, name: str) -> bool:
+    from controller.model.image_reference import parse_reference
+
+    try:
+        familiar = parse_reference(name).complete().familiar
+    except ValueError:
+        return True  # the daemon says what is wrong with the name
+    return client.find("Image", familiar) is not None
+
+
+def _pull(client: Client, options: argparse.Namespace) -> None:
+    from controller.cli.pull import make_pull_request, pull, read_reference
+
+    reference = read_reference(options.image).complete()
+    if options.pull == "missing" and not options.quiet:
+        print(f"Image {reference.familiar} is not here: it is pulled", file=sys.stderr, flush=True)
+    request = make_pull_request(reference, platform=options.platform)
+    pull(client, request, sys.stderr, quiet=options.quiet)
