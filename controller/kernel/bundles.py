@@ -62,6 +62,10 @@ class Bundle:
         self.write_origin(origin)
         for name, text in want.files:
             (self.path / name).write_text(text)
+        self.write_config(config)
+
+    def write_config(self, config: Mapping[str, object]) -> None:
+        """Write what the runtime reads."""
         self.config_path.write_text(json.dumps(config, ensure_ascii=False))
 
     def write_origin(self, origin: Origin) -> None:

@@ -25,7 +25,13 @@ from controller.kernel.log_files import mark_run
 from controller.kernel.rotation import LogRotator
 from controller.kernel.runtimes import Runtime, Runtimes, classify_failure, translate_complaint
 from controller.kernel.seccomp import FilterCompiler
-from controller.kernel.staging import check_propagation, check_sources, stage, unstage
+from controller.kernel.staging import (
+    check_propagation,
+    check_sources,
+    drop_recursion_of_files,
+    stage,
+    unstage,
+)
 from controller.kernel.subprocesses import Runner
 from controller.kernel.translation import translated
 from controller.model.facts import ProcessFacts, ProcessState
@@ -202,9 +208,12 @@ class OciProcesses:
             )
             bundle.write(want, config, origin)
             for path in want.host_directories:
-                Path(path).mkdir(parents=True, exist_ok=True)
+                if not Path(path).exists():  # a file can be mounted as well
+                    Path(path).mkdir(parents=True)
             stage(want.staged)
             check_sources(config)
+            if drop_recursion_of_files(config):
+                bundle.write_config(config)
             for path, kind in want.propagations:
                 check_propagation(path, kind)
             with open_root(config["root"]["path"]) as root_fd:

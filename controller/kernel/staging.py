@@ -114,6 +114,16 @@ def check_sources(config: Mapping[str, Any]) -> None:
             )
 
 
+def drop_recursion_of_files(config: Mapping[str, Any]) -> bool:
+    """Take `rro` from mounts of files, which crun 1.8 refuses and which have nothing below them; tells of a change."""
+    changed = False
+    for mount in config["mounts"]:
+        if "rro" in mount["options"] and not Path(mount["source"]).is_dir():
+            mount["options"].remove("rro")
+            changed = True
+    return changed
+
+
 def check_propagation(source_path: str, kind: str) -> None:
     """Refuse a source whose later mounts would not spread as wanted: `shared` needs a shared mount, `slave` either."""
     real_path = os.path.realpath(source_path)
