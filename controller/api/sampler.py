@@ -1,19 +1,20 @@
-"""One sampler for everybody who watches what containers use: `Sampler(store=..., gauges=..., clock=...)`.
+"""One sampler for everybody who watches what containers use: `Sampler(snapshot=store.snapshot, gauges=..., clock=...)`.
 
 Nothing runs while nobody watches. Of those who wait for the next moment one takes the samples and all get them; when
 that one goes away meanwhile, the next takes its place.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from controller.api.containers import is_running, uid_of
+from controller.model.changes import Snapshot
 from controller.model.container import Container
 from controller.model.ids import Uid
 from controller.plan.stats import UsageSample, derive_cpu_percent
-from controller.ports import Clock, StateStore
+from controller.ports import Clock
 from controller.ports.gauges import Gauges
 
 INTERVAL_S = 1.0
@@ -34,8 +35,8 @@ class Moment:
 class Sampler:
     """Takes samples of every running container while somebody asks for them."""
 
-    def __init__(self, *, store: StateStore, gauges: Gauges, clock: Clock) -> None:
-        self._store = store
+    def __init__(self, *, snapshot: Callable[[], Snapshot], gauges: Gauges, clock: Clock) -> None:
+        self._snapshot = snapshot
         self._gauges = gauges
         self._clock = clock
         self._turn = asyncio.Lock()
@@ -71,7 +72,7 @@ class Sampler:
     async def _take_samples(self) -> None:
         running = [
             uid_of(each)
-            for each in self._store.snapshot().values()
+            for each in self._snapshot().values()
             if isinstance(each, Container) and is_running(each)
         ]
         self._taken_at_s = asyncio.get_running_loop().time()

@@ -19,7 +19,7 @@ class Usage:
     def __init__(self, *, store: StateStore, gauges: Gauges, clock: Clock) -> None:
         self._store = store
         self._gauges = gauges
-        self._sampler = Sampler(store=store, gauges=gauges, clock=clock)
+        self._sampler = Sampler(snapshot=store.snapshot, gauges=gauges, clock=clock)
 
     async def watch(self, request: container_pb2.StatsRequest) -> AsyncIterator[container_pb2.StatsResponse]:
         """Yield an answer for each moment, for ever or once; until the last of those named is gone."""

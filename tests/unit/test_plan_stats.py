@@ -1,0 +1,79 @@
+"""What containers use, and what images made of them say: from facts to what people see."""
+
+import pytest
+
+from controller.kernel.gauges import parse_v1_blocks, parse_v2_blocks, select_processes
+from controller.model.container import Container
+from controller.model.ids import Uid
+from controller.model.image import ImageConfig
+from controller.plan.commit import derive_config
+from controller.plan.stats import UsageSample, derive_cpu_percent, sum_working_set
+
+
+def sample(taken_at_s: float, cpu_s: float) -> UsageSample:
+    return UsageSample(uid=Uid("1"), taken_at_s=taken_at_s, cpu_s=cpu_s)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "percent"),
+    [
+        (None, sample(1, 9), 0.0),
+        (sample(1, 1), sample(2, 1.5), 50.0),
+        (sample(1, 1), sample(1.5, 2), 200.0),
+        (sample(1, 1), sample(1, 2), 0.0),
+        (sample(1, 5), sample(2, 1), 0.0),
+    ],
+)
+def test_processor_time_is_a_share_of_one_processor(
+    before: UsageSample | None, after: UsageSample, percent: float
+) -> None:
+    assert derive_cpu_percent(before, after) == percent
+
+
+@pytest.mark.parametrize(
+    ("statistics", "size"),
+    [({"total_inactive_file": 30, "inactive_file": 1}, 70), ({"inactive_file": 40}, 60), ({"inactive_file": 400}, 0), ({}, 100)],
+)  # fmt: skip
+def test_file_pages_that_rest_do_not_count(statistics: dict[str, int], size: int) -> None:
+    assert sum_working_set(100, statistics) == size
+
+
+def test_blocks_are_summed_over_devices() -> None:
+    v1 = b"8:0 Read 100\n8:0 Write 7\n8:0 Sync 3\n8:16 Read 1\nTotal 111\n"
+    assert parse_v1_blocks(v1) == (101, 7)
+    assert parse_v2_blocks(b"8:0 rbytes=100 wbytes=7 rios=3\n8:16 rbytes=1 wbytes=0\n") == (101, 7)
+    assert parse_v1_blocks(b"") == parse_v2_blocks(b"") == (0, 0)
+
+
+def test_processes_of_others_are_left_out() -> None:
+    output = "USER   PID CMD\nroot     1 init\nweb     22 sleep 9 9\nweb    222 sleep\n"
+    table = select_processes(output, {"22"})
+    assert (table.titles, table.rows) == (("USER", "PID", "CMD"), (("web", "22", "sleep 9 9"),))
+
+
+def describe(**spec: object) -> Container:
+    metadata = {"name": "web", "labels": {"own": "1"}}
+    return Container.model_validate({"metadata": metadata, "spec": {"image": "box:1", **spec}})
+
+
+IMAGE = ImageConfig(
+    entrypoint=("/init",), command=("serve",), environment={"A": "1", "B": "1"}, user="web", labels={"old": "1"},
+    exposed_ports=("80/tcp",),
+)  # fmt: skip
+
+
+def test_an_image_keeps_how_its_container_was_run() -> None:
+    container = describe(command=["shell"], environment={"B": "2"}, ports=["8080:81"], workingDir="/srv")
+    config = derive_config(container, IMAGE, ImageConfig(environment={"C": "3"}, labels={"new": "1"}))
+    assert (config.entrypoint, config.command) == (("/init",), ("shell",))
+    assert config.environment == {"A": "1", "B": "2", "C": "3"}
+    assert config.labels == {"old": "1", "own": "1", "new": "1"}
+    assert config.exposed_ports == ("80/tcp", "81/tcp")
+    assert (config.user, config.working_dir) == ("web", "/srv")
+
+
+def test_an_entrypoint_makes_the_command_below_void() -> None:
+    config = derive_config(describe(entrypoint=["/mine"]), IMAGE, ImageConfig())
+    assert (config.entrypoint, config.command) == (("/mine",), None)
+    changed = derive_config(describe(command=["x"]), IMAGE, ImageConfig(command=("changed",)))
+    assert (changed.entrypoint, changed.command) == (("/init",), ("changed",))
