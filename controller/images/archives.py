@@ -9,7 +9,7 @@ from controller.errors import HoldError, Invalid, NotFound
 from controller.images.archive_index import ArchivedImage, read_archive
 from controller.images.descriptors import OCI_LAYER, Descriptor
 from controller.images.documents import derive_chain_ids, parse_config, render_manifest
-from controller.images.files import derive_partial, in_thread, remove_tree
+from controller.images.files import derive_partial, in_thread
 from controller.images.packing import derive_suffix, read_magic
 from controller.images.parts import StoreParts
 from controller.images.target import ImageTarget
@@ -29,6 +29,7 @@ class Archives:
         self._store = store
         self._unpacker = parts.unpacker
         self._settling = parts.settling
+        self._trash = parts.trash
         self._uploads_path = parts.uploads_path
 
     async def load(self, chunks: AsyncIterator[bytes], *, about: str) -> tuple[LoadedImage, ...]:
@@ -46,7 +47,7 @@ class Archives:
                 await unpacking.finish()
             return await self.load_directory(scratch_path, about=about)
         finally:
-            await in_thread(_ABOUT, lambda: remove_tree(scratch_path))
+            await self._trash.throw_soon(scratch_path)
 
     async def load_directory(
         self, root_path: Path, *, about: str, wanted: str = ""

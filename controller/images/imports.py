@@ -14,7 +14,7 @@ from controller.images.archives import Archives
 from controller.images.blobs import BlobWriter
 from controller.images.descriptors import OCI_LAYER, Descriptor
 from controller.images.documents import render_config, render_manifest
-from controller.images.files import derive_partial, in_thread, remove_tree
+from controller.images.files import derive_partial, in_thread
 from controller.images.packing import BZIP2, XZ, derive_suffix, read_magic
 from controller.images.parts import StoreParts
 from controller.images.target import ImageTarget
@@ -43,6 +43,7 @@ class Imports:
         self._store = store
         self._unpacker = parts.unpacker
         self._settling = parts.settling
+        self._trash = parts.trash
         self._uploads_path = parts.uploads_path
         self._archives = archives
 
@@ -89,7 +90,7 @@ class Imports:
                     unpacked = await self._unpack(chunks, blob, path, about)
                     yield _Arrival(path=path, blob=blob, unpacked=unpacked)
         finally:
-            await in_thread("an unfinished layer can't be removed", lambda: remove_tree(path))
+            await self._trash.throw_soon(path)
 
     async def _unpack(
         self, chunks: AsyncIterator[bytes], blob: BlobWriter, path: Path, about: str

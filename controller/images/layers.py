@@ -17,10 +17,10 @@ from controller.errors import Invalid
 from controller.images.blobs import BlobStore, check_content
 from controller.images.descriptors import LAYER_TYPES, Descriptor, check_digest
 from controller.images.files import (
+    PARTIAL_PREFIX,
     derive_partial,
     in_thread,
     remove_partials,
-    remove_tree,
     write_at_once,
 )
 from controller.images.parts import StoreParts
@@ -52,6 +52,7 @@ class LayerStore:
         self._layout = layout = parts.layout
         self._leases = parts.leases
         self._settling = parts.settling
+        self._trash = parts.trash
         self._unpacker = parts.unpacker
         self._blobs = blobs
         self._facts_path = Path(layout.layers_path).with_name("facts")
@@ -64,12 +65,14 @@ class LayerStore:
         layers_path = Path(self._layout.layers_path)
         for path in (layers_path, self._facts_path):
             path.mkdir(mode=0o711, parents=True, exist_ok=True)
-            remove_partials(path)
+        remove_partials(self._facts_path)
+        for path in layers_path.glob(f"{PARTIAL_PREFIX}*"):
+            self._trash.throw(path)
         for path in self._facts_path.iterdir():
             facts = _read_facts(path)
             layer_path = layers_path / path.name
             if facts is None or path.name.replace("-", ":", 1) in doubtful:
-                remove_tree(layer_path)
+                self._trash.throw(layer_path)
             if facts is not None and layer_path.is_dir():
                 self._facts[facts.chain_id] = facts
             else:
@@ -136,7 +139,10 @@ class LayerStore:
             return 0
         async with self._layer_turns.taking(chain_id):
             if chain_id not in self._facts:
-                await in_thread("a layer can't be removed", lambda: self._remove(chain_id))
+                await self._trash.throw_soon(self._path(chain_id))
+                await in_thread(
+                    _ABOUT, lambda: (self._facts_path / self._path(chain_id).name).unlink(missing_ok=True)
+                )
         return facts.size_bytes
 
     def make_partial_path(self) -> Path:
@@ -172,7 +178,7 @@ class LayerStore:
             async with self._settling.noted(names):
                 yield partial_path
         finally:
-            await in_thread("an unfinished layer can't be removed", lambda: remove_tree(partial_path))
+            await self._trash.throw_soon(partial_path)
 
     async def _receive(
         self, descriptor: Descriptor, partial_path: Path, chunks: AsyncIterator[bytes]
@@ -219,14 +225,6 @@ class LayerStore:
         write_at_once(self._facts_path / layer_path.name, json.dumps(content).encode())
         if not layer_path.is_dir():
             partial_path.rename(layer_path)
-
-    def _remove(self, chain_id: str) -> None:
-        layer_path = self._path(chain_id)
-        leaving_path = derive_partial(layer_path)
-        with contextlib.suppress(FileNotFoundError):
-            layer_path.rename(leaving_path)
-        (self._facts_path / layer_path.name).unlink(missing_ok=True)
-        remove_tree(leaving_path)
 
 
 def _read_facts(path: Path) -> LayerFacts | None:

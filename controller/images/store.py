@@ -4,6 +4,7 @@ On disk, below images/: `blobs` has packed layers and documents by digest, `laye
 their `facts`, `catalog` a record for each image that is whole, `uploads` what is on its way.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,12 +16,13 @@ from controller.images.archives import Archives
 from controller.images.blobs import BlobStore
 from controller.images.catalog import Catalog, CatalogEntry, make_entry
 from controller.images.documents import derive_digest
-from controller.images.files import in_thread, remove_partials
+from controller.images.files import PARTIAL_PREFIX, in_thread
 from controller.images.imports import Imports
 from controller.images.layers import LayerStore
 from controller.images.leases import Leases
 from controller.images.parts import StoreParts
 from controller.images.settling import Settling
+from controller.images.trash import Trash
 from controller.images.turns import Turns
 from controller.model.archives import LoadedImage, SavedImage
 from controller.model.facts import ImageFacts
@@ -51,6 +53,7 @@ class ImageStore:
             uploads_path=images_path / "uploads",
             leases=self._leases,
             settling=self._settling,
+            trash=Trash(images_path / "trash", unpacker),
             unpacker=unpacker,
         )
         self.blobs = BlobStore(Path(layout.blobs_path), self._leases, self._settling)
@@ -68,15 +71,19 @@ class ImageStore:
 
     def _load(self) -> list[CatalogEntry]:
         self._parts.uploads_path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        remove_partials(self._parts.uploads_path)
+        self._parts.trash.load()
+        for path in self._parts.uploads_path.glob(f"{PARTIAL_PREFIX}*"):
+            self._parts.trash.throw(path)
         doubtful = self._settling.load()
         self.blobs.load(doubtful)
         self.layers.load(doubtful)
         return [entry for entry in self._catalog.load() if all(map(self.layers.has, entry.facts.layers))]
 
     async def run(self) -> None:
-        """Make durable what was put in, a while later, until cancelled."""
-        await self._settling.run()
+        """Make durable what was put in, remove what was thrown away, a while later, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._settling.run())
+            tasks.create_task(self._parts.trash.run())
 
     async def settle(self) -> None:
         """Make durable what was put in and wait for it: for content that nobody could get again."""

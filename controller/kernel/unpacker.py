@@ -70,6 +70,12 @@ class ChrootUnpacker:
         with translated(path):
             await asyncio.to_thread(_sync_file_system, path)
 
+    async def empty(self, directory_path: str) -> None:
+        """See Unpacker. A program does it, which needs no turn of our threads."""
+        await self._runner.run(
+            "find", directory_path, "-mindepth", "1", "-xdev", "-delete", timeout_s=_TIMEOUT_S
+        )
+
     async def pack(self, directory_path: str, archive_path: str) -> None:
         """See Unpacker."""
         if not Path(directory_path).is_dir():  # noqa: ASYNC240  a single stat

@@ -110,6 +110,10 @@ class Unpacker(Protocol):
         """Make everything durable that was written to the file system of `path`."""
         ...
 
+    async def empty(self, directory_path: str) -> None:
+        """Remove everything in a directory, however deep. Refused."""
+        ...
+
     async def pack(self, directory_path: str, archive_path: str) -> None:
         """Write a directory's content to a new tar archive. NotFound, Refused, Exhausted."""
         ...
