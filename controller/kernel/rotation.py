@@ -146,7 +146,7 @@ class LogRotator:
             self._watch(log)
             return
         full_in_s = (log.max_bytes - size_bytes) * passed_s / max(grown_bytes, 1)
-        delay_s = min(max(full_in_s, _SOONEST_S), _LATEST_S)
+        delay_s = min(max(full_in_s / 2, _SOONEST_S), _LATEST_S)
         log.timer = asyncio.get_running_loop().call_later(delay_s, self._look, log)
 
     def _watch(self, log: _Log) -> None:
@@ -171,8 +171,9 @@ class LogRotator:
                 break
             await asyncio.sleep(_SOONEST_S if asked else _LATEST_S)
         if self._logs.get(log.uid) is log:
-            log.size_bytes = 0
-            self._look(log)
+            log.size_bytes = _read_size(log.path)
+            log.looked_at_s = clock()
+            log.timer = asyncio.get_running_loop().call_later(_SOONEST_S, self._look, log)
 
 
 def _find_logs(layout: Layout) -> list[_Log]:
