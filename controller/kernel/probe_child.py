@@ -13,6 +13,8 @@ Nothing of hold is imported, to stay small.
 
 import base64
 import ctypes
+import functools
+import gc
 import json
 import os
 import resource
@@ -100,6 +102,7 @@ class Prober:
         self._poll.register(door.fileno(), select.EPOLLIN)
         self._by_fd: dict[int, Running] = {}
         self._own_pids_fd = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        self._null_fd = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
 
     def serve(self) -> None:
         """Serve until the other end of the socket is closed."""
@@ -145,6 +148,8 @@ class Prober:
         return True
 
     def _begin(self, request: dict[str, Any], container_fd: int) -> None:
+        path = request["context"]
+        context = _load(path, os.stat(path).st_mtime_ns)
         read_fd, write_fd = os.pipe()
         os.set_blocking(read_fd, False)
         # Only children of the process that enters a pid namespace are in it.
@@ -152,7 +157,7 @@ class Prober:
             _check(LIBC.setns(container_fd, _CLONE_NEWPID), "pid namespace")
             pid = os.fork()
             if pid == 0:
-                _run(request, container_fd, write_fd)
+                _run(context, request["arguments"], container_fd, (self._null_fd, write_fd))
         except OSError:
             os.close(read_fd)
             raise
@@ -182,84 +187,121 @@ class Prober:
 
     def _answer(self, identity: int, code: int, output: str, *, late: bool) -> None:
         answer = {"id": identity, "code": code, "output": output, "late": late}
-        self._door.send(json.dumps(answer).encode())
+        self._door.send(json.dumps(answer).encode(), socket.MSG_NOSIGNAL)
 
 
-def _run(request: dict[str, Any], container_fd: int, output_fd: int) -> NoReturn:
+class Context:
+    """How a container's processes are set up, read once: a forked child pays for every page that it touches."""
+
+    def __init__(self, path: str) -> None:
+        with open(path, encoding="utf-8") as file:
+            fields = json.load(file)
+        self.environment: dict[str, str] = fields["environment"]
+        self._cgroup_paths = [f"{each}/cgroup.procs" for each in fields["cgroups"]]
+        self._oom_score_adj = str(fields["oom_score_adj"]).encode()
+        self._rlimits = [(number, (soft, hard)) for number, soft, hard in fields["rlimits"]]
+        self._directory: str = fields["directory"]
+        capabilities = fields["capabilities"]
+        bounding = capabilities["bounding"]
+        self._dropped = [n for n in range(fields["last_capability"] + 1) if not bounding >> n & 1]
+        sets = [capabilities[name] for name in ("effective", "permitted", "inheritable")]
+        words = (*(each & 0xFFFFFFFF for each in sets), *(each >> 32 for each in sets))
+        self._capabilities = (ctypes.c_uint32 * 6)(*words)
+        self._ambient = [n for n in range(64) if capabilities["ambient"] >> n & 1]
+        self._no_new_privileges: bool = fields["no_new_privileges"]
+        self._filter = _make_filter(fields["filter"])
+        self._umask: int = fields["umask"]
+        self._uid, self._gid, self._groups = fields["uid"], fields["gid"], fields["groups"]
+
+    def enter(self, container_fd: int) -> None:
+        """Make the calling process, which is in the pid namespace already, one of the container."""
+        os.setsid()
+        for path in self._cgroup_paths:
+            _write(path, b"0")
+        _write("/proc/self/oom_score_adj", self._oom_score_adj)
+        for number, limits in self._rlimits:
+            resource.setrlimit(number, limits)
+        _check(LIBC.setns(container_fd, _INSIDE), "namespaces")
+        os.chdir(self._directory)
+
+    def confine(self) -> None:
+        """Give up what the container's processes don't have.
+
+        The filter comes before the capabilities: without them only no_new_privs would allow it.
+        """
+        for number in self._dropped:
+            _check(LIBC.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0), "capabilities")
+        if self._no_new_privileges:
+            _check(LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+        os.umask(self._umask)
+        if self._filter is not None:
+            pointer = ctypes.byref(self._filter)
+            _check(LIBC.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, pointer, 0, 0), "seccomp filter")
+        _check(LIBC.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0), "keepcaps")
+        os.setgroups(self._groups)
+        os.setresgid(self._gid, self._gid, self._gid)
+        os.setresuid(self._uid, self._uid, self._uid)
+        header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
+        _check(LIBC.capset(ctypes.byref(header), self._capabilities), "capabilities")
+        for number in self._ambient:
+            _check(LIBC.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, number, 0, 0), "capabilities")
+        _check(LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "pdeathsig")
+
+
+@functools.lru_cache(maxsize=64)
+def _make_filter(text: str) -> _Filter | None:
+    """Return the seccomp filter, which most containers have in common."""
+    if not text:
+        return None
+    program = base64.b64decode(text)
+    described = _Filter(len(program) // 8)
+    described.program = ctypes.cast(ctypes.create_string_buffer(program, len(program)), ctypes.c_void_p)
+    return described
+
+
+@functools.lru_cache(maxsize=4096)
+def _load(path: str, made_at_ns: int) -> Context:
+    """Return the context of the file at `path` as it was made at some time."""
+    del made_at_ns
+    return Context(path)
+
+
+def _write(path: str, text: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    os.write(fd, text)
+    os.close(fd)
+
+
+def _run(context: Context, arguments: list[str], container_fd: int, fds: tuple[int, int]) -> NoReturn:
     """Become the check, in the child; what goes wrong before is printed, with the exit code of shells for it."""
     code = 126
+    null_fd, output_fd = fds
     try:
-        with open(request["context"], encoding="utf-8") as file:
-            context = json.load(file)
-        null_fd = os.open("/dev/null", os.O_RDONLY)
-        for fd, target in ((null_fd, 0), (output_fd, 1), (output_fd, 2)):
-            os.dup2(fd, target)
-        _enter(context, container_fd)
-        _confine(context)
-        os.execvpe(request["arguments"][0], request["arguments"], context["environment"])
+        os.dup2(null_fd, 0)
+        os.dup2(output_fd, 1)
+        os.dup2(output_fd, 2)
+        context.enter(container_fd)
+        context.confine()
+        os.execvpe(arguments[0], arguments, context.environment)
     except FileNotFoundError:
         code = 127
-        os.write(2, f"{request['arguments'][0]}: executable not found in the container".encode())
+        os.write(2, f"{arguments[0]}: executable not found in the container".encode())
     except (OSError, ValueError) as error:
-        os.write(2, f"{request['arguments'][0]}: {error}".encode())
+        os.write(2, f"{arguments[0]}: {error}".encode())
     os._exit(code)
-
-
-def _enter(context: dict[str, Any], container_fd: int) -> None:
-    os.setsid()
-    for path in context["cgroups"]:
-        with open(f"{path}/cgroup.procs", "w", encoding="ascii") as file:
-            file.write("0")
-    with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
-        file.write(str(context["oom_score_adj"]))
-    for name, soft, hard in context["rlimits"]:
-        resource.setrlimit(name, (soft, hard))
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):  # ignored here, by Python or by `main`
-        signal.signal(number, signal.SIG_DFL)
-    _check(LIBC.setns(container_fd, _INSIDE), "namespaces")
-    os.chdir(context["directory"])
-
-
-def _confine(context: dict[str, Any]) -> None:
-    """Give up what the container's processes don't have. The filter comes early: later only no_new_privs would do."""
-    capabilities = context["capabilities"]
-    for number in range(context["last_capability"] + 1):
-        if not capabilities["bounding"] >> number & 1:
-            _check(LIBC.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0), "capabilities")
-    if context["no_new_privileges"]:
-        _check(LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
-    os.umask(context["umask"])
-    if context["filter"]:
-        program = base64.b64decode(context["filter"])
-        buffer = ctypes.create_string_buffer(program, len(program))
-        described = _Filter(len(program) // 8, ctypes.addressof(buffer))
-        pointer = ctypes.byref(described)
-        _check(LIBC.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, pointer, 0, 0), "seccomp filter")
-    _check(LIBC.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0), "keepcaps")
-    os.setgroups(context["groups"])
-    os.setresgid(context["gid"], context["gid"], context["gid"])
-    os.setresuid(context["uid"], context["uid"], context["uid"])
-    _set_capabilities(capabilities)
-    _check(LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "pdeathsig")
-
-
-def _set_capabilities(capabilities: dict[str, int]) -> None:
-    header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
-    sets = [capabilities[name] for name in ("effective", "permitted", "inheritable")]
-    words = (ctypes.c_uint32 * 6)(*(each & 0xFFFFFFFF for each in sets), *(each >> 32 for each in sets))
-    _check(LIBC.capset(ctypes.byref(header), words), "capabilities")
-    for number in range(64):
-        if capabilities["ambient"] >> number & 1:
-            _check(LIBC.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, number, 0, 0), "capabilities")
 
 
 def main() -> None:
     """Serve the socket whose descriptor is the argument."""
+    os.setsid()  # a terminal's signals are meant for the daemon
     LIBC.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     keyctl = _KEYCTL_NUMBERS.get(os.uname().machine)
     if keyctl is not None:  # the daemon's keys are not for containers (keyrings(7))
         LIBC.syscall(keyctl, _KEYCTL_JOIN_SESSION_KEYRING, None)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's is meant for the daemon
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # ignored by Python, which children would inherit
+        signal.signal(number, signal.SIG_DFL)
+    gc.freeze()
+    gc.disable()
     with socket.socket(fileno=int(sys.argv[1])) as door:
         prober = Prober(door)
         try:
