@@ -175,7 +175,7 @@ class Origin:
                     return
                 target = self.resolve(url, response.headers.get("location", ""), call.about)
             if _place(target) != _place(url):
-                headers.pop("Authorization", None)
+                headers = {name: value for name, value in headers.items() if name != "Authorization"}
             url = target
         raise Refused(f"{call.about}: the registry sends us on more than {_MOST_REDIRECTS} times")
 
