@@ -5,10 +5,13 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from controller.api.v1 import resource_pb2, state_pb2
+from controller.cli.following import ResourceWatch
 from controller.cli.transport import CallFailed, Channel
 
 ABORTED, FAILED_PRECONDITION, NOT_FOUND = 10, 9, 5
 _ATTEMPTS = 5
+PATIENCE_S = 60.0
+"""How long verbs wait for a daemon that went away in the middle."""
 
 KINDS = {
     "Container": ("container", "containers", "co", "c"),
@@ -90,10 +93,6 @@ class Client:
 
     def list_all(self, kind: str = "", selector: str = "") -> Resources:
         """Return all objects of a kind (or of all kinds) that match a label selector."""
-        return self.list_at_revision(kind, selector)[0]
-
-    def list_at_revision(self, kind: str, selector: str) -> tuple[Resources, int]:
-        """Return the objects, and the revision that they were listed at."""
         found: Resources = []
         token = ""
         while True:
@@ -102,7 +101,7 @@ class Client:
             found.extend(page.resources)
             token = page.next_page_token
             if not token:
-                return found, page.revision
+                return found
 
     def apply(self, request: state_pb2.ApplyRequest) -> state_pb2.ApplyResponse:
         """Write a batch."""
@@ -133,8 +132,11 @@ class Client:
         return self.channel.unary("StateService/Delete", request, state_pb2.DeleteResponse)
 
     def watch(
-        self, kind: str = "", name: str = "", after: int | None = None
+        self, kind: str = "", name: str = "", selector: str = "", *, patience_s: float | None = PATIENCE_S
     ) -> Iterable[state_pb2.WatchResponse]:
-        """Yield the present state and then changes; or, after a revision, changes."""
-        request = state_pb2.WatchRequest(kind=kind, name=name, after_revision=after)
-        return self.channel.stream("StateService/Watch", request, state_pb2.WatchResponse)
+        """Yield the present state, SYNCED, and then changes; goes on over restarts of the daemon.
+
+        `patience_s` is how long one that went away is waited for, None for ever.
+        """
+        request = state_pb2.WatchRequest(kind=kind, name=name, label_selector=selector)
+        return ResourceWatch(request).follow(self.channel, patience_s=patience_s)

@@ -223,12 +223,17 @@ def _complete(key: state_pb2.Key) -> str:
 def wait_until_gone(client: Client, keys: Iterable[state_pb2.Key]) -> None:
     """Return when none of the objects is there any more."""
     waiting = {(key.kind, _complete(key)) for key in keys}
-    resources, revision = client.list_at_revision("", "")
-    waiting &= {(each.kind, each.metadata.name) for each in resources}
     if not waiting:
         return
-    for change in client.watch(after=revision):
+    kinds = {kind for kind, _ in waiting}
+    there: set[tuple[str, str]] = set()
+    is_synced = False
+    for change in client.watch(kinds.pop() if len(kinds) == 1 else ""):
+        key = (change.resource.kind, change.resource.metadata.name)
+        is_synced = is_synced or change.type == "SYNCED"
         if change.type == "DELETED":
-            waiting.discard((change.resource.kind, change.resource.metadata.name))
-        if not waiting:
+            there.discard(key)
+        elif key in waiting:
+            there.add(key)
+        if is_synced and not there:
             return

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from controller.api.v1 import state_pb2
 from controller.cli.client import Client, Failure
 from controller.cli.fields import to_public
+from controller.cli.following import follow
 from controller.cli.logs import parse_moment
 from controller.cli.tables import read_now, render_age, render_table
 
@@ -36,12 +37,21 @@ def run_events(client: Client, options: argparse.Namespace) -> int:
         if (since is None or at >= since) and (until is None or at <= until):
             _print(event, options)
     if options.watch:
-        request = state_pb2.WatchEventsRequest(after_sequence=last)
-        for response in client.channel.stream(
-            "StateService/WatchEvents", request, state_pb2.WatchEventsResponse
-        ):
-            _print(response.event, options)
+        _watch(client, options, last)
     return 0
+
+
+def _watch(client: Client, options: argparse.Namespace, last: int) -> None:
+    """Print what happens after the event `last`, over restarts of the daemon."""
+
+    def make_request() -> state_pb2.WatchEventsRequest:
+        return state_pb2.WatchEventsRequest(after_sequence=last)
+
+    for answer in follow(
+        client.channel, "StateService/WatchEvents", state_pb2.WatchEventsResponse, make_request
+    ):
+        last = answer.event.sequence
+        _print(answer.event, options)
 
 
 def _print(event: state_pb2.Event, options: argparse.Namespace) -> None:

@@ -3,11 +3,14 @@
 import argparse
 import re
 import sys
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from controller.api.v1 import container_pb2
-from controller.cli.client import Client, Failure
+from controller.cli.client import NOT_FOUND, Client, Failure
+from controller.cli.following import follow
 from controller.cli.tables import parse_time, read_now
+from controller.cli.transport import CallFailed
 
 _AGO = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)")
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -39,7 +42,7 @@ def run_logs(client: Client, options: argparse.Namespace) -> int:
         if getattr(options, name):
             getattr(request, name).FromDatetime(parse_moment(getattr(options, name)))
     fresh = {"stdout": True, "stderr": True}
-    for line in client.channel.stream("ContainerService/Logs", request, container_pb2.LogsResponse):
+    for line in _follow(client, request) if options.follow else _read(client, request):
         stream = sys.stderr if line.stream == "stderr" else sys.stdout
         if options.timestamps and fresh[line.stream]:
             stream.buffer.write(f"{line.at.ToJsonString()} ".encode())
@@ -47,6 +50,64 @@ def run_logs(client: Client, options: argparse.Namespace) -> int:
         stream.buffer.write(line.data)
         stream.buffer.flush()
     return 0
+
+
+def _read(client: Client, request: container_pb2.LogsRequest) -> Iterator[container_pb2.LogsResponse]:
+    yield from client.channel.stream("ContainerService/Logs", request, container_pb2.LogsResponse)
+
+
+def _follow(client: Client, request: container_pb2.LogsRequest) -> Iterator[container_pb2.LogsResponse]:
+    """Yield lines over restarts of the daemon: from the time of the last one on, without those of it that were told."""
+    request.container = client.find_container(request.container).metadata.uid
+    told = LastMoment()
+    lines = follow(
+        client.channel, "ContainerService/Logs", container_pb2.LogsResponse, lambda: told.resume(request)
+    )
+    try:
+        for line in lines:
+            if told.is_new(line):
+                yield line
+    except CallFailed as error:
+        if error.code != NOT_FOUND or not told.is_resumed:
+            raise
+
+
+class LastMoment:
+    """How much of a log was told: the time of the last line, and how many lines of that time."""
+
+    def __init__(self) -> None:
+        self._at_ns: int | None = None
+        self._count = 0
+        self._skip = 0
+        self._requests = 0
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether the log is not read for the first time."""
+        return self._requests > 1
+
+    def resume(self, request: container_pb2.LogsRequest) -> container_pb2.LogsRequest:
+        """Return the request for what is not told yet, with as little as can be of what is."""
+        self._requests += 1
+        if self._at_ns is None:
+            return request
+        again = container_pb2.LogsRequest()
+        again.CopyFrom(request)
+        again.ClearField("tail")
+        again.since.FromNanoseconds(self._at_ns)
+        self._skip = self._count
+        return again
+
+    def is_new(self, line: container_pb2.LogsResponse) -> bool:
+        """Take in a line; tells whether it is to be told."""
+        at_ns = line.at.ToNanoseconds()
+        if at_ns == self._at_ns and self._skip:
+            self._skip -= 1
+            return False
+        self._skip = 0
+        self._count = self._count + 1 if at_ns == self._at_ns else 1
+        self._at_ns = at_ns
+        return True
 
 
 def parse_moment(text: str) -> datetime:

@@ -95,12 +95,10 @@ def _sort_key(resource: resource_pb2.Resource, path: str) -> tuple[bool, float, 
 
 
 def _watch(client: Client, options: argparse.Namespace, kind: str, names: list[str]) -> int:
-    request = state_pb2.WatchRequest(
-        kind=kind, label_selector=options.selector, name=names[0] if names else ""
-    )
+    name = names[0] if len(names) == 1 else ""
     columns = replace(_choose_columns(options), kinds=not kind)
-    for change in client.channel.stream("StateService/Watch", request, state_pb2.WatchResponse):
-        if change.type == "SYNCED":
+    for change in client.watch(kind, name, options.selector, patience_s=None):
+        if change.type == "SYNCED" or (names and change.resource.metadata.name not in names):
             continue
         if options.output in ("", "wide"):
             print_tables([change.resource], columns)

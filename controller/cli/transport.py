@@ -85,9 +85,13 @@ class Channel:
 
     def open(self, method: str, response: type[Response]) -> "Call[Response]":
         """Begin a call whose messages are sent one by one."""
+        return Call(self.connect(), method, response)
+
+    def connect(self) -> "Connection":
+        """Return the connection, made now if there is none; Unreachable."""
         if self._connection is None:
             self._connection = Connection(self.address)
-        return Call(self._connection, method, response)
+        return self._connection
 
 
 class Connection:

@@ -5,12 +5,13 @@ import contextlib
 import re
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from controller.api.v1 import resource_pb2
 from controller.cli.client import Client, Failure, parse_kind, parse_references
 from controller.cli.fields import find_condition, to_document
+from controller.cli.following import follow
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?$")
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
@@ -73,37 +74,40 @@ def deadline(timeout_s: float) -> Iterator[None]:
 
 
 def _wait(client: Client, options: argparse.Namespace) -> None:
-    resources, revision = client.list_at_revision("", options.selector)
     waiting = _Waiting(
-        keys=_choose(client, options, resources),
+        keys=_choose(client, options),
         test=_parse_condition(options.condition),
         for_deletion=options.condition == "delete",
         tolerant=options.all,
     )
-    present = {(each.kind, each.metadata.name): each for each in resources}
-    for key in list(waiting.keys):
-        waiting.look(key, present.get(key))
     if not waiting.keys:
         return
+    absent = set(waiting.keys)
     try:
-        for change in client.watch(after=revision):
-            gone = change.type == "DELETED"
-            key = (change.resource.kind, change.resource.metadata.name)
-            waiting.look(key, None if gone else change.resource)
+        for change in client.watch(patience_s=None):
+            if change.type == "SYNCED":
+                for key in absent:
+                    waiting.look(key, None)
+                absent.clear()
+            else:
+                key = (change.resource.kind, change.resource.metadata.name)
+                absent.discard(key)
+                waiting.look(key, None if change.type == "DELETED" else change.resource)
             if not waiting.keys:
                 return
     except TimeoutError as error:
-        raise TimeoutError(_explain(client, waiting.keys)) from error
+        raise TimeoutError(_explain(waiting)) from error
 
 
 @dataclass(slots=True, kw_only=True)
 class _Waiting:
-    """The objects that are not yet as asked. `tolerant` takes one that goes away as done."""
+    """The objects that are not yet as asked. `tolerant` takes one that goes away as done; `seen` are their last states."""
 
     keys: set[tuple[str, str]]
     test: Test
     for_deletion: bool
     tolerant: bool
+    seen: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
 
     def look(self, key: tuple[str, str], state: resource_pb2.Resource | None) -> None:
         """Take in a state of an object, None when it is not there."""
@@ -113,7 +117,9 @@ class _Waiting:
             raise Failure(f"{key[0].lower()}/{key[1]} does not exist, or was deleted")
         if state is None:
             _tell(self.keys, key, "deleted")
-        elif not self.for_deletion and self.test(to_document(state)):
+            return
+        self.seen[key] = to_document(state)
+        if not self.for_deletion and self.test(self.seen[key]):
             _tell(self.keys, key)
 
 
@@ -122,11 +128,11 @@ def _tell(waiting: set[tuple[str, str]], key: tuple[str, str], what: str = "cond
     print(f"{key[0].lower()}/{key[1]} {what}", flush=True)
 
 
-def _explain(client: Client, waiting: set[tuple[str, str]]) -> str:
-    """Return which objects are not as asked, with what their Ready condition says."""
+def _explain(waiting: _Waiting) -> str:
+    """Return which objects are not as asked, with what their Ready condition said last."""
     told = []
-    for kind, name in sorted(waiting):
-        document = to_document(client.find(kind, name) or resource_pb2.Resource())
+    for kind, name in sorted(waiting.keys):
+        document = waiting.seen.get((kind, name), {})
         conditions = document.get("status", {}).get("conditions", [])
         ready: dict[str, str] = next((each for each in conditions if each["type"] == "Ready"), {})
         reason = ": ".join(part for part in (ready.get("reason", ""), ready.get("message", "")) if part)
@@ -134,12 +140,10 @@ def _explain(client: Client, waiting: set[tuple[str, str]]) -> str:
     return ", ".join(told)
 
 
-def _choose(
-    client: Client, options: argparse.Namespace, resources: list[resource_pb2.Resource]
-) -> set[tuple[str, str]]:
+def _choose(client: Client, options: argparse.Namespace) -> set[tuple[str, str]]:
     if options.all or options.selector:
         kind = parse_kind(options.references[0]) if options.references else ""
-        return {(each.kind, each.metadata.name) for each in resources if kind in ("", each.kind)}
+        return {(each.kind, each.metadata.name) for each in client.list_all(kind, options.selector)}
     keys = parse_references(options.references)
     if not keys:
         raise Failure("name what to wait for: TYPE NAME, TYPE/NAME or --all")
@@ -147,7 +151,10 @@ def _choose(
 
 
 def _full_name(client: Client, kind: str, name: str) -> str:
-    found = client.find(kind, name)
+    try:
+        found = client.find_container(name) if kind == "Container" else client.find(kind, name)
+    except Failure:
+        return name
     return found.metadata.name if found is not None else name
 
 
@@ -176,12 +183,19 @@ def _is_current(document: dict[str, Any]) -> bool:
 
 
 def _wait_for_ends(client: Client, names: list[str]) -> int:
-    from controller.api.v1 import container_pb2
-
     if not names:
         raise Failure("name containers, or give --for")
     for name in names:
-        name_only = name.partition("/")[2] if name.startswith("container/") else name
-        request = container_pb2.WaitRequest(container=name_only)
-        print(client.channel.unary("ContainerService/Wait", request, container_pb2.WaitResponse).exit.code)
+        print(_wait_for_end(client, name.removeprefix("container/")), flush=True)
     return 0
+
+
+def _wait_for_end(client: Client, name: str) -> int:
+    """Return the exit code of a container, however often the daemon comes and goes before its end."""
+    from controller.api.v1 import container_pb2
+
+    def make_request() -> container_pb2.WaitRequest:
+        return container_pb2.WaitRequest(container=name)
+
+    answers = follow(client.channel, "ContainerService/Wait", container_pb2.WaitResponse, make_request)
+    return next(answer.exit.code for answer in answers)
