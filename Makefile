@@ -12,7 +12,7 @@ STUBS := controller/api/v1
 STAMP := $(VENV)/.installed
 
 # What hold runs or loads, then what its tests and its demo need besides.
-PACKAGES := crun runc conmon iptables nftables conntrack iproute2 libseccomp2
+PACKAGES := crun runc conmon iptables nftables conntrack iproute2 libseccomp2 tini
 PACKAGES += python3-venv busybox-static iputils-ping procps docker-registry skopeo apache2-utils
 BENCH_PACKAGES := docker.io podman
 

@@ -36,14 +36,11 @@ from controller.kernel.subprocesses import Runner
 from controller.kernel.texts import BundleTexts
 from controller.kernel.volumes import LocalVolumes
 from controller.model.layout import Layout
+from controller.plan.checks import INIT_PROGRAMS
 from controller.plan.oci.surroundings import HostTexts
 from controller.ports import HostView, Images, KernelEvents, KernelPorts, Pulls, Sessions
 from controller.ports.files import ContainerFiles
 from controller.ports.gauges import Gauges
-
-INIT_PROGRAMS = ("tini-static", "catatonit")
-"""Inits that need no library of the container's, in order of preference."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelOptions:

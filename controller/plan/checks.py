@@ -10,6 +10,8 @@ _PACKAGES = {
     "iptables-restore": "iptables",
     "iptables-save": "iptables",
 }
+INIT_PROGRAMS = ("tini-static", "catatonit")
+"""Inits for containers that need no library of theirs, in order of preference."""
 _LEAST_KERNEL = (5, 2)
 _NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "uts")
 _CONTROLLERS = ("cpu", "memory", "pids")
@@ -28,6 +30,7 @@ def judge_host(probe: HostProbe) -> tuple[Check, ...]:
         _judge_kernel(probe),
         _judge_runtime(probe),
         *_judge_tools(probe),
+        _judge_init(probe),
         *_judge_features(probe),
         _judge_cgroups(probe),
         _judge("firewall", not probe.firewall_error, probe.firewall_error or "the packet filter answers",
@@ -64,6 +67,12 @@ def _judge_tools(probe: HostProbe) -> Iterator[Check]:
     for tool, package in _PACKAGES.items():
         path = probe.tools.get(tool, "")
         yield _judge(tool, bool(path), path or "not installed", f"apt install {package}")
+
+
+def _judge_init(probe: HostProbe) -> Check:
+    found = next((path for tool in INIT_PROGRAMS if (path := probe.tools.get(tool, ""))), "")
+    remedy = "apt install tini; without it containers with init (--init) can't start"
+    return _judge("init", found, found or "not installed", remedy, CheckResult.WARNING)
 
 
 def _judge_features(probe: HostProbe) -> Iterator[Check]:

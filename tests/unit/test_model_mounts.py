@@ -1,0 +1,119 @@
+"""Docker's grammars of mounts, as the long form, and what they say about mistakes."""
+
+from typing import Any
+
+import pytest
+
+from controller.model.mount_forms import parse_long_mount, parse_mount, parse_tmpfs
+from controller.model.mounts import Mount
+
+BIND = {"type": "bind", "source": "/a", "target": "/b", "readOnly": False, "createHostPath": True}
+VOLUME = {"type": "volume", "source": "v", "target": "/b", "readOnly": False, "createHostPath": False}
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ("/b", {"type": "volume", "target": "/b"}),
+        ("/a:/b", BIND),
+        ("/a:/b:ro,rslave", BIND | {"readOnly": True, "propagation": "rslave"}),
+        ("/a:/b:Z,cached", BIND | {"relabel": "private"}),
+        ("/a:/b:z", BIND | {"relabel": "shared"}),
+        ("v:/b", VOLUME),
+        ("v:/b:nocopy,ro,z", VOLUME | {"readOnly": True, "nocopy": True}),
+    ],
+)
+def test_volume_flags(text: str, fields: dict[str, Any]) -> None:
+    assert parse_mount(text) == fields
+    Mount.model_validate(fields)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a", "is not a mount"),
+        ("/a:/b:ro:x", "is not a mount"),
+        ("/a:/b:rx", "'rx' is not a mount option"),
+        ("/a:/b:nocopy", "nocopy is for volumes"),
+        ("v:/b:shared", "'shared' is for directories of the host"),
+    ],
+)
+def test_wrong_volume_flags(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        parse_mount(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ("target=/b", {"type": "volume", "target": "/b"}),
+        ("type=bind,src=/a,dst=/b,ro", {"type": "bind", "source": "/a", "target": "/b", "readOnly": True}),
+        ("type=bind,source=/a,destination=/b,readonly=false", {"type": "bind", "source": "/a", "target": "/b", "readOnly": False}),
+        ('type=bind,"source=/a,b",target=/b', {"type": "bind", "source": "/a,b", "target": "/b"}),
+        ("type=bind,src=/a,dst=/b,bind-propagation=shared,consistency=cached", {"type": "bind", "source": "/a", "target": "/b", "propagation": "shared"}),
+        ("type=bind,src=/a,dst=/b,bind-recursive=disabled", {"type": "bind", "source": "/a", "target": "/b", "recursive": "disabled"}),
+        ("type=bind,src=/a,dst=/b,bind-nonrecursive", {"type": "bind", "source": "/a", "target": "/b", "recursive": "disabled"}),
+        ("src=v,dst=/b,volume-nocopy=true,volume-subpath=x/y", {"type": "volume", "source": "v", "target": "/b", "nocopy": True, "subpath": "x/y"}),
+        ("type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=0700", {"type": "tmpfs", "target": "/t", "size": 1 << 20, "mode": 0o700}),
+    ],
+)  # fmt: skip
+def test_mount_flags(text: str, fields: dict[str, Any]) -> None:
+    assert parse_long_mount(text) == fields
+    Mount.model_validate(fields)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("type=bind,src=/a", "has no target"),
+        ("type=bind,dst=/b", "has no source"),
+        ("type=tmpfs,src=a,dst=/b", "a tmpfs has no source"),
+        ("type=npipe,dst=/b", "'npipe' is not one of volume, bind, tmpfs"),
+        ("dst=/b,target=/c", "dst and target, which are the same"),
+        ("dst", "dst of a mount needs a value"),
+        ("dst=/b,what=1", "'what=1' is not a key of a mount"),
+        ("dst=/b,ro=perhaps", "'perhaps' is neither true nor false"),
+        ("dst=/b,tmpfs-size=1m", "tmpfs-size is for a mount of type tmpfs, not volume"),
+        ("type=bind,src=/a,dst=/b,volume-nocopy", "volume-nocopy is for a mount of type volume, not bind"),
+        ("type=bind,src=/a,dst=/b,bind-propagation=on", "'on' is not one of private"),
+        ("type=tmpfs,dst=/b,tmpfs-mode=9", "'9' is not an octal number"),
+        ("type=tmpfs,dst=/b,tmpfs-size=lots", "tmpfs-size: 'lots' is not a size"),
+        ("dst=/b,volume-driver=nfs", "hold volume create"),
+    ],
+)
+def test_wrong_mount_flags(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        parse_long_mount(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ("/t", {}),
+        ("/t:size=64m,mode=700,ro", {"size": 64 << 20, "mode": 0o700, "readOnly": True}),
+        ("/t:rw,exec,uid=5,nr_inodes=1k", {"readOnly": False, "options": ["exec", "uid=5", "nr_inodes=1k"]}),
+    ],
+)
+def test_tmpfs_flags(text: str, fields: dict[str, Any]) -> None:
+    whole = {"type": "tmpfs", "target": "/t", **fields}
+    assert parse_tmpfs(text) == whole
+    Mount.model_validate(whole)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"type": "tmpfs", "target": "/t", "propagation": "shared"}, "propagation is for bind only"),
+        ({"type": "bind", "source": "/a", "target": "/t", "size": 1}, "size is for tmpfs only"),
+        ({"type": "volume", "source": "v", "target": "/t", "subpath": "../x"}, "without '..'"),
+        ({"type": "bind", "source": "/a", "target": "/t", "recursive": "readonly"}, "needs readOnly"),
+        (
+            {"type": "bind", "source": "/a", "target": "/t", "recursive": "writable"},
+            "only for a mount with readOnly",
+        ),
+        ({"type": "tmpfs", "target": "/t", "options": ["bogus"]}, "'bogus' is not an option of a tmpfs"),
+    ],
+)
+def test_fields_that_do_not_go_together(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Mount.model_validate(fields)
