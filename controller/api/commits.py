@@ -11,7 +11,7 @@ from controller.api.image_service import read_config
 from controller.api.v1 import container_pb2
 from controller.errors import Invalid, Unavailable
 from controller.model.changes import Draft
-from controller.model.container import Container, Phase
+from controller.model.container import Container, DesiredState, Phase
 from controller.model.ids import Key
 from controller.model.image import Image, ImageConfig, ImageSource, ImageSpec, complete_image_name
 from controller.model.layout import Layout
@@ -80,7 +80,10 @@ class Committer:
         try:
             yield
         finally:
-            await self._parts.freezer.resume(uid_of(container))
+            present = self._parts.gate.store.snapshot().get(Key("Container", container.metadata.name))
+            asked_to_rest = isinstance(present, Container) and present.spec.desired is DesiredState.PAUSED
+            if not asked_to_rest:
+                await self._parts.freezer.resume(uid_of(container))
 
     async def _give_name(self, name: str, manifest_digest: str) -> None:
         draft = Draft(
