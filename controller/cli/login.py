@@ -16,6 +16,7 @@ from controller.cli.credentials import (
 )
 from controller.cli.docker_config import find_config
 from controller.cli.transport import CallFailed
+from controller.model.image_reference import parse_registry
 
 _HELP_URL = "https://docs.docker.com/go/credential-store/"
 
@@ -43,7 +44,7 @@ def add_login(parser: argparse.ArgumentParser) -> None:
 
 def run_login(client: Client, options: argparse.Namespace) -> int:
     """Have the registry check credentials, then keep them."""
-    server = derive_server(options.server)
+    server = _read_server(options.server)
     given = _read_flags(options)
     if not options.username and given is None and _renew(client, server):
         print("Login Succeeded")
@@ -63,6 +64,14 @@ def run_login(client: Client, options: argparse.Namespace) -> int:
         )
     print("Login Succeeded")
     return 0
+
+
+def _read_server(text: str) -> str:
+    """Return the name that a registry's login is kept under. Failure when the word is no registry."""
+    try:
+        return derive_server(parse_registry(text) if text else "")
+    except ValueError as error:
+        raise Failure(str(error)) from error
 
 
 def _read_flags(options: argparse.Namespace) -> str | None:
@@ -139,7 +148,7 @@ def add_logout(parser: argparse.ArgumentParser) -> None:
 
 def run_logout(_: Client, options: argparse.Namespace) -> int:
     """Forget the credentials for a registry; that there are none is no error."""
-    server = derive_server(options.server)
+    server = _read_server(options.server)
     if erase_credentials(server, os.environ):
         print(f"Removing login credentials for {server}")
     else:
