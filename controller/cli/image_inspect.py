@@ -6,7 +6,7 @@ from typing import Any
 
 from controller.api.v1 import image_pb2
 from controller.cli.client import Client
-from controller.cli.inspect import render_template
+from controller.cli.formats import Format
 
 
 def add_image_inspect(parser: argparse.ArgumentParser) -> None:
@@ -25,8 +25,9 @@ def run_image_inspect(client: Client, options: argparse.Namespace) -> int:
     if options.format in ("", "json"):
         print(json.dumps(documents, indent=None if options.format else 4, ensure_ascii=False))
         return 0
+    template = Format(options.format)
     for document in documents:
-        print(render_template(options.format, document))
+        print(template.fill(document))
     return 0
 
 
