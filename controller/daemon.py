@@ -44,7 +44,7 @@ from controller.kernel.notify import ServiceManager, find_service_manager
 from controller.kernel.rotation import LogLimits
 from controller.kernel.sandbox.host import find_reason_against, run_in_host
 from controller.kernel.subprocesses import Runner
-from controller.kernel.unpacker import ChrootUnpacker
+from controller.kernel.unpacker import ChrootUnpacker, UnpackLimits
 from controller.manifests.load import LoadedResource
 from controller.manifests.watch import MANAGER_PREFIX, ManifestDirectory, NoSources
 from controller.model.changes import Draft, EventType
@@ -136,7 +136,7 @@ async def _serve(settings: Settings) -> int:
     clock, runner, layout = SystemClock(), Runner(), settings.layout
     started_at = clock.now()
     manager = find_service_manager()
-    images = ImageStore(layout=layout, unpacker=ChrootUnpacker(runner=runner), boot_id=read_boot_id())
+    images = _make_images(settings, runner)
     kernel_options = KernelOptions(
         default_runtime=settings.runtime,
         resolv_conf_path=settings.resolv_conf,
@@ -187,6 +187,14 @@ async def _serve(settings: Settings) -> int:
         await stack.enter_async_context(serving(services, socket_path=settings.socket_path))
         await _run_until_told(reconciler, images, sources, manager)
     return 0
+
+
+def _make_images(settings: Settings, runner: Runner) -> ImageStore:
+    limits = UnpackLimits(
+        most_bytes=settings.layer_max_size_bytes, most_entries=settings.layer_max_entries
+    )
+    unpacker = ChrootUnpacker(runner=runner, limits=limits)
+    return ImageStore(layout=settings.layout, unpacker=unpacker, boot_id=read_boot_id())
 
 
 def _make_diagnostics(settings: Settings, runner: Runner, started_at: datetime) -> HostDiagnostics:

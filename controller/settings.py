@@ -116,6 +116,18 @@ class Settings(Model):
         alias="logMaxFiles",
         description="Files of a container's log that are kept, the present one included.",
     )
+    layer_max_size_bytes: SizeBytes = Field(
+        default=128 << 30,
+        ge=1 << 20,
+        alias="layerMaxSize",
+        description="Most that one layer of an image may unpack to.",
+    )
+    layer_max_entries: Number = Field(
+        default=1_000_000,
+        ge=1000,
+        alias="layerMaxEntries",
+        description="Most files and directories that one layer of an image may have.",
+    )
     registries: Annotated[
         dict[str, RegistrySettings], BeforeValidator(_parse_mapping), AfterValidator(check_registries)
     ] = Field(

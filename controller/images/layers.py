@@ -64,7 +64,8 @@ class LayerStore:
         """Read which layers are there, remove what was interrupted or is `doubtful`; blocks."""
         layers_path = Path(self._layout.layers_path)
         for path in (layers_path, self._facts_path):
-            path.mkdir(mode=0o711, parents=True, exist_ok=True)
+            path.mkdir(parents=True, exist_ok=True)
+            path.chmod(0o700)  # set-id programs of images are nothing for users of the host
         remove_partials(self._facts_path)
         for path in layers_path.glob(f"{PARTIAL_PREFIX}*"):
             self._trash.throw(path)
@@ -139,9 +140,9 @@ class LayerStore:
             return 0
         async with self._layer_turns.taking(chain_id):
             if chain_id not in self._facts:
-                await self._trash.throw_soon(self._path(chain_id))
+                await self._trash.throw_soon(self.path(chain_id))
                 await in_thread(
-                    _ABOUT, lambda: (self._facts_path / self._path(chain_id).name).unlink(missing_ok=True)
+                    _ABOUT, lambda: (self._facts_path / self.path(chain_id).name).unlink(missing_ok=True)
                 )
         return facts.size_bytes
 
@@ -149,7 +150,8 @@ class LayerStore:
         """Return a fresh path for a layer that has no name yet."""
         return derive_partial(Path(self._layout.layers_path) / "layer")
 
-    def _path(self, chain_id: str) -> Path:
+    def path(self, chain_id: str) -> Path:
+        """Return where a layer lies, or would."""
         return Path(self._layout.layer_path(chain_id))
 
     def _check(self, descriptor: Descriptor, diff_id: str, chain_id: str) -> None:
@@ -170,7 +172,7 @@ class LayerStore:
     @contextlib.asynccontextmanager
     async def _making(self, descriptor: Descriptor, chain_id: str) -> AsyncIterator[Path]:
         """Make a directory to unpack to, which is gone afterwards unless it got its name."""
-        partial_path = derive_partial(self._path(chain_id))
+        partial_path = derive_partial(self.path(chain_id))
         names = [descriptor.digest] if not self._blobs.has(descriptor.digest) else []
         names += [chain_id] if not self.has(chain_id) else []
         try:
@@ -220,7 +222,7 @@ class LayerStore:
 
     def _name(self, partial_path: Path, facts: LayerFacts) -> None:
         """Write the facts, then give the directory its name; one that has it already is whole, and may be in use."""
-        layer_path = self._path(facts.chain_id)
+        layer_path = self.path(facts.chain_id)
         content = {name: getattr(facts, name) for name in LayerFacts.__slots__}
         write_at_once(self._facts_path / layer_path.name, json.dumps(content).encode())
         if not layer_path.is_dir():

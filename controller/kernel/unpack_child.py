@@ -1,4 +1,4 @@
-"""The child of `unpacker`: `python -m controller.kernel.unpack_child TARGET`, with an archive as its standard input.
+"""The child of `unpacker`: `python -m ... TARGET MOST_BYTES MOST_ENTRIES`, with an archive as its standard input.
 
 Makes TARGET its root directory, and unpacks. Prints one JSON object: what was unpacked, or an `error` (invalid,
 exhausted, refused) with its message.
@@ -18,30 +18,29 @@ from controller.kernel.unpack.streams import Ahead, Digest, Source
 from controller.kernel.unpack.tar import TarReader
 from controller.kernel.unpack.window import Window
 
-MOST_ENTRIES = 1_000_000
 _MOST_MEMORY_BYTES = 2 << 30
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _ARCHIVES_FAULT = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.EFBIG}
 
 
-def unpack(source: Source) -> dict[str, Any]:
+def unpack(source: Source, most_bytes: int, most_entries: int) -> dict[str, Any]:
     """Unpack below the root directory and return what it came to."""
     digest = Digest()
-    window = Window(digest.watch(iter(Ahead(source.read_plain()))))
-    extractor = Extractor(window)
+    window = Window(digest.watch(iter(Ahead(source.read_plain(most_bytes)))))
+    extractor = Extractor(window, most_bytes)
     reader = TarReader(window)
     entries = 0
     for entry in reader:
         entries += 1
-        if entries > MOST_ENTRIES:
-            raise Hostile(f"has more than {MOST_ENTRIES:,} entries")
+        if entries > most_entries:
+            raise Hostile(f"has more than {most_entries:,} entries, which --layer-max-entries allows")
         extractor.extract(entry)
     extractor.finish()
     diff_id = digest.finish()
     return {"diff_id": diff_id, "size": extractor.size_bytes, "entries": entries, "ended": reader.ended}
 
 
-def main(target_path: str) -> dict[str, Any]:
+def main(target_path: str, most_bytes: int, most_entries: int) -> dict[str, Any]:
     """Unpack; errors come back as an answer too. What may have to be loaded is loaded before the root changes."""
     os.umask(0)
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY_BYTES, _MOST_MEMORY_BYTES))
@@ -49,7 +48,7 @@ def main(target_path: str) -> dict[str, Any]:
         source = Source(io.BufferedReader(io.FileIO(0), 1 << 20))
         os.chroot(target_path)
         os.chdir("/")
-        return unpack(source)
+        return unpack(source, most_bytes, most_entries)
     except Hostile as error:
         return {"error": "invalid", "message": str(error)}
     except MemoryError:
@@ -63,5 +62,5 @@ def main(target_path: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1])), flush=True)
+    print(json.dumps(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))), flush=True)
     os._exit(0)  # threads may be waiting for each other after an error

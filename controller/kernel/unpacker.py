@@ -7,12 +7,13 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from controller.errors import Damaged, Exhausted, Invalid, NotFound, Refused
 from controller.kernel import syscalls
-from controller.kernel.subprocesses import Runner, Stdio, describe_code
+from controller.kernel.subprocesses import Child, Runner, Stdio, describe_code
 from controller.kernel.translation import translated
 from controller.ports import Unpacked
 
@@ -23,6 +24,14 @@ _PIPE_BYTES = 1 << 20
 _ERRORS = {"invalid": Invalid, "exhausted": Exhausted, "refused": Refused}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnpackLimits:
+    """What one archive may come to: bytes of its plain archive and of its files, and number of entries."""
+
+    most_bytes: int
+    most_entries: int
+
+
 class ChrootUnpacker:
     """Implements `controller.ports.Unpacker`.
 
@@ -30,8 +39,9 @@ class ChrootUnpacker:
     can mean anything outside of it.
     """
 
-    def __init__(self, *, runner: Runner) -> None:
+    def __init__(self, *, runner: Runner, limits: UnpackLimits) -> None:
         self._runner = runner
+        self._limits = limits
 
     @contextlib.asynccontextmanager
     async def unpacking(self, target_path: str, *, about: str) -> AsyncIterator["PipedUnpacking"]:
@@ -43,7 +53,7 @@ class ChrootUnpacker:
                 write_end = opened.enter_context(os.fdopen(write_fd, "wb", buffering=0))
                 fcntl.fcntl(write_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
                 os.set_blocking(write_fd, False)
-            child = _UnpackChild(self._runner, read_fd, target_path, about)
+            child = self._spawn(read_fd, target_path, about)
             read_end.close()
             unpacking = PipedUnpacking(child, write_end)
             try:
@@ -60,10 +70,17 @@ class ChrootUnpacker:
         except OSError as error:
             raise Refused(f"archive {archive_path} can't be read: {error.strerror}") from error
         try:
-            child = _UnpackChild(self._runner, archive_fd, target_path, about)
+            child = self._spawn(archive_fd, target_path, about)
         finally:
             os.close(archive_fd)
         return await child.read_answer()
+
+    def _spawn(self, stdin_fd: int, target_path: str, about: str) -> "_UnpackChild":
+        answer = os.fdopen(os.memfd_create("answer"), "rb")
+        limits = (str(self._limits.most_bytes), str(self._limits.most_entries))
+        stdio = Stdio(stdin=stdin_fd, stdout=answer.fileno(), stderr=answer.fileno())
+        command = (sys.executable, "-I", "-m", _CHILD, target_path, *limits)
+        return _UnpackChild(self._runner.spawn(*command, stdio=stdio), answer, about)
 
     async def sync(self, path: str) -> None:
         """See Unpacker."""
@@ -89,18 +106,10 @@ class ChrootUnpacker:
 class _UnpackChild:
     """The child, from its start to its answer, which `read_answer` has to be called for exactly once."""
 
-    def __init__(self, runner: Runner, stdin_fd: int, target_path: str, about: str) -> None:
+    def __init__(self, child: Child, answer: IO[bytes], about: str) -> None:
+        self._child = child
+        self._answer = answer
         self._about = about
-        self._answer = os.fdopen(os.memfd_create("answer"), "rb")
-        answer_fd = self._answer.fileno()
-        self._child = runner.spawn(
-            sys.executable,
-            "-I",
-            "-m",
-            _CHILD,
-            target_path,
-            stdio=Stdio(stdin=stdin_fd, stdout=answer_fd, stderr=answer_fd),
-        )
 
     async def read_answer(self) -> Unpacked:
         """Wait for the end and return what the archive came to; the child is killed when the caller is cancelled."""

@@ -15,8 +15,11 @@ from controller.images.descriptors import OCI_LAYER, Descriptor
 from controller.images.documents import derive_chain_ids, derive_digest, render_manifest
 from controller.images.store import ImageStore
 from controller.kernel.subprocesses import Runner
-from controller.kernel.unpacker import ChrootUnpacker
+from controller.kernel.unpacker import ChrootUnpacker, UnpackLimits
 from controller.model.layout import Layout
+
+
+LIMITS = UnpackLimits(most_bytes=1 << 40, most_entries=1000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +52,7 @@ def make_layout(tmp_path: Path) -> Layout:
 
 async def open_store(tmp_path: Path, *, boot_id: str = "this") -> ImageStore:
     """Return an opened store below a test's directory."""
-    unpacker = ChrootUnpacker(runner=Runner())
+    unpacker = ChrootUnpacker(runner=Runner(), limits=LIMITS)
     store = ImageStore(layout=make_layout(tmp_path), unpacker=unpacker, boot_id=boot_id)
     await store.open()
     return store

@@ -13,6 +13,7 @@ from controller.kernel.subprocesses import Runner
 from controller.kernel.unpacker import ChrootUnpacker
 from controller.model.image import ImageConfig
 from controller.model.layout import Layout
+from tests.kernel.image_builder import LIMITS
 
 Fill = Callable[[tarfile.TarFile], None]
 
@@ -22,7 +23,7 @@ def _layout(tmp_path: Path) -> Layout:
 
 
 async def _open(tmp_path: Path) -> ImageStore:
-    unpacker = ChrootUnpacker(runner=Runner())
+    unpacker = ChrootUnpacker(runner=Runner(), limits=LIMITS)
     store = ImageStore(layout=_layout(tmp_path), unpacker=unpacker, boot_id="this")
     await store.open()
     return store

@@ -27,13 +27,18 @@ class Extractor:
     set-group-id bit would be passed on to what is made in them.
     """
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Window, most_bytes: int) -> None:
         self._window = window
+        self._most_bytes = most_bytes
         self._directories: dict[bytes, Entry] = {}
         self.size_bytes = 0
 
     def extract(self, entry: Entry) -> None:
         """Make one entry; an earlier one of the same name makes way."""
+        if self.size_bytes + entry.size > self._most_bytes:
+            raise Hostile(
+                f"entry {entry.describe()} of {entry.size:,} bytes makes it larger than --layer-max-size allows"
+            )
         path = check_name(entry.name, entry)
         folder, _, name = path.rpartition(b"/")
         if whiteouts.is_whiteout(name):

@@ -15,7 +15,7 @@ from typing import IO, cast
 from controller.kernel.unpack.refusal import Hostile
 
 BLOCK_BYTES = 1 << 18
-MOST_EXPANSION = 1000
+MOST_EXPANSION = 250
 """Whatever unpacks to more than this many times its packed size, and to more than LEAST_BOMB_BYTES, is a bomb."""
 LEAST_BOMB_BYTES = 1 << 30
 _MOST_WINDOW_BYTES = 1 << 27
@@ -66,11 +66,13 @@ class Source:
             return lzma.LZMAFile(packed)
         return self
 
-    def read_plain(self) -> Iterator[bytes]:
-        """Yield the plain stream in blocks; Hostile when it is broken or grows out of all proportion."""
+    def read_plain(self, most_bytes: int) -> Iterator[bytes]:
+        """Yield the plain stream in blocks; Hostile when it is broken or grows too large, or out of all proportion."""
         count_bytes = 0
         while block := self._read_block():
             count_bytes += len(block)
+            if count_bytes > most_bytes:
+                raise Hostile(f"unpacks to more than the {most_bytes:,} bytes that --layer-max-size allows")
             if count_bytes > max(LEAST_BOMB_BYTES, self._count_bytes * MOST_EXPANSION):
                 raise Hostile(f"unpacks to more than {MOST_EXPANSION} times its size: it looks like a bomb")
             yield block
