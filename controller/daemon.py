@@ -190,9 +190,7 @@ async def _serve(settings: Settings) -> int:
 
 
 def _make_images(settings: Settings, runner: Runner) -> ImageStore:
-    limits = UnpackLimits(
-        most_bytes=settings.layer_max_size_bytes, most_entries=settings.layer_max_entries
-    )
+    limits = UnpackLimits(most_bytes=settings.layer_max_size_bytes, most_entries=settings.layer_max_entries)
     unpacker = ChrootUnpacker(runner=runner, limits=limits)
     return ImageStore(layout=settings.layout, unpacker=unpacker, boot_id=read_boot_id())
 
