@@ -160,7 +160,7 @@ def _check_limits(container: Container, world: FakeWorld) -> Iterator[str]:
 
 def _check_links(container: Container, snapshot: Snapshot, world: FakeWorld) -> Iterator[str]:
     name, uid = container.metadata.name, Uid(container.metadata.uid or "")
-    isolated = container.spec.network_mode != "host"
+    isolated = container.spec.network_mode in (None, "none")
     if isolated != bool(world.namespaces.get(uid)):
         yield f"{name} has the wrong network namespace"
     found = {link.bridge: link for key, link in world.links.items() if key[0] == uid}

@@ -43,13 +43,10 @@ class FakeProcesses(FakePort):
         root = world.roots.get(want.uid)
         if root is None or not root.mounted:
             raise Refused(f"root of {want.name} is not mounted")
-        isolated = any(
-            "path" in each
-            for each in json.loads(want.config_json)["linux"]["namespaces"]
-            if each["type"] == "network"
-        )
-        if isolated and want.uid not in world.namespaces:
-            raise Refused(f"network namespace of {want.name} is not there")
+        for each in json.loads(want.config_json)["linux"]["namespaces"]:
+            owner = each.get("path", "").rpartition("/")[2]
+            if each["type"] == "network" and owner not in world.namespaces:
+                raise Refused(f"network namespace {owner} is not there")
         if world.choose_program(want).refusal == "create":
             raise Refused("the runtime does not like the configuration")
         world.make_process(want)

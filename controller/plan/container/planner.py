@@ -134,7 +134,9 @@ def _plan_start(desired: ContainerDesired, observed: ContainerObserved, now: dat
     if waiting:
         ready = make_condition("Ready", waiting[0].reason, waiting[0].message, holds=False)
         status = amend(desired, now, [ready, *waiting], phase=Phase.PENDING, pid=0, networks=(), ports=())
-        return Plan(actions=(), status=status)
+        # The remains of the run before would be taken for a new end, for which nobody asked.
+        remains = (DeleteProcess(uid=desired.uid),) if observed.process is not None else ()
+        return Plan(actions=remains, status=status)
     ready = make_condition("Ready", Reason.CREATING, holds=False)
     if not desired.is_fully_assigned:
         return Plan(actions=(), status=amend(desired, now, [ready], phase=Phase.PENDING), readmit=True)
