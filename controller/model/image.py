@@ -70,9 +70,9 @@ class ImageConfig(Model):
     )
     labels: dict[str, Text] = Field(default={}, description="Labels of the image.")
     exposed_ports: tuple[str, ...] = Field(
-        default=(), description="Ports that the process listens on, such as 80/tcp; for readers alone."
+        default=(), description="Ports that the process listens on, such as 80/tcp; published by publishAll."
     )
-    volumes: tuple[str, ...] = Field(default=(), description="Paths meant for volumes; for readers alone.")
+    volumes: tuple[str, ...] = Field(default=(), description="Paths that get volumes of the container's own.")
     stop_signal: str | None = Field(default=None, description="Signal that asks the process to end.")
     healthcheck: Healthcheck | None = Field(
         default=None, description="How to find out whether a container is well."
