@@ -40,11 +40,14 @@ class ArchiveService(archive_pb2_grpc.ArchiveServiceServicer):
             first: archive_pb2.LoadImagesRequest | None = await anext(requests, None)
             if first is None or first.WhichOneof("message") != "start":
                 raise Invalid("the first message has to carry start")
-            loaded = await self._parts.archives.load(_list_chunks(requests))
-            drafts = tuple(draft for image in loaded for draft in _draft(image))
-            if drafts:
-                manager = first.start.manager or CLI_MANAGER
-                await self._gate.apply(ApplyBatch(drafts=drafts, manager=manager, force=first.start.force))
+            with self._parts.contents.lease():
+                loaded = await self._parts.archives.load(_list_chunks(requests))
+                drafts = tuple(draft for image in loaded for draft in _draft(image))
+                if drafts:
+                    manager = first.start.manager or CLI_MANAGER
+                    await self._gate.apply(
+                        ApplyBatch(drafts=drafts, manager=manager, force=first.start.force)
+                    )
             images = [archive_pb2.LoadedImage(id=each.facts.id, names=each.names) for each in loaded]
             return archive_pb2.LoadImagesResponse(images=images)
 

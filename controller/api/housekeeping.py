@@ -1,6 +1,6 @@
 """How much disk everything takes, and the removal of what nobody needs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC
 
 from controller.api.admission import Gate
@@ -73,10 +73,11 @@ class Housekeeping:
         snapshot, pruning = prunings[0]
         index = ImageIndex(snapshot, contents)
         store = await self._read_store(index)
-        images = _list_content(index, pruning)
-        gone = [snapshot[key] for key in pruning.keys]
+        dangling: Sequence[str] = [facts.id for facts in pruning.dangling]
         if not request.dry_run:
-            await self._parts.dangling.remove([facts.id for facts in pruning.dangling])
+            dangling = await self._parts.dangling.remove(dangling)
+        images = [*_list_content(index, pruning), *dangling]
+        gone = [snapshot[key] for key in pruning.keys]
         return system_pb2.PruneResponse(
             keys=[state_pb2.Key(kind=key.kind, name=key.name) for key in pruning.keys],
             uids=[each.metadata.uid or "" for each in gone],
@@ -98,11 +99,10 @@ class Housekeeping:
 
 
 def _list_content(index: ImageIndex, pruning: Pruning) -> list[str]:
-    """Return the ids of content that loses its last name, or has none."""
+    """Return the ids of content that loses its last name."""
     leaving = {key.name for key in pruning.keys if key.kind == "Image"}
     ids = [index.ids[name] for name in sorted(leaving) if index.ids.get(name)]
-    gone = [image_id for image_id in dict.fromkeys(ids) if leaving >= set(index.list_names(image_id))]
-    return [*gone, *(facts.id for facts in pruning.dangling)]
+    return [image_id for image_id in dict.fromkeys(ids) if leaving >= set(index.list_names(image_id))]
 
 
 def read_wish(request: system_pb2.PruneRequest) -> PruneWish:

@@ -1,13 +1,14 @@
 """Images as people ask for them: lists, inspection, further names, removal."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from controller.api.admission import Gate
 from controller.api.convert import to_proto, to_timestamp
 from controller.api.v1 import image_pb2
-from controller.errors import NotFound
+from controller.errors import NotFound, Unavailable
 from controller.model.changes import Decision, Draft, Snapshot
 from controller.model.facts import ImageFacts
 from controller.model.ids import Key
@@ -35,6 +36,10 @@ class ImageLibrary:
     def __init__(self, *, gate: Gate, parts: ImageParts) -> None:
         self._gate = gate
         self._parts = parts
+
+    def lease(self) -> AbstractContextManager[None]:
+        """Return a context in which content that comes in is kept until an Image stands for it."""
+        return self._parts.contents.lease()
 
     async def list(self) -> image_pb2.ListImagesResponse:
         """Return every image by name, then dangling content."""
@@ -75,7 +80,13 @@ class ImageLibrary:
 
     async def tag(self, request: image_pb2.TagImageRequest) -> image_pb2.TagImageResponse:
         """Give content a further name in one transaction."""
+        with self._parts.contents.lease():
+            return await self._tag(request)
+
+    async def _tag(self, request: image_pb2.TagImageRequest) -> image_pb2.TagImageResponse:
         contents = await self._parts.contents.list()
+        source = ImageIndex(self._gate.store.snapshot(), contents).find(request.source)
+        await self._parts.contents.find(source.image_id)  # from here on it is kept, whatever is collected
         manager = request.manager or CLI_MANAGER
         admission = await self._gate.read_context(HostNeed.NOTHING)
 
@@ -118,7 +129,9 @@ class ImageLibrary:
 
         committed = await self._gate.store.commit(decide)
         removal = removals[0]
-        await self._parts.dangling.remove(removal.dangling)
+        removed = await self._parts.dangling.remove(removal.dangling)
+        if left := sorted(set(removal.dangling) - set(removed)):
+            raise Unavailable(f"somebody is about to use the content {', '.join(left)}: try again later")
         return image_pb2.RemoveImagesResponse(
             untagged=removal.untagged, deleted=removal.deleted, revision=committed.revision
         )

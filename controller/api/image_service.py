@@ -55,14 +55,15 @@ class ImageService(image_pb2_grpc.ImageServiceServicer):
                 comment=start.message,
                 platform=_read_platform(start.platform),
             )
-            facts = await self._importer.receive(_list_chunks(requests), config, provenance)
-            draft = Draft(
-                key=Key("Image", complete_image_name(start.name)),
-                spec=ImageSpec(source=ImageSource(stored=facts.manifest_digest)),
-                labels=dict(start.labels),
-                annotations={},
-            )
-            committed = await self._gate.apply(ApplyBatch(drafts=(draft,)))
+            with self._library.lease():
+                facts = await self._importer.receive(_list_chunks(requests), config, provenance)
+                draft = Draft(
+                    key=Key("Image", complete_image_name(start.name)),
+                    spec=ImageSpec(source=ImageSource(stored=facts.manifest_digest)),
+                    labels=dict(start.labels),
+                    annotations={},
+                )
+                committed = await self._gate.apply(ApplyBatch(drafts=(draft,)))
             return image_pb2.ImportResponse(resource=to_proto(committed.resources[0]))
 
     async def ListImages(self, request: image_pb2.ListImagesRequest, context: Any) -> Any:

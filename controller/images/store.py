@@ -145,6 +145,7 @@ class ImageStore:
         manifest_digest, image_id = derive_digest(manifest), derive_digest(config)
         draft = make_entry({manifest_digest: manifest}, config, 0)
         with self._leases.lease():
+            self._leases.touch(image_id)
             layers = [self.layers.find(chain_id) for chain_id in draft.facts.layers]
             for layer, descriptor in zip(layers, draft.manifests[manifest_digest].layers, strict=True):
                 if layer is None or not self.blobs.has(descriptor.digest):
@@ -194,9 +195,21 @@ class ImageStore:
     async def delete(self, image_id: str, *, keep: frozenset[str]) -> None:
         """See Images."""
         async with self._image_turns.taking(image_id):
-            self._entries.pop(image_id, None)
-            await in_thread("an image can't be removed", lambda: self._catalog.remove(image_id))
+            await self._remove(image_id)
         await self.collect(keep=keep)
+
+    async def discard(self, image_id: str, *, keep: frozenset[str]) -> bool:
+        """See Images."""
+        async with self._image_turns.taking(image_id):
+            if self._leases.protects(image_id):
+                return False
+            await self._remove(image_id)
+        await self.collect(keep=keep)
+        return True
+
+    async def _remove(self, image_id: str) -> None:
+        self._entries.pop(image_id, None)
+        await in_thread("an image can't be removed", lambda: self._catalog.remove(image_id))
 
     async def collect(self, *, keep: frozenset[str]) -> Reclaimed:
         """Remove layers and blobs that no image has, no lease counts on and `keep` does not name.

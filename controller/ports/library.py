@@ -1,6 +1,7 @@
 """Images as lists and inspections see them."""
 
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from controller.model.facts import ImageFacts
@@ -11,6 +12,14 @@ class ImageContents(Protocol):
 
     async def list(self) -> tuple[ImageFacts, ...]:
         """Return every whole image."""
+        ...
+
+    async def find(self, digest: str) -> ImageFacts | None:
+        """Return the image with this configuration or manifest digest, None when it is not whole."""
+        ...
+
+    def lease(self) -> AbstractContextManager[None]:
+        """Return a context in which what is put in or found is kept, though no Image stands for it yet."""
         ...
 
     async def read_document(self, digest: str) -> bytes:

@@ -61,6 +61,10 @@ class Images(Protocol):
         """Remove the image with this configuration digest and those of its layers that no image needs nor `keep` names."""
         ...
 
+    async def discard(self, image_id: str, *, keep: frozenset[str]) -> bool:
+        """Do as `delete`, unless somebody is about to give the image a name; False when it is left for that."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unpacked:

@@ -24,9 +24,9 @@ class DanglingImages:
         for image_id in image_ids:
             keep = await self.list_layers_in_use()
             index = ImageIndex(self._store.snapshot(), await self._kernel.images.list())
-            if image_id in {facts.id for facts in index.list_dangling()}:
+            is_dangling = image_id in {facts.id for facts in index.list_dangling()}
+            if is_dangling and await self._kernel.images.discard(image_id, keep=keep):
                 LOG.info("dangling content removed", extra={"image": image_id})
-                await self._kernel.images.delete(image_id, keep=keep)
                 removed.append(image_id)
         return tuple(removed)
 

@@ -82,7 +82,7 @@ class Garbage:
         self._unclaimed = frozenset(unclaimed)
 
     async def _delete_image(self, image_id: str, keep: frozenset[str]) -> None:
-        await self._kernel.images.delete(image_id, keep=keep)
+        await self._kernel.images.discard(image_id, keep=keep)
 
 
 def _list_containers(world: World) -> Iterable[Uid]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 
 from controller.errors import HoldError, NotFound
@@ -174,6 +175,12 @@ class PlayedImporter:
 
     async def list(self) -> tuple[ImageFacts, ...]:
         return tuple(self.kept.values())
+
+    async def find(self, digest: str) -> ImageFacts | None:
+        return next((each for each in self.kept.values() if digest in (each.id, each.manifest_digest)), None)
+
+    def lease(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     async def read_document(self, digest: str) -> bytes:
         return self.documents[digest]

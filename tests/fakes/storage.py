@@ -87,3 +87,7 @@ class FakeImages(FakePort):
         del keep
         self._world.images.pop(image_id, None)
         await self._steps.end(call)
+
+    async def discard(self, image_id: str, *, keep: frozenset[str]) -> bool:
+        await self.delete(image_id, keep=keep)
+        return True
