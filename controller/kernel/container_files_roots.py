@@ -45,10 +45,37 @@ def enter(view: RootView) -> None:
         root_fd = os.open(view.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise NotFound("the container's root is gone: it has just ended, or is being removed") from error
+    user_namespace_fd = _open_user_namespace(view.path)
     os.fchdir(root_fd)
     os.chroot(".")
     os.close(root_fd)
     os.umask(0)
+    if user_namespace_fd is not None:
+        _become_root_of(user_namespace_fd)
+
+
+def _open_user_namespace(root_path: str) -> int | None:
+    """Open the user namespace of the process whose root it is; None when that is ours, or there is no process."""
+    path = f"{root_path.removesuffix('/root')}/ns/user"
+    if not root_path.startswith("/proc/"):
+        return None
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise NotFound("the container's process has just ended") from error
+    if os.fstat(fd).st_ino == os.stat("/proc/self/ns/user").st_ino:  # noqa: PTH116 - as is done with the descriptor
+        os.close(fd)
+        return None
+    return fd
+
+
+def _become_root_of(user_namespace_fd: int) -> None:
+    """Be root of the container alone: owners are then its own numbers, and its rights are all that there are."""
+    syscalls.setns(user_namespace_fd, syscalls.CLONE_NEWUSER)
+    os.close(user_namespace_fd)
+    os.setgroups([])
+    os.setresgid(0, 0, 0)
+    os.setresuid(0, 0, 0)
 
 
 def open_inside(path: str) -> int:

@@ -3,8 +3,12 @@
 import asyncio
 import ctypes
 import io
+import json
 import os
+import subprocess
+import sys
 import tarfile
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -20,6 +24,7 @@ from controller.kernel.subprocesses import Runner
 from controller.model.wants import RootWant
 from controller.ports.files import FilesPlace, PutWant, ShownMount
 from tests.contract.containers import WEB, ContainerPorts, linux_containers
+from tests.machine import wait_for
 
 SECRET = b"of the host alone"
 SWAPS = 4
@@ -277,3 +282,50 @@ async def test_a_reader_that_goes_away_ends_the_work(desk: Desk) -> None:
         assert await anext(found.archive)
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
     assert children.split() == []
+
+
+@pytest.fixture
+def open_path() -> Iterator[Path]:
+    """A directory that every user may look into."""
+    with tempfile.TemporaryDirectory(dir="/run") as path:
+        Path(path).chmod(0o755)
+        yield Path(path)
+
+
+@pytest.fixture
+def remapped() -> Iterator[subprocess.Popen[bytes]]:
+    """A process whose users 0 to 999 are 100000 to 100999 of the host, on the host's root."""
+    with subprocess.Popen(["unshare", "--user", "cat"], stdin=subprocess.PIPE) as process:
+        proc = Path(f"/proc/{process.pid}")
+        own = Path("/proc/self/ns/user").stat().st_ino
+        wait_for(lambda: (proc / "ns/user").stat().st_ino != own, "the namespace")
+        for name in ("uid_map", "gid_map"):
+            (proc / name).write_text("0 100000 1000")
+        yield process
+        process.kill()
+
+
+def test_in_a_user_namespace_owners_are_its_own(remapped: subprocess.Popen[bytes], open_path: Path) -> None:
+    inside, outside = open_path / "inside", open_path / "outside"
+    for path, uid in ((inside, 100_000), (outside, 0)):
+        path.mkdir()
+        os.chown(path, uid, uid)
+
+    def put(path: Path, *, keep_owner: bool) -> tuple[int, str]:
+        job = {
+            "operation": "write",
+            "path": str(path),
+            "source": ["note", False, False],
+            "keep_owner": keep_owner,
+            "root": {"path": f"/proc/{remapped.pid}/root", "read_only": False, "shown": []},
+        }
+        command = [sys.executable, "-I", "-m", "controller.kernel.container_files_child", json.dumps(job)]
+        archive = make_archive("note", uid=5)
+        answer = subprocess.run(command, input=archive, capture_output=True, check=False)
+        return answer.returncode, answer.stderr.decode()
+
+    assert put(inside, keep_owner=False) == (0, "")
+    assert put(inside / "kept", keep_owner=True) == (0, "")
+    assert [(inside / name).stat().st_uid for name in ("note", "kept")] == [100_000, 100_005]
+    code, told = put(outside, keep_owner=False)
+    assert (code, "permission denied" in told) == (3, True)
