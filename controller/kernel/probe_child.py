@@ -130,6 +130,8 @@ class Prober:
 
     def _take(self) -> bool:
         data, fds, _, _ = socket.recv_fds(self._door, MOST_MESSAGE_BYTES, 1)
+        for fd in fds:
+            os.set_inheritable(fd, False)
         if not data:
             return False
         request = json.loads(data)
@@ -303,6 +305,7 @@ def main() -> None:
     gc.freeze()
     gc.disable()
     with socket.socket(fileno=int(sys.argv[1])) as door:
+        door.set_inheritable(False)
         prober = Prober(door)
         try:
             prober.serve()

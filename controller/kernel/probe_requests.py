@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
 import struct
@@ -38,10 +39,10 @@ async def request(netns_path: str, probe: HttpProbe | TcpProbe | GrpcProbe) -> P
     except (Failed, ssl.SSLError) as error:
         return ProbeOutcome(exit_code=1, output=f"{_describe(probe)}: {error}")
     except (OSError, EOFError) as error:
-        reason = (
-            error.strerror if isinstance(error, OSError) and error.strerror else "the connection was closed"
-        )
-        return ProbeOutcome(exit_code=1, output=f"{_describe(probe)}: {reason.lower()}")
+        # asyncio puts words of its own in the place of the kernel's.
+        number = error.errno if isinstance(error, OSError) else None
+        reason = os.strerror(number).lower() if number else "the connection was closed"
+        return ProbeOutcome(exit_code=1, output=f"{_describe(probe)}: {reason}")
     return ProbeOutcome(exit_code=0, output=words)
 
 

@@ -113,10 +113,10 @@ class ContainerProbes:
             return _tell_late(output.decode(errors="replace"), timeout_s)
         finally:
             await session.close()
-            self._kill(uid, session)
+            await self._end(uid, session)
         return ProbeOutcome(exit_code=code or 0, output=output.decode(errors="replace"))
 
-    def _kill(self, uid: Uid, session: Session) -> None:
+    async def _end(self, uid: Uid, session: Session) -> None:
         """End what still runs of a check; a pid that has gone to another is not in the container's cgroup."""
         pid = session.pid if isinstance(session, ExecSession) else 0
         pidfd = ending.open_pidfd(pid, lambda pid: self._cgroups.owns(uid, pid))
@@ -124,6 +124,9 @@ class ContainerProbes:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
             os.close(pidfd)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_S):
+                await session.exit_code()
 
 
 def _tell_late(output: str, timeout_s: float) -> ProbeOutcome:

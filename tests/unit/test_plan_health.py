@@ -57,8 +57,8 @@ def check_again(check: Check, outcomes: list[tuple[float, int]], health: Health 
     return health
 
 
-def make_container(health: Health | None = None, **status: object) -> Container:
-    fields = {"phase": "Running", "pid": 7, "startedAt": START, "health": health, **status}
+def make_container(health: Health | None = None, status: dict[str, object] | None = None) -> Container:
+    fields = {"phase": "Running", "pid": 7, "startedAt": START, "health": health, **(status or {})}
     return Container.model_validate(
         {"metadata": {"name": "web", "uid": "a" * 32}, "spec": {"image": "web:1"}, "status": fields}
     )
@@ -211,7 +211,7 @@ def test_another_check_and_another_run_begin_anew() -> None:
     [({}, True), ({"phase": "Paused"}, False), ({"phase": "Stopping"}, False), ({"pid": 0}, False)],
 )
 def test_what_is_checked(status: dict[str, object], checked: bool) -> None:
-    assert find_probed_run(make_container(**status)) == (START if checked else None)
+    assert find_probed_run(make_container(status=status)) == (START if checked else None)
 
 
 def test_conditions_and_events() -> None:

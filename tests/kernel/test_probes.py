@@ -1,0 +1,237 @@
+"""Health checks in real containers: the same world as a runtime's exec has, ends in time, answers of servers."""
+
+import asyncio
+import itertools
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import grpc.aio
+import pytest
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from controller.errors import Conflict, NotFound, Unavailable
+from controller.kernel.cgroups import Cgroups
+from controller.kernel.probe_helper import ProbeHelper
+from controller.kernel.probes import ContainerProbes
+from controller.kernel.subprocesses import Runner
+from controller.model.facts import ProcessState
+from controller.model.health import ExecProbe, GrpcProbe, HttpProbe, Probe, ProbeOutcome, TcpProbe
+from controller.ports import ExecWant
+from tests.contract.containers import DEADLINE_S, WEB
+from tests.kernel.box import Box
+
+LOOK = """id; pwd; umask; env | grep -v ^_= | sort; ulimit -n -Hn; ulimit -n; ulimit -u
+grep -E "Cap|NoNew|Seccomp:|SigIgn|SigBlk|Groups" /proc/self/status; cat /proc/self/cgroup
+for each in /proc/self/ns/*; do readlink $each; done; echo $(ls /proc/self/fd); mount 2>&1 | head -1
+mknod /tmp/x b 1 1; chroot / true; unshare true; nice -n -5 true; echo done"""
+"""What of its surroundings a process can see and do."""
+
+
+def shell(script: str) -> ExecProbe:
+    return ExecProbe(arguments=("/bin/sh", "-c", script))
+
+
+class Doctor:
+    """The adapter with its box."""
+
+    def __init__(self, box: Box, helper: ProbeHelper) -> None:
+        layout = box.ports.layout
+        self.box = box
+        self._probes = ContainerProbes(
+            layout=layout, cgroups=Cgroups.find(layout.instance), helper=helper, sessions=box.sessions
+        )
+
+    async def ask(self, probe: Probe, timeout_s: float = DEADLINE_S) -> ProbeOutcome:
+        return await self._probes.probe(WEB, probe, timeout_s=timeout_s)
+
+    def enters_by_itself(self) -> bool:
+        """Tell whether the runtime was not needed."""
+        return Path(self.box.ports.layout.bundle_path(WEB), "probe.json").stat().st_size > 0
+
+
+@pytest.fixture
+async def doctor(box: Box) -> AsyncIterator[Doctor]:
+    async with ProbeHelper(runner=Runner()) as helper:
+        yield Doctor(box, helper)
+
+
+def list_programs() -> list[str]:
+    """Return the command lines of all processes of the test host."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found.append(path.read_bytes().replace(b"\0", b" ").decode().strip())
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
+async def wait_until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
+    """Return as soon as the condition holds; TimeoutError after DEADLINE_S."""
+    async with asyncio.timeout(DEADLINE_S):
+        for _ in itertools.count():
+            holds = condition()
+            if holds if isinstance(holds, bool) else await holds:
+                return
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param({}, id="plain"),
+        pytest.param({"user": "7:8", "workingDir": "/tmp", "environment": {"A": "1=2"}}, id="user"),
+        pytest.param({"capDrop": ["ALL"], "securityOpt": ["no-new-privileges"]}, id="less"),
+        pytest.param({"capAdd": ["NET_ADMIN"], "securityOpt": ["seccomp=unconfined"]}, id="more"),
+        pytest.param({"ulimits": {"nofile": "100:200"}, "oomScoreAdj": 500, "readOnly": True}, id="limits"),
+    ],
+)
+async def test_a_check_is_a_process_as_exec_makes_them(doctor: Doctor, spec: dict[str, object]) -> None:
+    await doctor.box.ports.run(WEB, **spec)
+    seen = await doctor.box.exec(ExecWant(arguments=("/bin/sh", "-c", f"exec 2>&1; {LOOK}")))
+    outcome = await doctor.ask(shell(LOOK))
+    assert doctor.enters_by_itself()
+    assert outcome.output.splitlines() == seen.out.decode().splitlines()
+    assert (outcome.exit_code, outcome.output.splitlines()[-1]) == (0, "done")
+
+
+@pytest.mark.parametrize("spec", [{"capAdd": ["SYS_PTRACE"]}, {"privileged": True}])
+async def test_what_could_seize_the_helper_is_left_to_the_runtime(
+    doctor: Doctor, spec: dict[str, object]
+) -> None:
+    await doctor.box.ports.run(WEB, **spec)
+    assert await doctor.ask(shell("echo here; exit 3")) == ProbeOutcome(exit_code=3, output="here\n")
+    assert not doctor.enters_by_itself()
+    late = await doctor.ask(shell("echo begun; exec sleep 3333"), timeout_s=0.5)
+    assert (late.exit_code, late.output.splitlines()[0]) == (-1, "the check took longer than 0.5 s: begun")
+    await wait_until(lambda: not any("sleep 3333" in each for each in list_programs()))
+
+
+async def test_exit_codes_and_output(doctor: Doctor) -> None:
+    await doctor.box.ports.run(WEB)
+    assert await doctor.ask(shell("echo o; echo e >&2; exit 7")) == ProbeOutcome(exit_code=7, output="o\ne\n")
+    assert (await doctor.ask(shell("kill -9 $$"))).exit_code == 137
+    missing = await doctor.ask(ExecProbe(arguments=("nothing", "here")))
+    assert missing == ProbeOutcome(exit_code=127, output="nothing: executable not found in the container")
+    denied = await doctor.ask(ExecProbe(arguments=("/etc/passwd",)))
+    assert (denied.exit_code, "Permission denied" in denied.output) == (126, True)
+    long = await doctor.ask(shell("yes | head -c 100000; echo ok"))
+    assert (long.exit_code, len(long.output)) == (0, 4096)
+
+
+async def test_what_a_check_leaves_behind_does_not_hold_it_up(doctor: Doctor) -> None:
+    await doctor.box.ports.run(WEB)
+    assert await doctor.ask(shell("sleep 2222 & echo gone")) == ProbeOutcome(exit_code=0, output="gone\n")
+
+
+async def test_a_check_that_takes_too_long_is_killed_with_all_of_it(doctor: Doctor) -> None:
+    await doctor.box.ports.run(WEB)
+    late = await doctor.ask(
+        shell("trap '' TERM; echo begun; sleep 4444 & sleep 4444; echo on"), timeout_s=0.3
+    )
+    assert late == ProbeOutcome(exit_code=-1, output="the check took longer than 0.3 s: begun\n")
+    await wait_until(lambda: not any("sleep 4444" in each for each in list_programs()))
+
+
+async def test_a_check_that_is_given_up_is_killed(doctor: Doctor) -> None:
+    await doctor.box.ports.run(WEB)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(doctor.ask(shell("sleep 5555")))
+        await wait_until(lambda: any(each.startswith("sleep 5555") for each in list_programs()))
+        task.cancel()
+    await wait_until(lambda: not any("sleep 5555" in each for each in list_programs()))
+
+
+async def test_many_at_once(doctor: Doctor) -> None:
+    await doctor.box.ports.run(WEB)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(doctor.ask(shell(f"sleep 0.1; echo {number}"))) for number in range(40)]
+    assert [task.result().output for task in tasks] == [f"{number}\n" for number in range(40)]
+
+
+async def test_a_helper_that_dies_is_replaced(doctor: Doctor) -> None:
+    await doctor.box.ports.run(WEB)
+    assert (await doctor.ask(shell("true"))).exit_code == 0
+    helpers = [
+        int(path.parent.name)
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if b"probe_child.py" in path.read_bytes()
+    ]
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(_await_unavailable(doctor.ask(shell("sleep 6666"))))
+        await wait_until(lambda: any(each.startswith("sleep 6666") for each in list_programs()))
+        for pid in helpers:
+            os.kill(pid, signal.SIGKILL)
+    assert task.result()
+    await wait_until(lambda: not any("sleep 6666" in each for each in list_programs()))
+    assert (await doctor.ask(shell("true"))).exit_code == 0
+
+
+async def _await_unavailable(asked: "asyncio.Future[ProbeOutcome]") -> bool:
+    with pytest.raises(Unavailable):
+        await asked
+    return True
+
+
+async def test_only_running_containers_are_checked(doctor: Doctor) -> None:
+    with pytest.raises(NotFound):
+        await doctor.ask(shell("true"))
+    await doctor.box.ports.create(WEB)
+    with pytest.raises(NotFound):
+        await doctor.ask(TcpProbe(port=1))
+    await doctor.box.ports.processes.start(WEB)
+    await doctor.box.ports.freezer.pause(WEB)
+    with pytest.raises(Conflict):
+        await doctor.ask(shell("true"))
+    await doctor.box.ports.freezer.resume(WEB)
+    await doctor.box.ports.processes.signal(WEB, 9)
+    await doctor.box.ports.wait_for(WEB, ProcessState.STOPPED)
+    with pytest.raises(NotFound):
+        await doctor.ask(shell("true"))
+
+
+async def passes(doctor: Doctor, probe: Probe) -> bool:
+    return (await doctor.ask(probe)).exit_code == 0
+
+
+async def is_late(doctor: Doctor, probe: Probe) -> bool:
+    return (await doctor.ask(probe, timeout_s=0.5)).output == "the check took longer than 0.5 s"
+
+
+async def test_http_and_tcp(doctor: Doctor) -> None:
+    script = "mkdir /www; echo hi > /www/index.html; exec httpd -f -p 127.0.0.1:8081 -h /www"
+    await doctor.box.ports.run(WEB, command=["sh", "-c", script])
+    await wait_until(lambda: passes(doctor, TcpProbe(port=8081)))
+    assert await doctor.ask(HttpProbe(port=8081)) == ProbeOutcome(exit_code=0, output="200 OK\nhi")
+    wrong = await doctor.ask(HttpProbe(port=8081, path="/nothing", headers={"X-A": "b"}))
+    assert wrong.exit_code == 1
+    assert wrong.output.startswith("GET http://127.0.0.1:8081/nothing: 404 Not Found")
+    closed = ProbeOutcome(exit_code=1, output="port 1: connection refused")
+    assert await doctor.ask(TcpProbe(port=1)) == closed
+    tls = await doctor.ask(HttpProbe(port=8081, scheme="https"))
+    assert tls.exit_code == 1
+
+
+async def test_a_server_that_says_nothing_is_late(doctor: Doctor) -> None:
+    await doctor.box.ports.run(WEB, command=["nc", "-l", "-p", "8082", "-e", "sleep", "100"])
+    await wait_until(lambda: is_late(doctor, HttpProbe(port=8082)))
+
+
+async def test_grpc(doctor: Doctor) -> None:
+    await doctor.box.ports.run(WEB)
+    server, servicer = grpc.aio.server(), health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    await servicer.set("", health_pb2.HealthCheckResponse.SERVING)
+    await servicer.set("shop", health_pb2.HealthCheckResponse.NOT_SERVING)
+    try:
+        assert await doctor.ask(GrpcProbe(port=port)) == ProbeOutcome(exit_code=0, output="SERVING")
+        for service, words in (("shop", "NOT_SERVING"), ("x" * 200, "status 5")):
+            outcome = await doctor.ask(GrpcProbe(port=port, service=service))
+            assert (outcome.exit_code, words in outcome.output) == (1, True), outcome
+    finally:
+        await server.stop(None)
+    assert (await doctor.ask(GrpcProbe(port=port))).exit_code == 1
