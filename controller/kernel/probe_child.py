@@ -13,6 +13,7 @@ Nothing of hold is imported, to stay small.
 
 import base64
 import ctypes
+import fcntl
 import functools
 import gc
 import json
@@ -131,7 +132,7 @@ class Prober:
     def _take(self) -> bool:
         data, fds, _, _ = socket.recv_fds(self._door, MOST_MESSAGE_BYTES, 1)
         for fd in fds:
-            os.set_inheritable(fd, False)
+            fcntl.fcntl(fd, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
         if not data:
             return False
         request = json.loads(data)

@@ -6,10 +6,12 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
+import grpc
 import grpc.aio
 import pytest
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from controller.errors import Conflict, NotFound, Unavailable
 from controller.kernel.cgroups import Cgroups
@@ -88,7 +90,7 @@ async def wait_until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
         pytest.param({"ulimits": {"nofile": "100:200"}, "oomScoreAdj": 500, "readOnly": True}, id="limits"),
     ],
 )
-async def test_a_check_is_a_process_as_exec_makes_them(doctor: Doctor, spec: dict[str, object]) -> None:
+async def test_a_check_is_a_process_as_exec_makes_them(doctor: Doctor, spec: dict[str, Any]) -> None:
     await doctor.box.ports.run(WEB, **spec)
     seen = await doctor.box.exec(ExecWant(arguments=("/bin/sh", "-c", f"exec 2>&1; {LOOK}")))
     outcome = await doctor.ask(shell(LOOK))
@@ -99,7 +101,7 @@ async def test_a_check_is_a_process_as_exec_makes_them(doctor: Doctor, spec: dic
 
 @pytest.mark.parametrize("spec", [{"capAdd": ["SYS_PTRACE"]}, {"privileged": True}])
 async def test_what_could_seize_the_helper_is_left_to_the_runtime(
-    doctor: Doctor, spec: dict[str, object]
+    doctor: Doctor, spec: dict[str, Any]
 ) -> None:
     await doctor.box.ports.run(WEB, **spec)
     assert await doctor.ask(shell("echo here; exit 3")) == ProbeOutcome(exit_code=3, output="here\n")
@@ -169,7 +171,7 @@ async def test_a_helper_that_dies_is_replaced(doctor: Doctor) -> None:
     assert (await doctor.ask(shell("true"))).exit_code == 0
 
 
-async def _await_unavailable(asked: "asyncio.Future[ProbeOutcome]") -> bool:
+async def _await_unavailable(asked: Awaitable[ProbeOutcome]) -> bool:
     with pytest.raises(Unavailable):
         await asked
     return True
@@ -219,14 +221,20 @@ async def test_a_server_that_says_nothing_is_late(doctor: Doctor) -> None:
     await wait_until(lambda: is_late(doctor, HttpProbe(port=8082)))
 
 
+class _Servicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # generated, without types
+    async def Check(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802 - the stub's signature
+        if request.service not in ("", "shop"):
+            await context.abort(grpc.StatusCode.NOT_FOUND, "no such service")
+        status = health_pb2.HealthCheckResponse
+        return status(status=status.NOT_SERVING if request.service else status.SERVING)
+
+
 async def test_grpc(doctor: Doctor) -> None:
     await doctor.box.ports.run(WEB)
-    server, servicer = grpc.aio.server(), health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    server = grpc.aio.server()
+    health_pb2_grpc.add_HealthServicer_to_server(_Servicer(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    await servicer.set("", health_pb2.HealthCheckResponse.SERVING)
-    await servicer.set("shop", health_pb2.HealthCheckResponse.NOT_SERVING)
     try:
         assert await doctor.ask(GrpcProbe(port=port)) == ProbeOutcome(exit_code=0, output="SERVING")
         for service, words in (("shop", "NOT_SERVING"), ("x" * 200, "status 5")):
