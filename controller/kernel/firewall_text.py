@@ -4,6 +4,7 @@ Ours are the chains of an instance, all rules in them, and the rules elsewhere t
 """
 
 import difflib
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from controller.model.names import ADMIN_CHAIN, derive_chain
 
 _LONG_CHAIN = 32
+_ACCEPTING = "-FORWARD"
+"""How the chains end that accept packets to and from bridges."""
 _RULE = re.compile(r"-A (\S+) (.*)")
 
 
@@ -73,17 +76,31 @@ def are_equal(wanted: Mapping[str, Table], present: Mapping[str, Table], owner: 
 
 
 def _is_jumped(jumps: Sequence[str], rules: Sequence[str], owner: Ownership) -> bool:
-    """Tell whether our jumps in a chain are those asked for, in order, before all rules but other instances' jumps."""
-    others = (rule for rule in rules if not _is_any_jump(rule) or owner.is_jump(rule))
+    """Tell whether our jumps in a chain are those asked for, in order, before all rules but other instances' jumps.
+
+    Where several instances have jumps, those to chains that accept come last: none accepts what another would drop.
+    """
     own = [rule for rule in rules if owner.is_jump(rule)]
-    if any(map(owner.is_jump, jumps)) or own:
-        first = [rule for _, rule in zip(jumps, others, strict=False)]
-        return first == list(jumps) and own == list(jumps)
-    return True
+    if not own and not any(map(owner.is_jump, jumps)):
+        return True
+    first = list(itertools.takewhile(_is_any_jump, rules))
+    if own != list(jumps) or [rule for rule in first if owner.is_jump(rule)] != own:
+        return False
+    accepting = [place for place, rule in enumerate(first) if _is_accepting(rule)]
+    asking = [place for place, rule in enumerate(first) if not _is_accepting(rule)]
+    own_asking = [place for place in asking if owner.is_jump(first[place])]
+    own_accepting = [place for place in accepting if owner.is_jump(first[place])]
+    return max(own_asking, default=-1) < min(accepting, default=len(first)) and max(asking, default=-1) < min(
+        own_accepting, default=len(first)
+    )
 
 
 def _is_any_jump(rule: str) -> bool:
     return '--comment "hold:' in rule
+
+
+def _is_accepting(jump: str) -> bool:
+    return jump.endswith(_ACCEPTING)
 
 
 def render_replacement(wanted: Mapping[str, Table], present: Mapping[str, Table], owner: Ownership) -> str:
@@ -142,5 +159,7 @@ def _render_jumps(chain: str, jumps: Sequence[str], rules: Sequence[str], owner:
     for rule in rules:
         if owner.is_jump(rule):
             yield f"-D {chain} {rule}"
+    others = [rule for rule in rules if not owner.is_jump(rule)]
+    places = len(list(itertools.takewhile(_is_any_jump, others)))
     for position, rule in enumerate(jumps, start=1):
-        yield f"-I {chain} {position} {rule}"
+        yield f"-I {chain} {position + places if _is_accepting(rule) else position} {rule}"

@@ -84,16 +84,21 @@ def _render_masquerade(network: FirewallNetwork, chain: str) -> Iterator[str]:
 
 def _render_filter(networks: Sequence[FirewallNetwork], instance: str) -> Iterator[str]:
     forward, enter = derive_chain(instance, "FORWARD"), derive_chain(instance, "INPUT")
+    apart = derive_chain(instance, "APART")
     mark = _render_mark(instance)
     yield "*filter"
+    yield f":{apart} - [0:0]"
     yield f":{forward} - [0:0]"
     yield f":{enter} - [0:0]"
     yield f"-A INPUT {mark} -j {enter}"
     yield f"-A FORWARD {mark} -j {ADMIN_CHAIN}"
+    yield f"-A FORWARD {mark} -j {apart}"
     yield f"-A FORWARD {mark} -j {forward}"
     for network in networks:
         yield from _render_input(network, enter)
-    yield from _render_forward(networks, forward)
+    yield from _render_apart(networks, apart)
+    for network in networks:
+        yield from _render_forward(network, forward)
     yield "COMMIT"
 
 
@@ -111,21 +116,28 @@ def _render_input(network: FirewallNetwork, chain: str) -> Iterator[str]:
         yield f"-A {chain} -d {network.gateway}/32 {port} -j DROP"
 
 
-def _render_forward(networks: Sequence[FirewallNetwork], chain: str) -> Iterator[str]:
-    bridges = [network.bridge for network in networks]
+def _render_apart(networks: Sequence[FirewallNetwork], chain: str) -> Iterator[str]:
+    """Drop what must not come in or leave, and let the rest go on.
+
+    A chain of its own, since what leaves is accepted by the instance that it comes from: every instance has to be asked
+    before the first one accepts.
+    """
     for network in networks:
         if network.internal:
             yield f"-A {chain} -i {network.bridge} ! -o {network.bridge} -j DROP"
             yield f"-A {chain} ! -i {network.bridge} -o {network.bridge} -j DROP"
-    for bridge in bridges:
-        yield f"-A {chain} -o {bridge} -m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j ACCEPT"
-    for network in networks:  # seen by these rules only where bridges hand frames to them (br_netfilter)
-        verdict = "ACCEPT" if network.inter_container else "DROP"
-        yield f"-A {chain} -i {network.bridge} -o {network.bridge} -j {verdict}"
-    for bridge in bridges:
+    for network in networks:
+        bridge = network.bridge
+        yield f"-A {chain} -o {bridge} -m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j RETURN"
+        # Neighbours are seen by these rules only where bridges hand frames to them (br_netfilter).
+        yield f"-A {chain} -i {bridge} -o {bridge} -j {'RETURN' if network.inter_container else 'DROP'}"
         yield f"-A {chain} -o {bridge} -j DROP"
-    for bridge in bridges:
-        yield f"-A {chain} -i {bridge} -j ACCEPT"
+
+
+def _render_forward(network: FirewallNetwork, chain: str) -> Iterator[str]:
+    """Accept what has not been dropped: to the bridge, and from it."""
+    yield f"-A {chain} -o {network.bridge} -j ACCEPT"
+    yield f"-A {chain} -i {network.bridge} -j ACCEPT"
 
 
 def _render_ipv6(networks: Sequence[FirewallNetwork], instance: str) -> Iterator[str]:

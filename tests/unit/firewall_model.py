@@ -66,6 +66,8 @@ class Host:
             if name == "DNAT":
                 address, port = arguments[1].split(":")
                 return replace(packet, target=address, port=int(port), translated=True), "DNAT"
+            if name == "RETURN":
+                return packet, ""
             if name in ("ACCEPT", "DROP", "MASQUERADE"):
                 return packet, name
             packet, verdict = self._walk(table, name, packet)

@@ -43,12 +43,12 @@ def test_a_change_changes_the_digest() -> None:
 def test_containers_kept_apart_are_so_where_bridges_ask_the_rules() -> None:
     apart = replace(FRONT, inter_container=False)
     rules = {
-        network: _list_rules(render_firewall([network], [], instance="hold").text, "HOLD-FORWARD")
+        network: _list_rules(render_firewall([network], [], instance="hold").text, "HOLD-APART")
         for network in (FRONT, apart)
     }
-    assert "-i hold-front -o hold-front -j ACCEPT" in rules[FRONT]
+    assert "-i hold-front -o hold-front -j RETURN" in rules[FRONT]
     assert "-i hold-front -o hold-front -j DROP" in rules[apart]
-    assert "-i hold-front -o hold-front -j ACCEPT" not in rules[apart]
+    assert "-i hold-front -o hold-front -j RETURN" not in rules[apart]
 
 
 def test_a_published_port_is_translated() -> None:
@@ -76,19 +76,21 @@ def test_an_internal_network_publishes_nothing() -> None:
     assert "10.77.0.9" not in text
 
 
-def test_an_internal_network_is_cut_off_before_anything_is_accepted() -> None:
-    rules = _list_rules(render_firewall([FRONT, INNER], [], instance="hold").text, "HOLD-FORWARD")
-    accepted = next(index for index, rule in enumerate(rules) if rule.endswith("ACCEPT"))
+def test_an_internal_network_is_cut_off_before_anything_is_let_by() -> None:
+    rules = _list_rules(render_firewall([FRONT, INNER], [], instance="hold").text, "HOLD-APART")
+    let_by = next(index for index, rule in enumerate(rules) if rule.endswith("RETURN"))
     assert {"-i hold-inner ! -o hold-inner -j DROP", "! -i hold-inner -o hold-inner -j DROP"} <= set(
-        rules[:accepted]
+        rules[:let_by]
     )
 
 
-def test_networks_are_apart_before_what_they_send_is_accepted() -> None:
-    rules = _list_rules(render_firewall([FRONT, ROUTED], [], instance="hold").text, "HOLD-FORWARD")
-    assert max(rules.index(f"-o {each.bridge} -j DROP") for each in (FRONT, ROUTED)) < min(
-        rules.index(f"-i {each.bridge} -j ACCEPT") for each in (FRONT, ROUTED)
-    )
+def test_every_drop_comes_before_anything_is_accepted() -> None:
+    text = render_firewall([FRONT, ROUTED, INNER], [], instance="hold").text
+    jumps = [rule.rpartition(" ")[2] for rule in _list_rules(text, "FORWARD")]
+    assert jumps[:3] == ["HOLD-USER", "HOLD-APART", "HOLD-FORWARD"]
+    assert {rule.rpartition(" ")[2] for rule in _list_rules(text, "HOLD-APART")} == {"RETURN", "DROP"}
+    accepted = _list_rules(text.partition(IPV6_MARK)[0], "HOLD-FORWARD")
+    assert {rule.rpartition(" ")[2] for rule in accepted} == {"ACCEPT"}
 
 
 @pytest.mark.parametrize(("network", "hidden"), [(FRONT, True), (ROUTED, False), (INNER, False)])

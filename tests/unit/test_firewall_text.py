@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.kernel.firewall_text import Ownership, Table, are_equal, parse_tables, render_replacement
+from controller.model.names import derive_chain
 
 OWNER = Ownership(instance="hold")
 JUMP = '-m comment --comment "hold:hold" -j HOLD-FORWARD'
@@ -112,6 +113,32 @@ def test_damage_is_seen_and_mended(present: Chains) -> None:
 def test_jumps_of_other_instances_may_come_first() -> None:
     wanted: Chains = {"FORWARD": (JUMP,), "HOLD-FORWARD": ("-j DROP",)}
     assert are_same(wanted, {"FORWARD": (OTHER_INSTANCE_JUMP, JUMP, "-j DROP"), "HOLD-FORWARD": ("-j DROP",)})
+
+
+INSTANCES = ("hold", "lab", "other")
+
+
+def _list_jumps(instance: str) -> tuple[str, ...]:
+    roles = ("HOLD-USER", derive_chain(instance, "APART"), derive_chain(instance, "FORWARD"))
+    return tuple(f'-m comment --comment "hold:{instance}" -j {chain}' for chain in roles)
+
+
+@given(st.lists(st.sampled_from(INSTANCES), max_size=8), st.permutations([*_list_jumps("lab"), "-j DROP"]))
+def test_every_instance_is_asked_before_one_accepts(turns: list[str], there: list[str]) -> None:
+    """Instances install and repair in any order; then all of them are content at once."""
+    rules = tuple(there)
+    for instance in (*turns, *INSTANCES, *INSTANCES):
+        owner = Ownership(instance=instance)
+        wanted, present = {"FORWARD": _list_jumps(instance)}, {"FORWARD": rules, "HOLD-USER": ()}
+        text = render_replacement({"filter": Table(chains=wanted)}, {"filter": Table(chains=present)}, owner)
+        rules = restore(text, present)["FORWARD"]
+    for instance in INSTANCES:
+        wanted, present = {"FORWARD": _list_jumps(instance)}, {"FORWARD": rules}
+        assert are_equal(
+            {"filter": Table(chains=wanted)}, {"filter": Table(chains=present)}, Ownership(instance=instance)
+        )
+    accepting = [rule.endswith("-FORWARD") for rule in rules[:9]]
+    assert (accepting, rules[9:]) == ([False] * 6 + [True] * 3, ("-j DROP",))
 
 
 def test_what_the_tools_print_is_read() -> None:
