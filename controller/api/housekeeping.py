@@ -12,6 +12,7 @@ from controller.errors import Invalid, Violation
 from controller.model.changes import Decision, Snapshot
 from controller.model.ids import KINDS
 from controller.model.mounts import MountType
+from controller.model.usage import NOTHING
 from controller.plan.admission import CLI_MANAGER
 from controller.plan.image_names import ImageIndex
 from controller.plan.prune import LabelTest, PruneWish, Pruning, decide_prune
@@ -56,7 +57,7 @@ class Housekeeping:
     async def prune(self, request: system_pb2.PruneRequest) -> system_pb2.PruneResponse:
         """Remove what nobody needs; the answer tells what, also when nothing is to be removed yet."""
         wish = read_wish(request)
-        disk = await self._parts.usage.measure()
+        disk = NOTHING if wish.kinds <= {"Network"} else await self._parts.usage.measure()
         contents = await self._parts.contents.list()
         prunings: list[tuple[Snapshot, Pruning]] = []
 

@@ -15,11 +15,12 @@ _HUB_NAMES = ("docker.io", "index.docker.io", "registry-1.docker.io", "")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """User name and password, or an identity token that a token server gave in their place."""
+    """User name and password, or an identity token that a token server gave in their place, or a registry's own token."""
 
     username: str = ""
     password: str = ""
     identity_token: str = ""
+    registry_token: str = ""
 
 
 def find_credentials(registry: str, environment: Mapping[str, str] | None = None) -> Credentials | None:
@@ -29,7 +30,7 @@ def find_credentials(registry: str, environment: Mapping[str, str] | None = None
     """
     config = DockerConfig(find_config(os.environ if environment is None else environment))
     server = derive_server(registry)
-    helper = config.find_helper(server)
+    helper = _find_helper(config, server)
     if helper:
         return _ask_helper(CredentialHelper(helper), server)
     entry = config.auths.get(server) or next(
@@ -37,6 +38,8 @@ def find_credentials(registry: str, environment: Mapping[str, str] | None = None
     )
     if not entry:
         return None
+    if entry.get("registrytoken"):
+        return Credentials(registry_token=str(entry["registrytoken"]))
     if entry.get("identitytoken"):
         return Credentials(identity_token=str(entry["identitytoken"]))
     if entry.get("auth"):
@@ -44,6 +47,12 @@ def find_credentials(registry: str, environment: Mapping[str, str] | None = None
     else:
         username, password = str(entry.get("username") or ""), str(entry.get("password") or "")
     return Credentials(username=username, password=password) if username else None
+
+
+def _find_helper(config: DockerConfig, server: str) -> str:
+    """Return the helper that keeps a server's credentials: its own, else the store for all; empty for the file."""
+    own = {derive_server(name): helper for name, helper in config.helpers.items()}
+    return own.get(server) or config.store
 
 
 def _ask_helper(helper: CredentialHelper, server: str) -> Credentials | None:
@@ -59,7 +68,7 @@ def _ask_helper(helper: CredentialHelper, server: str) -> Credentials | None:
 def store_credentials(server: str, credentials: Credentials, environment: Mapping[str, str]) -> str:
     """Keep credentials where the configuration says; returns the helper that has them, empty for the file itself."""
     with changing(find_config(environment)) as config:
-        helper = config.find_helper(server)
+        helper = _find_helper(config, server)
         if helper:
             token = credentials.identity_token
             username, secret = (TOKEN_USER, token) if token else (credentials.username, credentials.password)
@@ -77,7 +86,7 @@ def store_credentials(server: str, credentials: Credentials, environment: Mappin
 def erase_credentials(server: str, environment: Mapping[str, str]) -> bool:
     """Forget what is kept for a server, also under older spellings of its name; False when nothing was."""
     with changing(find_config(environment)) as config:
-        helper = config.find_helper(server)
+        helper = _find_helper(config, server)
         names = {name for name in config.auths if derive_server(name) == derive_server(server)}
         kept = bool(names)
         if helper:

@@ -32,10 +32,16 @@ class DockerConfig:
         entries: dict[str, dict[str, Any]] = self._fields.setdefault("auths", {})
         return entries
 
-    def find_helper(self, server: str) -> str:
-        """Return the helper that keeps a server's credentials: its own, else the store for all; empty for the file."""
-        helpers = self._fields.get("credHelpers") or {}
-        return str(helpers.get(server) or self._fields.get("credsStore") or "")
+    @property
+    def helpers(self) -> dict[str, str]:
+        """Names of the helpers that keep the credentials of single servers."""
+        found = self._fields.get("credHelpers")
+        return {str(name): str(helper) for name, helper in found.items()} if isinstance(found, dict) else {}
+
+    @property
+    def store(self) -> str:
+        """Name of the helper that keeps all other credentials, empty when the file itself does."""
+        return str(self._fields.get("credsStore") or "")
 
     def write(self) -> None:
         """Replace the file whole, readable for its owner alone; a link stays, what it points to is replaced."""

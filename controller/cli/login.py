@@ -115,6 +115,7 @@ def check_login(client: Client, server: str, credentials: Credentials) -> None:
             username=credentials.username,
             password=credentials.password,
             identity_token=credentials.identity_token,
+            registry_token=credentials.registry_token,
         ),
     )
     client.channel.unary("RegistryService/CheckLogin", request, registry_pb2.CheckLoginResponse)

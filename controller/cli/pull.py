@@ -79,9 +79,16 @@ def find_login(registry: str) -> registry_pb2.RegistryCredential | None:
     """Return the login that Docker's configuration keeps for a registry, None when there is none."""
     from controller.cli.credentials import find_credentials
 
-    found = find_credentials(registry)
+    try:
+        found = find_credentials(registry)
+    except Failure as error:
+        print(f"hold: {error}; going on without a login", file=sys.stderr)
+        return None
     if found is None:
         return None
     return registry_pb2.RegistryCredential(
-        username=found.username, password=found.password, identity_token=found.identity_token
+        username=found.username,
+        password=found.password,
+        identity_token=found.identity_token,
+        registry_token=found.registry_token,
     )

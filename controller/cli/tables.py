@@ -44,7 +44,7 @@ def render_size(size_bytes: int) -> str:
     """Return `1.23MB` with units of 1000, as Docker prints sizes."""
     size = float(size_bytes)
     for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
+        if size < 999.5:  # from here on three digits round to 1000 of the unit
             return f"{size:.3g}{unit}"
         size /= 1000
     return f"{size:.3g}TB"

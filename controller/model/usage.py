@@ -38,3 +38,7 @@ class DiskFacts:
     documents: Mapping[str, TreeSize]
     containers: Mapping[Uid, ContainerSize]
     volumes: Mapping[Uid, TreeSize]
+
+
+NOTHING = DiskFacts(images=TreeSize(), layers={}, documents={}, containers={}, volumes={})
+"""An empty disk."""

@@ -12,7 +12,7 @@ from controller.model.host import Check, CheckResult, HostDescription
 from controller.model.ids import Key, Uid
 from controller.model.image import ImageConfig
 from controller.model.provenance import Provenance
-from controller.model.usage import DiskFacts, TreeSize
+from controller.model.usage import NOTHING, DiskFacts
 from controller.model.wants import ProcessWant
 from controller.ports import ExecWant, LogLine, SourceStatus, Stream
 
@@ -165,7 +165,7 @@ class PlayedImporter:
         self.provenances: list[Provenance] = []
         self.kept: dict[str, ImageFacts] = {}
         self.documents: dict[str, bytes] = {}
-        self.disk = DiskFacts(images=TreeSize(), layers={}, documents={}, containers={}, volumes={})
+        self.disk = NOTHING
 
     def keep(self, facts: ImageFacts, document: bytes = b"{}") -> ImageFacts:
         """Have the content of an image."""

@@ -78,6 +78,7 @@ def test_a_registry_has_the_name_that_docker_gives_it(registry: str, server: str
         ("https://r.example/v1/", {"auth": _encode("ann:x")}, Credentials(username="ann", password="x")),
         ("r.example", {"username": "ann", "password": "x"}, Credentials(username="ann", password="x")),
         ("r.example", {"auth": _encode("ann:"), "identitytoken": "t"}, Credentials(identity_token="t")),
+        ("r.example", {"registrytoken": "t"}, Credentials(registry_token="t")),
         ("r.example", {}, None),
         ("r.example:5000", {"auth": _encode("ann:x")}, None),
     ],
@@ -161,6 +162,12 @@ def test_a_helper_keeps_secrets_and_no_argument_tells_them(
     assert erase_credentials("r.example", environment)
     assert find_credentials("r.example") is None
     assert "s3cret" not in (folder / "arguments").read_text()
+
+
+def test_docker_hub_has_its_helper_by_any_name(folder: Path) -> None:
+    _write(folder, credHelpers={"docker.io": "box"})
+    store_credentials(DOCKER_HUB, Credentials(username="ann", password="x"), {"DOCKER_CONFIG": str(folder)})
+    assert find_credentials("docker.io") == Credentials(username="ann", password="x")
 
 
 def test_a_helper_that_is_missing_or_fails_is_named(folder: Path) -> None:
