@@ -8,6 +8,7 @@ from typing import Any
 from controller.errors import Refused
 from controller.kernel.capabilities import CAPABILITY_NUMBERS
 from controller.kernel.cgroups import Cgroups
+from controller.kernel.cpusets import refuse_missing
 from controller.kernel.seccomp import FilterCompiler, select_architectures
 from controller.kernel.ulimits import read_highest_ulimits
 
@@ -83,6 +84,8 @@ def fit_config(
         for mount in config["mounts"]:
             mount["options"] = [option for option in mount["options"] if option != "rro"]
     linux = config["linux"]
+    cpu = linux.get("resources", {}).get("cpu", {})
+    refuse_missing(cpus=cpu.get("cpus"), mems=cpu.get("mems"))
     memory = linux.get("resources", {}).get("memory", {})
     if not abilities.swap_accounting:
         memory.pop("swap", None)

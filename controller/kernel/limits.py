@@ -8,6 +8,7 @@ from pathlib import Path
 
 from controller.errors import NotFound, Refused, Unsupported
 from controller.kernel.cgroups import Cgroups
+from controller.kernel.cpusets import refuse_missing
 from controller.kernel.limit_files import find_weight_file, read_v1, read_v2
 from controller.kernel.translation import translated
 from controller.kernel.ulimits import read_highest_ulimits
@@ -44,6 +45,7 @@ class CgroupLimits:
         return read(self._cgroups, uid, device_names, self._host)
 
     def _apply(self, uid: Uid, want: LimitsWant) -> None:
+        refuse_missing(cpus=want.cpuset_cpus, mems=want.cpuset_mems)
         numbers = {path: find_device_number(path) for path in list_device_paths(want)}
         facts = self._read(uid, {number: path for path, number in numbers.items()})
         if facts is None:
@@ -93,7 +95,7 @@ def _explain(exc: OSError, write: CgroupWrite) -> Refused | Unsupported:
     """Say which limit the kernel does not take, with what is most likely the reason."""
     reasons = {
         "memory": "it is less than what the container uses and can't be reclaimed, or than its swap",
-        "cpuset": "not all of them are there, or the parent cgroup has them not",
+        "cpuset": "the parent cgroup has not all of them",
         "blkio": "only whole disks can be limited",
         "io": "only whole disks can be limited",
     }

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from controller.model.base import Model
-from controller.model.short_forms import parse_ulimit
+from controller.model.short_forms import parse_number_list, parse_ulimit
 from controller.model.units import Number, SizeBytes
 
 LEAST_MEMORY_BYTES = 6 << 20
@@ -19,7 +19,7 @@ UlimitName = Literal[
 """The resources of setrlimit(2) that Docker takes."""
 
 BlockDevice = Annotated[str, Field(pattern=r"^/")]
-CpuList = Annotated[str, Field(pattern=r"^\d+(-\d+)?(,\d+(-\d+)?)*$")]
+CpuList = Annotated[str, BeforeValidator(parse_number_list)]
 Weight = Annotated[Number, Field(ge=10, le=1000)]
 
 

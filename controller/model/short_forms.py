@@ -70,6 +70,17 @@ def parse_restart(value: object) -> object:
     return {"name": name, "max_retries": int(count)}
 
 
+def parse_number_list(value: object) -> object:
+    """Return a list of numbers as it is; ValueError for a text that is none, such as 2-1."""
+    if not isinstance(value, str):
+        return value
+    for part in value.split(","):
+        match = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", part)
+        if match is None or int(match[2] or match[1]) < int(match[1]):
+            raise ValueError(f"{value!r} is not a list of numbers: write one such as 0-2,7")
+    return value
+
+
 def parse_ulimit(value: object) -> object:
     """Return the long form of `SOFT`, `SOFT:HARD` or a number; -1 and `unlimited` are without a limit.
 

@@ -66,16 +66,21 @@ def _derive_device(path: str, device: DeviceIO) -> DeviceLimits:
     )
 
 
+def expand_list(text: str) -> set[int]:
+    """Return the numbers of a list such as 0-2,7; none for an empty text."""
+    numbers: set[int] = set()
+    for part in filter(None, text.split(",")):
+        first, _, last = part.partition("-")
+        numbers.update(range(int(first), int(last or first) + 1))
+    return numbers
+
+
 def normalise_list(text: str | None) -> str | None:
     """Return a list of processors or nodes as the kernel prints it: ascending, neighbours joined (0,1,3 is 0-1,3)."""
     if text is None:
         return None
-    numbers: set[int] = set()
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        numbers.update(range(int(first), int(last or first) + 1))
     ranges: list[list[int]] = []
-    for number in sorted(numbers):
+    for number in sorted(expand_list(text)):
         if ranges and ranges[-1][1] == number - 1:
             ranges[-1][1] = number
         else:
