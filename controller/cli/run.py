@@ -19,7 +19,7 @@ from controller.cli.limits import (
 )
 from controller.cli.pairs import read_pair_files, read_pairs
 from controller.cli.parser import EXIT_DAEMON
-from controller.cli.run_image import add_image_flags, set_pull_policy, with_image
+from controller.cli.run_image import add_image_flags, set_pull_policy, spell_image, with_image
 from controller.cli.run_isolation import add_isolation_flags, set_isolation
 from controller.cli.run_logs import add_log_flags, set_logging
 from controller.cli.run_mounts import add_mount_flags, set_mounts
@@ -94,6 +94,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run_create(client: Client, options: argparse.Namespace) -> int:
     """Make a container that does not run; print its id."""
+    spell_image(client, options)
     resource = build_container(options)
     resource.container.desired = "stopped"
     request = state_pb2.ApplyRequest(resources=[resource], create_volumes=True, create_only=True)
@@ -109,6 +110,7 @@ def run_create(client: Client, options: argparse.Namespace) -> int:
 def run_run(client: Client, options: argparse.Namespace) -> int:
     """Run a container; the exit code is the process' own, or 125, 126, 127 as with Docker."""
     detach_keys = parse_detach_keys(options.detach_keys, code=EXIT_DAEMON)
+    spell_image(client, options)
     resource = build_container(options)
     start = container_pb2.RunStart(
         resource=resource, detach=options.detach, create_volumes=True, require_image=True

@@ -1,14 +1,17 @@
 """The image of a new container: pulled first when it has to be."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable
 
-from controller.api.v1 import resource_pb2
-from controller.cli.client import Client
+from controller.api.v1 import image_pb2, resource_pb2
+from controller.cli.client import NOT_FOUND, Client, Failure
+from controller.cli.parser import EXIT_DAEMON
 from controller.cli.transport import CallFailed
 
 _INVALID_ARGUMENT = 3
+_ID = re.compile(r"(?:sha256:)?[0-9a-f]{4,64}")
 
 
 def add_image_flags(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +26,26 @@ def add_image_flags(parser: argparse.ArgumentParser) -> None:
         "--platform", default="", metavar="OS/ARCHITECTURE", help="Platform of an image that is pulled."
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="Don't show the pull.")
+
+
+def spell_image(client: Client, options: argparse.Namespace) -> None:
+    """Put a name of the image in place of the beginning of its id, which no registry has to be asked for.
+
+    Failure when the content has no name.
+    """
+    if options.rootfs or not _ID.fullmatch(options.image) or _has_image(client, options.image):
+        return
+    request = image_pb2.InspectImageRequest(name=options.image)
+    try:
+        found = client.channel.unary("ImageService/InspectImage", request, image_pb2.InspectImageResponse)
+    except CallFailed as error:
+        if error.code == NOT_FOUND:
+            return
+        raise
+    if not found.image.names:
+        text = f"image {options.image} has no name: give it one by `hold tag {options.image} NAME`"
+        raise Failure(text, code=EXIT_DAEMON)
+    options.image = found.image.names[0]
 
 
 def set_pull_policy(spec: resource_pb2.ContainerSpec, options: argparse.Namespace) -> None:

@@ -49,6 +49,7 @@ def test_an_image_has_names(machine: Machine, fresh: str) -> None:
     (document,) = json.loads(machine.succeed("image", "inspect", "third"))
     assert (document["Id"], document["Config"]["Env"]) == (identity, ["FRESH=1"])
     assert machine.succeed("image", "inspect", "-f", "{{.Architecture}} {{.Os}}", identity[:19]) != ""
+    assert machine.succeed("run", "--rm", identity[7:19], "sh", "-c", "echo $FRESH") == "1\n"
     refused = machine.hold("rmi", identity[7:19])
     assert (refused.returncode, "third:latest" in refused.stderr) == (1, True)
     assert machine.succeed("rmi", "third") == "Untagged: third:latest\n"
