@@ -109,3 +109,9 @@ def make_origins(
             for each in endpoints
         ]
     )
+
+
+def list_plain_origins(server: PlayedServer, credential: Credential | None = None) -> Origins:
+    """Return the origins of 127.0.0.1 that need no certificate."""
+    every = make_origins(server, "127.0.0.1", credential=credential)
+    return Origins([origin for origin in every if origin.endpoint.base_url.startswith("http:")])

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import pytest
@@ -13,13 +13,12 @@ from controller.images.registry.messages import Broken, CantConnect, Request, Un
 from controller.images.registry.origins import Origins
 from controller.images.registry.repository import MOST_MANIFEST_BYTES, Repository
 from controller.images.registry.search import search
-from controller.images.registry.writer import RepositoryWriter
 from controller.model.image_reference import parse_reference
 from controller.model.platforms import Platform
 from controller.model.registries import Credential, RegistrySettings
 from tests.fakes.virtual_time import run_virtually
 from tests.registries.layouts import OCI_INDEX, OCI_MANIFEST, MadeImage, digest_of, make_image, make_index
-from tests.registries.played import PlayedServer, Reply, make_origins
+from tests.registries.played import PlayedServer, Reply, list_plain_origins, make_origins
 
 BASE = "http://127.0.0.1"
 IMAGE = make_image([{"a": b"1" * 5000}, {"b": b"2"}])
@@ -32,13 +31,6 @@ AMD64 = Platform(architecture="amd64")
 Result = TypeVar("Result")
 
 
-def plain(server: PlayedServer, credential: Credential | None = None) -> Origins:
-    """Return the origins of 127.0.0.1 that need no certificate."""
-    origins = make_origins(server, "127.0.0.1", registries={}, credential=credential)
-    http = [origin for origin in origins if origin.endpoint.base_url.startswith("http:")]
-    return Origins(http)
-
-
 def ask(
     server: PlayedServer,
     body: Callable[[Repository], Awaitable[Result]],
@@ -49,7 +41,7 @@ def ask(
 
     async def main(loop: object) -> tuple[Result, float]:
         del loop
-        result = await body(Repository(path="shop", origins=plain(server, credential)))
+        result = await body(Repository(path="shop", origins=list_plain_origins(server, credential)))
         return result, asyncio.get_running_loop().time()
 
     return run_virtually(main)
@@ -330,98 +322,9 @@ def test_a_search_falls_back_to_the_list_of_repositories() -> None:
 
     async def main(loop: object) -> list[str]:
         del loop
-        return [each.name for each in await search(plain(server), "shop", limit=5)]
+        return [each.name for each in await search(list_plain_origins(server), "shop", limit=5)]
 
     assert run_virtually(main) == ["shop", "a/shop"]
     results = {"results": [{"name": "shop", "star_count": 3, "is_official": True, "description": "a\nb"}]}
     server.on(f"{BASE}/v1/search?q=shop&n=5", Reply(body=json.dumps(results).encode()))
     assert run_virtually(main) == ["shop"]
-
-
-class Uploads:
-    """A registry that takes blobs in, breaking off now and then."""
-
-    def __init__(self, *, breaks_at: int = 0, mounts: bool = False) -> None:
-        self.received = bytearray()
-        self.whole: dict[str, bytes] = {}
-        self._breaks_at = breaks_at
-        self._mounts = mounts
-
-    def __call__(self, request: Request) -> Reply:
-        location = {"location": "/v2/shop/blobs/uploads/1?state=x"}
-        if request.method == "POST":
-            return Reply(status=201 if self._mounts and "mount=" in request.url else 202, headers=location)
-        if request.method == "GET":
-            return Reply(status=204, headers={"range": f"0-{len(self.received) - 1}"})
-        if request.method == "PATCH":
-            return self._patch(request, location)
-        if request.method == "PUT":
-            self.received += request.body or b""
-            digest = digest_of(bytes(self.received))
-            if digest.replace(":", "%3A") not in request.url:
-                return Reply(status=400, body=b'{"errors": [{"message": "digest did not match"}]}')
-            self.whole[digest] = bytes(self.received)
-            return Reply(status=201)
-        return Reply(status=202 if request.method == "DELETE" else 404)
-
-    def _patch(self, request: Request, location: dict[str, str]) -> Reply:
-        start = int(request.headers["Content-Range"].partition("-")[0])
-        body = request.body or b""
-        if start != len(self.received):
-            return Reply(status=416)
-        if self._breaks_at and start <= self._breaks_at < start + len(body):
-            self.received += body[: self._breaks_at - start]
-            self._breaks_at = 0
-            return Reply(error=Broken("the connection broke"))
-        self.received += body
-        return Reply(status=202, headers=location)
-
-
-def upload(uploads: Uploads, content: bytes, *, digest: str = "") -> list[int]:
-    told: list[int] = []
-    descriptor = Descriptor(media_type="x", digest=digest or digest_of(content), size_bytes=len(content))
-
-    async def pieces() -> AsyncIterator[bytes]:
-        for start in range(0, len(content), 1 << 20):
-            yield content[start : start + (1 << 20)]
-
-    async def main(loop: object) -> None:
-        del loop
-        writer = RepositoryWriter(path="shop", origins=plain(PlayedServer(script=uploads)))
-        await writer.upload(descriptor, pieces(), told.append)
-
-    run_virtually(main)
-    return told
-
-
-def test_a_small_blob_is_sent_whole_and_a_large_one_in_pieces() -> None:
-    small, large = Uploads(), Uploads()
-    assert upload(small, b"small") == [5]
-    content = b"large" * (4 << 20)
-    told = upload(large, content)
-    assert told == [8 << 20, 16 << 20, len(content)]
-    assert large.whole == {digest_of(content): content}
-
-
-def test_an_upload_goes_on_after_a_break() -> None:
-    content = b"large" * (4 << 20)
-    uploads = Uploads(breaks_at=10 << 20)
-    upload(uploads, content)
-    assert uploads.whole == {digest_of(content): content}
-
-
-def test_a_registrys_own_check_of_the_digest_counts() -> None:
-    with pytest.raises(Refused, match="digest did not match"):
-        upload(Uploads(), b"small", digest=digest_of(b"other"))
-
-
-@pytest.mark.parametrize("mounts", [True, False])
-def test_a_blob_is_mounted_where_the_registry_does_that(mounts: bool) -> None:
-    server = PlayedServer(script=Uploads(mounts=mounts))
-
-    async def main(loop: object) -> bool:
-        del loop
-        return await RepositoryWriter(path="shop", origins=plain(server)).mount(LAYER.digest, "other")
-
-    assert run_virtually(main) is mounts
-    assert [request.method for request in server.asked] == (["POST"] if mounts else ["POST", "DELETE"])

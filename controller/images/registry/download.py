@@ -59,9 +59,11 @@ class Download:
                         )
                     yield piece
             except TransportError as error:
-                raise Unavailable(f"{about}: {origin.endpoint.registry}: {error}") from error
+                raise Unavailable(f"{about}: {origin.endpoint.registry}: {error}", retry_after_s=0) from error
         if self._offset < self._descriptor.size_bytes:
-            raise Unavailable(f"{about}: {origin.endpoint.registry} ended it after {self._offset} bytes")
+            raise Unavailable(
+                f"{about}: {origin.endpoint.registry} ended it after {self._offset} bytes", retry_after_s=0
+            )
 
     def _find_start(self, response: Response, about: str) -> int:
         """Return where in the blob an answer begins."""

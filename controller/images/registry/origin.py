@@ -220,8 +220,8 @@ class Origin:
                 f"/etc/docker/certs.d/{registry}/ca.crt, or set registries.{registry}.insecure"
             ) from error
         if isinstance(error, CantConnect):
-            raise Unavailable(f"{about}: {registry} can't be reached: {error}") from error
-        raise Unavailable(f"{about}: {registry}: {error}") from error
+            raise Unavailable(f"{about}: {registry} can't be reached: {error}", retry_after_s=0) from error
+        raise Unavailable(f"{about}: {registry}: {error}", retry_after_s=0) from error
 
 
 def _place(url: str) -> tuple[str, str]:
