@@ -8,7 +8,7 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -117,6 +117,10 @@ def _run(arguments: Sequence[str]) -> int:
         return 0
     if rest[0] == "--version":
         rest = ["version", "--client"]
+    if rest[0] == "__complete":
+        from controller.cli.completion import print_candidates
+
+        return print_candidates(_connect(options), rest[1:])
     try:
         name, *words = resolve(rest, COMMANDS)
     except LookupError as error:
@@ -127,10 +131,14 @@ def _run(arguments: Sequence[str]) -> int:
         return 0 if rest[1:] else EXIT_USAGE
     parser = make_parser(name)
     parsed = parser.parse_args(words) if name in _ORDERED else parser.parse_intermixed_args(words)
-    host = getattr(parsed, "host", None) or options.get("host") or os.environ.get("HOLD_HOST") or DEFAULT_HOST
-    client = Client(Channel(host))
+    client = _connect({**options, **vars(parsed)})
     body = getattr(_import(name), f"run_{name.replace(' ', '_')}")
     return _attempt(name, lambda: int(body(client, parsed)))
+
+
+def _connect(options: Mapping[str, Any]) -> Client:
+    """Return the client of the daemon that flags or the environment name; the connection is made at the first call."""
+    return Client(Channel(options.get("host") or os.environ.get("HOLD_HOST") or DEFAULT_HOST))
 
 
 def _import(name: str) -> ModuleType:

@@ -50,6 +50,29 @@ class Parser(argparse.ArgumentParser):
                 self._option_string_actions |= {f"{flag}={word}": turn for flag in action.option_strings}
         return action
 
+    def list_flags(self) -> list[argparse.Action]:
+        """Return the flags, each once."""
+        return [action for action in self._actions if action.option_strings]
+
+    def list_plain(self) -> list[argparse.Action]:
+        """Return what stands on the line without a flag, in order; verbs are not among them."""
+        return [
+            action
+            for action in self._actions
+            if not action.option_strings and not isinstance(action.choices, dict)
+        ]
+
+    def find_flag(self, flag: str) -> argparse.Action | None:
+        """Return the flag of this name."""
+        return self._option_string_actions.get(flag)
+
+    def find_verbs(self) -> "dict[str, Parser]":
+        """Return the parsers of the verbs, if the command has any."""
+        for action in self._actions:
+            if isinstance(action.choices, dict):
+                return dict(action.choices)
+        return {}
+
     def error(self, message: str) -> NoReturn:
         """End with the exit code for wrong usage."""
         code = EXIT_DAEMON if self.prog.removeprefix("hold ") in DOCKERS_CODE else EXIT_USAGE
