@@ -128,6 +128,11 @@ bench: setup ## Measure hold, Docker and Podman in one run; writes BENCHMARKS.md
 	@$(call install,$(BENCH_PACKAGES))
 	@$(HOST) $(PY) -m tests.bench
 
+.PHONY: compare
+compare: setup ## Try what is forbidden in a container of Docker and of hold, row by row
+	@$(call install,docker.io)
+	@$(HOST) $(PY) -m tests.compare
+
 .PHONY: clean
 clean: ## Remove what make made
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""Docker and hold side by side: the same probe in a container of each."""
