@@ -28,6 +28,7 @@ class _Watched:
     """What is watched of one container."""
 
     pidfd: int | None = None
+    monitor_fd: int | None = None
     watches: list[int] = field(default_factory=list)
 
 
@@ -89,6 +90,7 @@ class ProcessEvents:
         watched.pidfd = ending.open_pidfd(pid, lambda pid: self._cgroups.owns(uid, pid))
         if watched.pidfd is not None:
             asyncio.get_running_loop().add_reader(watched.pidfd, self._on_end, uid, watched)
+            self._watch_monitor(uid, watched)
         for path in list_limit_files(self._cgroups, uid):
             self._watch_file(uid, path, HintType.LIMITS)
         memory = self._cgroups.directory(uid, "memory")
@@ -108,6 +110,7 @@ class ProcessEvents:
         if watched is None:
             return
         self._close_pidfd(watched)
+        self._close_monitor(watched)
         for watch in watched.watches:
             if self._by_watch.pop(watch, None) is not None and self._inotify is not None:
                 self._inotify.unwatch(watch)
@@ -121,6 +124,26 @@ class ProcessEvents:
     def _on_end(self, uid: Uid, watched: _Watched) -> None:
         self._close_pidfd(watched)
         self._hints.put_nowait(Hint(type=HintType.PROCESS, subject=uid))
+
+    def _watch_monitor(self, uid: Uid, watched: _Watched) -> None:
+        bundle = Bundle(self._layout, uid)
+        watched.monitor_fd = ending.open_pidfd(
+            bundle.read_conmon_pid(), lambda pid: bundle.read_conmon_pid() == pid
+        )
+        if watched.monitor_fd is not None:
+            asyncio.get_running_loop().add_reader(watched.monitor_fd, self._on_monitor_end, uid, watched)
+
+    def _on_monitor_end(self, uid: Uid, watched: _Watched) -> None:
+        """Tell of a monitor that went before its process; otherwise the end of the process is what counts."""
+        self._close_monitor(watched)
+        if watched.pidfd is not None:
+            self._hints.put_nowait(Hint(type=HintType.PROCESS, subject=uid))
+
+    def _close_monitor(self, watched: _Watched) -> None:
+        if watched.monitor_fd is not None:
+            asyncio.get_running_loop().remove_reader(watched.monitor_fd)
+            os.close(watched.monitor_fd)
+            watched.monitor_fd = None
 
     def _on_file(self, event: FileEvent) -> None:
         if event.watch == self._exits_watch:

@@ -145,9 +145,9 @@ class OciProcesses:
         failure = bundle.read_failure()
         # Until conmon has written the exit code, the end of the process is not known well enough to be told. Conmon is
         # looked for first: one that is gone by then has left the code before, so that none is missed in between.
-        monitored = self._cgroups.owns(bundle.uid, pid) or bundle.read_conmon_pid() > 0
+        owned, monitored = self._cgroups.owns(bundle.uid, pid), bundle.read_conmon_pid() > 0
         exit_code, finished_at = bundle.read_exit()
-        alive = failure is None and exit_code is None and pid > 0 and monitored
+        alive = failure is None and exit_code is None and pid > 0 and (owned or monitored)
         state = self._find_state(bundle) if alive else ProcessState.STOPPED
         return ProcessFacts(
             uid=bundle.uid,
@@ -160,6 +160,7 @@ class OciProcesses:
             exit_code=None if alive else (failure.code if failure is not None else exit_code),
             oom_killed=not alive and (bundle.has_oom_mark() or self._cgroups.count_oom_kills(bundle.uid) > 0),
             error=failure.message if failure is not None else "",
+            monitored=monitored or not alive,
             network_identity=ending.read_network_identity(pid) if alive else 0,
             texts_digest=origin.texts if origin is not None else "",
         )

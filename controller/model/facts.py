@@ -27,7 +27,8 @@ class ProcessFacts:
     (128+N after signal N). `spec_hash` and `run` are those of the ProcessWant it was created from.
     `started_at` is None until start. `error` is why the runtime could not start it, empty otherwise.
     `network_identity` is that of its network namespace, 0 when it is not known. `texts_digest` names the texts that it
-    was given last as files (`oci.files.derive_texts_digest`), empty when that is not known.
+    was given last as files (`oci.files.derive_texts_digest`), empty when that is not known. `monitored` is false for one
+    that lives without its monitor: its exit code will not be known, and what it writes goes nowhere.
     """
 
     uid: Uid
@@ -42,6 +43,7 @@ class ProcessFacts:
     error: str = ""
     network_identity: int = 0
     texts_digest: str = ""
+    monitored: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,7 +71,7 @@ class Condition(Model):
 ConditionType = Literal[
     "Ready", "ImageAvailable", "NetworksAvailable", "VolumesAvailable", "DependenciesMet",
     "NetworksAttached", "PortsPublished", "Available", "Refreshed", "NamesServed", "Stopping",
-    "LimitsEnforced", "Healthy",
+    "LimitsEnforced", "Healthy", "Monitored",
 ]  # fmt: skip
 
 

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     SERVED = "Served"
     ENFORCED = "Enforced"
     NOT_ENFORCED = "NotEnforced"
+    MONITOR_LOST = "MonitorLost"
     STARTING = "Starting"
     HEALTHY = "Healthy"
     UNHEALTHY = "Unhealthy"

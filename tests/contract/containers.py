@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -13,6 +15,7 @@ from enum import Enum
 from pathlib import Path
 
 from controller.kernel import syscalls
+from controller.kernel.bundles import Bundle
 from controller.kernel.cgroups import Cgroups
 from controller.kernel.freezer import CgroupFreezer
 from controller.kernel.gates import Gates
@@ -61,6 +64,7 @@ class ContainerPorts:
     image_path: str
     reopen: Callable[[], Processes]
     learn: Callable[[str, Behaviour], None]
+    lose_monitor: Callable[[Uid], None]
 
     def derive_want(self, uid: Uid, behaviour: Behaviour = Behaviour.SLEEPS, **spec: object) -> ProcessWant:
         """Return a process on the host's network as the planner asks for it; `spec` has further fields of it."""
@@ -85,13 +89,17 @@ class ContainerPorts:
 
     async def wait_for(self, uid: Uid, state: ProcessState) -> ProcessFacts:
         """Return the facts once the process is in this state; TimeoutError after DEADLINE_S."""
+        return await self.wait_until(uid, lambda facts: facts.state is state)
+
+    async def wait_until(self, uid: Uid, condition: Callable[[ProcessFacts], bool]) -> ProcessFacts:
+        """Return the facts once they are so; TimeoutError after DEADLINE_S."""
         until = time.monotonic() + DEADLINE_S
         while True:
             facts = await self.processes.read(uid)
-            if facts is not None and facts.state is state:
+            if facts is not None and condition(facts):
                 return facts
             if time.monotonic() > until:
-                raise TimeoutError(f"not {state}: {facts}")
+                raise TimeoutError(f"still {facts}")
             await asyncio.sleep(0.005)
 
 
@@ -114,6 +122,7 @@ async def fake_containers() -> AsyncIterator[ContainerPorts]:
         image_path="/srv/image",
         reopen=lambda: make_ports(world, Steps()).processes,
         learn=learn,
+        lose_monitor=world.lose_monitor,
     )
     assert world.violations == []
 
@@ -148,6 +157,7 @@ async def linux_containers(runtime: str, gates: Gates) -> AsyncIterator[Containe
         image_path=image_path,
         reopen=open_processes,
         learn=lambda _name, _behaviour: None,
+        lose_monitor=lambda uid: os.kill(Bundle(layout, uid).read_conmon_pid(), signal.SIGKILL),
     )
     try:
         async with rotator:

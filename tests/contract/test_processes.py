@@ -12,7 +12,7 @@ from controller.model.facts import ProcessState
 from controller.model.layout import Layout
 from tests.contract.containers import DB, WEB, Behaviour, ContainerPorts
 
-MISSING_PLACE = {"type": "bind", "source": "/no/such/place", "target": "/data"}
+FILE_ON_A_DIRECTORY = {"type": "bind", "source": "/etc/passwd", "target": "/etc"}
 
 
 async def test_a_created_one_waits_to_be_started(containers: ContainerPorts) -> None:
@@ -155,7 +155,7 @@ async def test_a_program_that_can_not_be_run_has_ended(
 @pytest.mark.kernel
 async def test_what_the_runtime_does_not_like_leaves_nothing(linux: ContainerPorts) -> None:
     with pytest.raises(Refused):
-        await linux.create(WEB, mounts=[MISSING_PLACE])
+        await linux.create(WEB, mounts=[FILE_ON_A_DIRECTORY])
     assert await linux.processes.read(WEB) is None
 
 
@@ -208,3 +208,18 @@ def _read_log(linux: ContainerPorts) -> str:
 def _list_files(layout: Layout) -> list[Path]:
     places = (layout.bundles_path, layout.runtime_state_path, layout.exits_path)
     return [path for place in places for path in Path(place).iterdir()]
+
+
+async def test_a_process_lives_on_without_its_monitor(containers: ContainerPorts) -> None:
+    await containers.run(WEB)
+    facts = await containers.wait_for(WEB, ProcessState.RUNNING)
+    assert facts.monitored
+    containers.lose_monitor(WEB)
+    alone = await containers.wait_until(WEB, lambda found: not found.monitored)
+    assert (alone.state, alone.pid) == (ProcessState.RUNNING, facts.pid)
+    assert await containers.reopen().read(WEB) == alone
+    await containers.processes.signal(WEB, 9)
+    ended = await containers.wait_for(WEB, ProcessState.STOPPED)
+    assert (ended.exit_code, ended.pid, ended.monitored) == (None, 0, True)
+    await containers.run(WEB)
+    assert (await containers.wait_for(WEB, ProcessState.RUNNING)).monitored

@@ -136,8 +136,9 @@ class FakeWorld:
             process.facts,
             state=ProcessState.STOPPED,
             pid=0,
-            exit_code=exit_code,
-            finished_at=self.now_s(),
+            exit_code=exit_code if process.facts.monitored else None,
+            finished_at=self.now_s() if process.facts.monitored else None,
+            monitored=True,
         )
         self.limits.pop(uid, None)
         if uid in self.watched:
@@ -157,6 +158,13 @@ class FakeWorld:
     def kill(self, name: str) -> None:
         """Kill -9 a container's process."""
         self.end_process(self.find_uid(name), 137)
+
+    def lose_monitor(self, uid: Uid) -> None:
+        """Kill the monitor of a process that lives on."""
+        process = self.processes[uid]
+        process.facts = replace(process.facts, monitored=False)
+        if uid in self.watched:
+            self.hint(HintType.PROCESS, uid)
 
     def lose_links(self, uid: Uid) -> None:
         """Delete a container's links."""

@@ -35,6 +35,29 @@ def test_a_killed_process_is_back_at_once(tmp_path: Path) -> None:
     run_virtually(main)
 
 
+def test_a_lost_monitor_is_told_once_and_the_process_goes_on(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        async with simulate(loop, tmp_path) as sim:
+            await begin(sim, Program(), restart="always")
+            await sim.settle()
+            sim.world.lose_monitor(sim.world.find_uid("web"))
+            await sim.settle(1000)
+            await sim.kill_daemon()
+            sim.boot()
+            await sim.settle()
+            lost = find_condition(sim.container("web").status, "Monitored")
+            assert lost is not None
+            assert (lost.reason, count_starts(sim)) == ("MonitorLost", 1)
+            assert [event.reason for event in await sim.store.events(0, 100)].count("MonitorLost") == 1
+            sim.world.kill("web")
+            await sim.settle()
+            status = sim.container("web").status
+            assert (status.phase, status.exit_code, count_starts(sim)) == (Phase.RUNNING, 255, 2)
+            assert find_condition(status, "Monitored") is None
+
+    run_virtually(main)
+
+
 def test_a_program_that_keeps_dying_is_started_less_often(tmp_path: Path) -> None:
     async def main(loop: VirtualLoop) -> None:
         async with simulate(loop, tmp_path) as sim:

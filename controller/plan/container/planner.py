@@ -15,7 +15,13 @@ from controller.plan.container.health import choose_health, note_health
 from controller.plan.container.inputs import ContainerDesired, ContainerObserved
 from controller.plan.container.links import list_wants
 from controller.plan.container.starting import list_root_actions, list_start_actions
-from controller.plan.container.status import amend, clear_history, derive_ended, derive_running
+from controller.plan.container.status import (
+    MONITOR_LOST_MESSAGE,
+    amend,
+    clear_history,
+    derive_ended,
+    derive_running,
+)
 from controller.plan.container.upkeep import list_upkeep_actions
 from controller.plan.container.verdict import (
     decide_start,
@@ -113,6 +119,8 @@ def _plan_upkeep(desired: ContainerDesired, observed: ContainerObserved, now: da
         notes = (Note(type=EventType.NORMAL, reason="Started", message=f"process {status.pid} runs"),)
     before = desired.status.health if status.started_at == desired.status.started_at else None
     notes += note_health(before, status.health)
+    if find_condition(status, "Monitored") and not find_condition(desired.status, "Monitored"):
+        notes += (Note(type=EventType.WARNING, reason="MonitorLost", message=MONITOR_LOST_MESSAGE),)
     return Plan(actions=list_upkeep_actions(desired, observed, wants), status=status, notes=notes)
 
 

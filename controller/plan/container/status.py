@@ -30,6 +30,11 @@ from controller.plan.limits import derive_limits, list_shortfalls
 LOST_EXIT_CODE = 255
 """For a process whose end nobody saw, as Docker has it."""
 
+MONITOR_LOST_MESSAGE = (
+    "conmon has ended before the process: what the process writes is lost, and so will be its exit code; "
+    "hold restart gives it another one"
+)
+
 _START_REFUSALS = (Refused, NotFound, Invalid, Unsupported)
 
 
@@ -130,6 +135,8 @@ def _list_running(
         conditions.append(make_condition("PortsPublished", why, holds=published))
     if observed.limits is not None and (spec.resources != Resources() or spec.ulimits):
         conditions.append(_tell_limits(spec, observed.limits))
+    if observed.process is not None and not observed.process.monitored:
+        conditions.append(make_condition("Monitored", Reason.MONITOR_LOST, MONITOR_LOST_MESSAGE, holds=False))
     return conditions
 
 
