@@ -92,7 +92,7 @@ def describe_totals(answer: system_pb2.GetDiskUsageResponse) -> list[Row]:
     """Return a row for each kind."""
     rows: list[Row] = []
     for total in answer.totals:
-        reclaimable = render_size(total.reclaimable_bytes)
+        reclaimable = _render_size(total.reclaimable_bytes)
         if total.size_bytes:
             reclaimable += f" ({100 * total.reclaimable_bytes // total.size_bytes}%)"
         rows.append(
@@ -100,7 +100,7 @@ def describe_totals(answer: system_pb2.GetDiskUsageResponse) -> list[Row]:
                 "Type": _TYPES.get(total.kind, total.kind),
                 "TotalCount": str(total.total),
                 "Active": str(total.active),
-                "Size": render_size(total.size_bytes),
+                "Size": _render_size(total.size_bytes),
                 "Reclaimable": reclaimable,
             }
         )
@@ -118,9 +118,9 @@ def describe_images(answer: system_pb2.GetDiskUsageResponse, now: datetime) -> l
                 "Tag": tag,
                 "ID": shorten_id(image.id),
                 "CreatedSince": _render_age(image, now),
-                "Size": render_size(image.size_bytes),
-                "SharedSize": render_size(image.shared_bytes),
-                "UniqueSize": render_size(image.size_bytes - image.shared_bytes),
+                "Size": _render_size(image.size_bytes),
+                "SharedSize": _render_size(image.shared_bytes),
+                "UniqueSize": _render_size(image.size_bytes - image.shared_bytes),
                 "Containers": str(len(image.containers)),
             }
         )
@@ -140,8 +140,8 @@ def describe_containers(answer: system_pb2.GetDiskUsageResponse, now: datetime) 
                 "Image": container.image,
                 "Command": f'"{command}"',
                 "LocalVolumes": str(container.volumes),
-                "Size": render_size(container.size_bytes),
-                "WritableSize": render_size(container.writable_bytes),
+                "Size": _render_size(container.size_bytes),
+                "WritableSize": _render_size(container.writable_bytes),
                 "CreatedSince": _render_age(container, now),
                 "Status": container.phase,
                 "Names": container.name,
@@ -153,7 +153,7 @@ def describe_containers(answer: system_pb2.GetDiskUsageResponse, now: datetime) 
 def describe_volumes(answer: system_pb2.GetDiskUsageResponse) -> list[Row]:
     """Return a row for each volume."""
     return [
-        {"Name": each.name, "Links": str(len(each.containers)), "Size": render_size(each.size_bytes)}
+        {"Name": each.name, "Links": str(len(each.containers)), "Size": _render_size(each.size_bytes)}
         for each in answer.volumes
     ]
 
@@ -162,3 +162,7 @@ def _render_age(usage: system_pb2.ImageDiskUsage | system_pb2.ContainerDiskUsage
     if not usage.HasField("created_at"):
         return "N/A"
     return f"{render_long_age(usage.created_at.ToJsonString(), now)} ago"
+
+
+def _render_size(size_bytes: int) -> str:
+    return render_size(size_bytes, digits=4)

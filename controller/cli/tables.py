@@ -40,14 +40,14 @@ def render_long_age(moment: str, now: datetime) -> str:
     return "About a minute" if seconds >= 60 else f"{seconds} second{'s' if seconds > 1 else ''}"
 
 
-def render_size(size_bytes: int) -> str:
-    """Return `1.23MB` with units of 1000, as Docker prints sizes."""
+def render_size(size_bytes: int, *, digits: int = 3) -> str:
+    """Return `1.23MB` with units of 1000 and at most so many digits, as Docker prints sizes."""
     size = float(size_bytes)
     for unit in ("B", "kB", "MB", "GB"):
-        if size < 999.5:  # from here on three digits round to 1000 of the unit
-            return f"{size:.3g}{unit}"
+        if float(f"{size:.{digits}g}") < 1000:
+            return f"{size:.{digits}g}{unit}"
         size /= 1000
-    return f"{size:.3g}TB"
+    return f"{size:.{digits}g}TB"
 
 
 def parse_time(text: str) -> datetime:

@@ -137,7 +137,7 @@ def test_disk_usage_is_that_of_du(machine: Machine) -> None:
 
 
 def _render(size: str) -> str:
-    return render_size(int(size))
+    return render_size(int(size), digits=4)
 
 
 def test_pruning_takes_what_nobody_needs_and_no_more(machine: Machine, fresh: str) -> None:
