@@ -43,11 +43,11 @@ def render_long_age(moment: str, now: datetime) -> str:
 def render_size(size_bytes: int, *, digits: int = 3) -> str:
     """Return `1.23MB` with units of 1000 and at most so many digits, as Docker prints sizes."""
     size = float(size_bytes)
-    for unit in ("B", "kB", "MB", "GB"):
+    for unit in ("B", "kB", "MB", "GB", "TB"):
         if float(f"{size:.{digits}g}") < 1000:
             return f"{size:.{digits}g}{unit}"
         size /= 1000
-    return f"{size:.{digits}g}TB"
+    return f"{size:.{digits}g}PB"
 
 
 def parse_time(text: str) -> datetime:

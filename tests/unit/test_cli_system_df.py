@@ -18,7 +18,7 @@ NOW = parse_time("2026-01-10T00:00:00Z")
         (999_600, "1MB", "999.6kB"),
         (999_960, "1MB", "1MB"),
         (2_014_990, "2.01MB", "2.015MB"),
-        (5 * 10**15, "5e+03TB", "5000TB"),
+        (5 * 10**15, "5PB", "5PB"),
     ],
 )
 def test_sizes(size: int, three: str, four: str) -> None:
