@@ -60,12 +60,10 @@ def _opened(path: str) -> Iterator[IO[bytes]]:
         sys.stdout.buffer.flush()
         return
     try:
-        with Path(path).open("wb") as file:
-            try:
-                yield file
-            except BaseException:
-                if Path(path).is_file():
-                    Path(path).unlink()
-                raise
+        with Path(path).open("wb") as file, contextlib.ExitStack() as undo:
+            if Path(path).is_file():
+                undo.callback(Path(path).unlink)
+            yield file
+            undo.pop_all()
     except OSError as error:
         raise Failure(f"{path} can't be written: {(error.strerror or str(error)).lower()}") from error

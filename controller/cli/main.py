@@ -70,8 +70,6 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "image inspect": ("image_inspect", "Images", "Show images as Docker's API describes them"),
     "load": ("archives", "Images", "Load images from an archive"),
     "save": ("archives", "Images", "Write images to an archive"),
-    "load": ("archives", "Images", "Load images from an archive"),
-    "save": ("archives", "Images", "Write images to an archive"),
     "tag": ("tagging", "Images", "Make a further name for an image"),
     "rmi": ("images", "Images", "Remove images"),
     "image prune": ("prune", "Images", "Remove images that nobody needs"),
