@@ -24,6 +24,7 @@ from controller.kernel.processes import OciProcesses
 from controller.kernel.roots import OverlayRoots
 from controller.kernel.rotation import LogLimits, LogRotator
 from controller.kernel.subprocesses import Runner
+from controller.kernel.texts import BundleTexts
 from controller.kernel.volumes import LocalVolumes
 from controller.model.container import Container
 from controller.model.facts import ProcessFacts, ProcessState
@@ -32,7 +33,7 @@ from controller.model.layout import Layout
 from controller.model.wants import ProcessWant, RootWant
 from controller.plan.oci.render import render_process
 from controller.plan.oci.surroundings import Surroundings
-from controller.ports import Freezer, Limits, Processes, Roots, VolumeDirectories
+from controller.ports import Freezer, KernelEvents, Limits, Processes, Roots, Texts, VolumeDirectories
 from tests.fakes.kernel import make_ports
 from tests.fakes.steps import Steps
 from tests.fakes.world import FakeWorld, Program
@@ -56,6 +57,7 @@ class ContainerPorts:
     """The ports. `reopen` gives the processes as the next daemon finds them; `image_path` is a layer with busybox."""
 
     processes: Processes
+    texts: Texts
     freezer: Freezer
     limits: Limits
     roots: Roots
@@ -114,6 +116,7 @@ async def fake_containers() -> AsyncIterator[ContainerPorts]:
 
     yield ContainerPorts(
         processes=ports.processes,
+        texts=ports.texts,
         freezer=ports.freezer,
         limits=ports.limits,
         roots=ports.roots,
@@ -149,6 +152,7 @@ async def linux_containers(runtime: str, gates: Gates) -> AsyncIterator[Containe
 
     ports = ContainerPorts(
         processes=open_processes(),
+        texts=BundleTexts(layout=layout),
         freezer=CgroupFreezer(cgroups=cgroups),
         limits=CgroupLimits(cgroups=cgroups),
         roots=OverlayRoots(layout=layout),

@@ -6,6 +6,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,15 @@ async def test_the_rest_comes_from_the_resolvers_of_the_host(served: NetworkHost
     set_resolvers(served)
     assert ask(served, CALLER, "example.org") == (dns.SERVER_FAILURE, [])
     assert ask(served, CALLER, "nobody") == (dns.NAME_ERROR, [])
+
+
+async def test_a_container_has_resolvers_of_its_own(served: NetworkHost) -> None:
+    own = replace(SHOP_ZONE, upstreams=(("10.77.0.3", ("127.0.0.42", "10.77.0.1")),))
+    await served.ports.names.publish(NamesWant(digest="own", zones=(own, BACK_ZONE)))
+    with resolver("127.0.0.42"):
+        assert ask(served, CALLER, "example.org") == (dns.NO_ERROR, [ADDRESS])
+        assert ask(served, CALLER, "web") == (dns.NO_ERROR, ["10.77.0.2"])
+        assert ask(served, WEB, "example.org") == (dns.SERVER_FAILURE, [])
 
 
 async def test_an_internal_network_learns_nothing_of_outside(served: NetworkHost) -> None:

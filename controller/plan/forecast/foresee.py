@@ -142,7 +142,10 @@ class _Run:
         resource, now = self.snapshot[key], self._now
         match resource:
             case Container():
-                desired = gather_container(self.snapshot, resource, self._layout)
+                # What admission will choose once the image is there is taken for chosen.
+                desired = replace(
+                    gather_container(self.snapshot, resource, self._layout), is_fully_assigned=True
+                )
                 seen = self._containers.get(key, ContainerObserved())
                 seen = replace(seen, ports_published=True)
                 plan = plan_container(desired, seen, now)
