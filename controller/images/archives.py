@@ -59,8 +59,10 @@ class Archives:
             if wanted:
                 images = (_choose(images, wanted),)
             names = [_complete(image) for image in images]
+            # Images may share files, and putting one in moves them.
+            layers = [await self._describe(image) for image in images]
             with self._store.lease():
-                contents = [await self._put(image) for image in images]
+                contents = [await self._put(*pair) for pair in zip(images, layers, strict=True)]
         except HoldError as error:
             raise type(error)(f"{about} {error.message}") from error
         await self._settling.settle()
@@ -68,13 +70,8 @@ class Archives:
             LoadedImage(names=each, facts=facts) for each, facts in zip(names, contents, strict=True)
         )
 
-    async def _put(self, image: ArchivedImage) -> ImageFacts:
+    async def _put(self, image: ArchivedImage, descriptors: tuple[Descriptor, ...]) -> ImageFacts:
         diff_ids = parse_config(image.config).diff_ids
-        if len(diff_ids) != len(image.layers):
-            raise Invalid(
-                f"has an image of {len(image.layers)} layers whose configuration says {len(diff_ids)}"
-            )
-        descriptors = image.descriptors or await self._describe(image.layers, diff_ids)
         chain_ids = derive_chain_ids(diff_ids)
         await run_together(
             self._put_layer(*layer)
@@ -88,10 +85,17 @@ class Archives:
             return
         await self._store.layers.adopt(descriptor, diff_id=diff_id, chain_id=chain_id, path=path)
 
-    async def _describe(self, paths: tuple[Path, ...], diff_ids: tuple[str, ...]) -> tuple[Descriptor, ...]:
-        """Return what the layers of a Docker archive are: its manifest does not say."""
-        pairs = zip(paths, diff_ids, strict=True)
-        return await in_thread(_ABOUT, lambda: tuple(_describe_file(*pair) for pair in pairs))
+    async def _describe(self, image: ArchivedImage) -> tuple[Descriptor, ...]:
+        """Return what the layers of an image are; the manifest of a Docker archive does not say. Invalid."""
+        diff_ids = parse_config(image.config).diff_ids
+        if len(diff_ids) != len(image.layers):
+            raise Invalid(
+                f"has an image of {len(image.layers)} layers whose configuration says {len(diff_ids)}"
+            )
+        pairs = tuple(zip(image.layers, diff_ids, strict=True))
+        return image.descriptors or await in_thread(
+            _ABOUT, lambda: tuple(_describe_file(*pair) for pair in pairs)
+        )
 
 
 def _describe_file(path: Path, diff_id: str) -> Descriptor:

@@ -107,6 +107,15 @@ async def test_several_images_of_a_docker_archive(tmp_path: Path) -> None:
     assert again == loaded
 
 
+async def test_images_that_share_a_layer_share_its_file(tmp_path: Path) -> None:
+    base = make_layer(pack([make_entry("x", b"y")]), suffix="")
+    top = make_layer(pack([make_entry("z", b"y")]), suffix="")
+    images = {"base:1": make_image(base), "shop:1": make_image(base, top), "odd:1": make_image(top, base)}
+    path = write_docker_archive(tmp_path / "a.tar", images)
+    loaded = await (await open_store(tmp_path)).load(read_file(path))
+    assert [each.facts.id for each in loaded] == [derive_digest(each.config) for each in images.values()]
+
+
 async def test_an_image_source_takes_the_image_of_its_name(tmp_path: Path) -> None:
     first, second = build(), make_image(make_layer(pack([make_entry("x", b"y")])), command="x")
     path = write_docker_archive(tmp_path / "a.tar", {"shop:1": first, "shop:2": second})
