@@ -12,6 +12,7 @@ from controller.cli.tables import read_now, render_long_age, render_size
 
 _MISSING = "<missing>"
 _LONGEST_STEP = 45
+_SECONDS = len("2026-01-01T00:00:00")
 _LISTING = Listing(
     titles={
         "ID": "IMAGE",
@@ -80,7 +81,7 @@ def describe_steps(
         yield {
             "ID": _MISSING if place else image_id,
             "CreatedSince": f"{render_long_age(created, now)} ago" if created else "N/A",
-            "CreatedAt": created or "N/A",
+            "CreatedAt": f"{created[:_SECONDS]}Z" if created else "N/A",
             "CreatedBy": created_by,
             "Size": render_size(step.size_bytes) if human else str(step.size_bytes),
             "Comment": step.comment,
