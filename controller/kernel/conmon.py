@@ -32,7 +32,8 @@ def render_command(
     for option in runtime.options:
         command += ["--runtime-arg", option]
     if want.tty:
-        command.append("--terminal")
+        # Who leaves a terminal does not close it: the end of input there is a key (conmon, src/conn_sock.c).
+        command += ["--terminal", "--leave-stdin-open"]
     if want.stdin_open:
         command.append("--stdin")
     return tuple(command)
