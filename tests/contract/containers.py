@@ -20,6 +20,7 @@ from controller.kernel.cgroups import Cgroups
 from controller.kernel.freezer import CgroupFreezer
 from controller.kernel.gates import Gates
 from controller.kernel.limits import CgroupLimits
+from controller.kernel.process_events import ProcessEvents
 from controller.kernel.processes import OciProcesses
 from controller.kernel.roots import OverlayRoots
 from controller.kernel.rotation import LogLimits, LogRotator
@@ -33,14 +34,23 @@ from controller.model.layout import Layout
 from controller.model.wants import ProcessWant, RootWant
 from controller.plan.oci.render import render_process
 from controller.plan.oci.surroundings import Surroundings
-from controller.ports import Freezer, KernelEvents, Limits, Processes, Roots, Texts, VolumeDirectories
+from controller.ports import (
+    Freezer,
+    HintType,
+    KernelEvents,
+    Limits,
+    Processes,
+    Roots,
+    Texts,
+    VolumeDirectories,
+)
 from tests.fakes.kernel import make_ports
 from tests.fakes.steps import Steps
 from tests.fakes.world import FakeWorld, Program
 
 DEADLINE_S = 30.0
 LOG_MAX_BYTES = 64 << 10
-WEB, DB = Uid("1" * 32), Uid("2" * 32)
+WEB, DB, NOBODY = Uid("1" * 32), Uid("2" * 32), Uid("f" * 32)
 PASSWD = "root:x:0:0::/root:/bin/sh\nbob:x:7:8::/home/bob:/bin/sh\n"
 GROUP = "root:x:0:\nbob:x:8:\nstaff:x:50:bob\n"
 
@@ -54,7 +64,11 @@ class Behaviour(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerPorts:
-    """The ports. `reopen` gives the processes as the next daemon finds them; `image_path` is a layer with busybox."""
+    """The ports, and what the suites need besides.
+
+    `reopen` gives the processes as the next daemon finds them; `image_path` is a layer with busybox; `lose_monitor` kills
+    the monitor of a process; `stir` makes a hint about the process of NOBODY.
+    """
 
     processes: Processes
     texts: Texts
@@ -67,6 +81,8 @@ class ContainerPorts:
     reopen: Callable[[], Processes]
     learn: Callable[[str, Behaviour], None]
     lose_monitor: Callable[[Uid], None]
+    events: KernelEvents
+    stir: Callable[[], None]
 
     def derive_want(self, uid: Uid, behaviour: Behaviour = Behaviour.SLEEPS, **spec: object) -> ProcessWant:
         """Return a process on the host's network as the planner asks for it; `spec` has further fields of it."""
@@ -126,6 +142,8 @@ async def fake_containers() -> AsyncIterator[ContainerPorts]:
         reopen=lambda: make_ports(world, Steps()).processes,
         learn=learn,
         lose_monitor=world.lose_monitor,
+        events=ports.events,
+        stir=lambda: world.hint(HintType.PROCESS, NOBODY),
     )
     assert world.violations == []
 
@@ -162,6 +180,8 @@ async def linux_containers(runtime: str, gates: Gates) -> AsyncIterator[Containe
         reopen=open_processes,
         learn=lambda _name, _behaviour: None,
         lose_monitor=lambda uid: os.kill(Bundle(layout, uid).read_conmon_pid(), signal.SIGKILL),
+        events=ProcessEvents(layout=layout, cgroups=cgroups),
+        stir=lambda: _touch(Path(layout.exits_path, NOBODY)),
     )
     try:
         async with rotator:
@@ -169,6 +189,11 @@ async def linux_containers(runtime: str, gates: Gates) -> AsyncIterator[Containe
     finally:
         await delete_all(ports)
         _clear_host(layout, cgroups, base_path)
+
+
+def _touch(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.touch()
 
 
 def make_image(path: Path) -> str:
