@@ -20,7 +20,8 @@ def test_standard_input_is_sent_to_its_end(machine: Machine) -> None:
     [
         ((IMAGE, "nosuch"), 127, "not found"),
         ((IMAGE, "/etc/passwd"), 126, "permission denied"),
-        (("nosuch:1", "true"), 125, "does not exist"),
+        (("--pull", "never", "nosuch:1", "true"), 125, "does not exist"),
+        (("nosuch.invalid/x:1", "true"), 125, "can't be reached"),
         (("--bogus", IMAGE), 125, "--bogus"),
         (("-p", "99999:80", IMAGE), 125, "65535"),
         (("-v", "a:b:c", IMAGE), 125, "mount"),

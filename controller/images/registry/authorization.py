@@ -66,9 +66,9 @@ class Authorization:
         if self._credential.registry_token:
             return False
         if challenge.scheme == "basic":
-            shown = self._challenge is not None and self._challenge.scheme == "basic"
+            # Several requests may be refused at the same time before the first of them comes here.
             self._challenge = challenge
-            return bool(self._credential.username) and not shown
+            return bool(self._credential.username)
         self._challenge = challenge
         realm = challenge.parameters["realm"]
         scheme = urlsplit(realm).scheme

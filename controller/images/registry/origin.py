@@ -68,12 +68,16 @@ class Answer:
 
 
 class Origin:
-    """Speaks to one endpoint. With `alone` there is no other to try, and one that can't be reached is asked again."""
+    """Speaks to one endpoint. With `alone` there is no other to try.
+
+    One that can't be reached any more is asked again, one that never could be is not: most likely its name is wrong.
+    """
 
     def __init__(self, *, endpoint: Endpoint, credential: Credential, wire: Wire, alone: bool) -> None:
         self.endpoint = endpoint
         self._wire = wire
         self._alone = alone
+        self._has_answered = False
         self._authorization = Authorization(
             registry=endpoint.registry,
             credential=credential,
@@ -104,7 +108,7 @@ class Origin:
 
     def is_worth_another_try(self, error: Unavailable) -> bool:
         """Tell whether a failure may pass, or rather another endpoint should be asked."""
-        return self._alone or not isinstance(error.__cause__, CantConnect)
+        return (self._alone and self._has_answered) or not isinstance(error.__cause__, CantConnect)
 
     @contextlib.asynccontextmanager
     async def open(self, call: Call) -> AsyncIterator[Response]:
@@ -170,6 +174,7 @@ class Origin:
             async with contextlib.AsyncExitStack() as stack:
                 with self._explained(call.about):
                     response = await stack.enter_async_context(self._wire.sender.send(request))
+                self._has_answered = True
                 if response.status not in _REDIRECTS or call.method not in ("GET", "HEAD"):
                     yield response
                     return
