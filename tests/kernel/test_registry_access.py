@@ -186,6 +186,9 @@ async def test_a_password_file(tmp_path: Path, layout: str) -> None:
             await client.pull(name)
         with pytest.raises(Refused, match="refuses the login"):
             await client.pull(name, login=("me", "wrong"))
+        with pytest.raises(Refused, match=r"user me: .* refuses the login"):
+            await client.access.check_login(server.name, Credential(username="me", password="wrong"))
+        await client.access.check_login(server.name, Credential(username=LOGIN[0], password=LOGIN[1]))
         pulled = await client.pull(name, login=LOGIN)
         await client.push(f"{server.name}/new:1", pulled.facts.manifest_digest, login=LOGIN)
 
@@ -213,6 +216,9 @@ async def test_tokens_behind_tls_of_an_own_authority(
             await client.pull(f"{server.name}/private/shop:1")
         with pytest.raises(Refused, match="refuses the login"):
             await client.pull(f"{server.name}/private/shop:1", login=("user", "wrong"))
+        with pytest.raises(Refused, match="refuses the login"):
+            await client.access.check_login(server.name, Credential(username="user", password="wrong"))
+        await client.access.check_login(server.name, Credential(username=login[0], password=login[1]))
         await client.pull(f"{server.name}/private/shop:1", login=login)
         service.asked.clear()
         kindred = dict.fromkeys(pulled.facts.layers, "public/shop")
