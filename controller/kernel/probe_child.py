@@ -28,6 +28,7 @@ from typing import Any, NoReturn
 
 MOST_OUTPUT_BYTES = 4096
 MOST_MESSAGE_BYTES = 1 << 18
+SHORT_S = 0.05
 
 _CLONE_NEWNS, _CLONE_NEWCGROUP, _CLONE_NEWUTS = 0x00020000, 0x02000000, 0x04000000
 _CLONE_NEWIPC, _CLONE_NEWPID, _CLONE_NEWNET = 0x08000000, 0x20000000, 0x40000000
@@ -71,6 +72,9 @@ class Running:
         self.output = bytearray()
         self.deadline = deadline
         self.late = False
+        self.is_read = False
+        self.drained_from = time.monotonic() + SHORT_S
+        """When its output has to be read while it runs; what a short check prints waits in the pipe."""
 
     def kill(self) -> None:
         """Send SIGKILL to the check and what it started, as far as that is in its process group."""
@@ -89,6 +93,11 @@ class Running:
         self.output += data[: max(0, room)]
         return bool(data)
 
+    def read_more(self) -> bool:
+        """Take what lies in the pipe; False when that was all."""
+        before = len(self.output)
+        return self.read() and MOST_OUTPUT_BYTES > len(self.output) > before
+
     def close(self) -> None:
         os.close(self.pidfd)
         os.close(self.output_fd)
@@ -101,6 +110,7 @@ class Prober:
         self._door = door
         self._poll = select.epoll()
         self._poll.register(door.fileno(), select.EPOLLIN)
+        self._running: dict[int, Running] = {}
         self._by_fd: dict[int, Running] = {}
         self._own_pids_fd = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self._null_fd = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
@@ -115,19 +125,27 @@ class Prober:
                 elif fd in self._by_fd:
                     self._go_on(self._by_fd[fd], fd)
             now = time.monotonic()
-            for running in set(self._by_fd.values()):
-                if now >= running.deadline and not running.late:
-                    running.late = True
-                    running.kill()
+            for running in list(self._running.values()):
+                self._watch_over(running, now)
 
     def end(self) -> None:
         """Kill every check."""
-        for running in set(self._by_fd.values()):
+        for running in self._running.values():
+            running.kill()
+
+    def _watch_over(self, running: Running, now: float) -> None:
+        if now >= running.drained_from and running.output_fd not in self._by_fd and not running.is_read:
+            self._by_fd[running.output_fd] = running
+            self._poll.register(running.output_fd, select.EPOLLIN)
+        if now >= running.deadline and not running.late:
+            running.late = True
             running.kill()
 
     def _find_wait_s(self) -> float:
-        deadlines = [running.deadline for running in self._by_fd.values() if not running.late]
-        return max(0.0, min(deadlines) - time.monotonic()) if deadlines else -1
+        now = time.monotonic()
+        times = [running.deadline for running in self._running.values() if not running.late]
+        times += [each.drained_from for each in self._running.values() if each.drained_from > now]
+        return max(0.0, min(times) - now) if times else -1
 
     def _take(self) -> bool:
         data, fds, _, _ = socket.recv_fds(self._door, MOST_MESSAGE_BYTES, 1)
@@ -137,9 +155,8 @@ class Prober:
             return False
         request = json.loads(data)
         if request.get("cancel"):
-            for running in set(self._by_fd.values()):
-                if running.identity == request["id"]:
-                    running.kill()
+            if request["id"] in self._running:
+                self._running[request["id"]].kill()
             return True
         try:
             self._begin(request, fds[0])
@@ -168,18 +185,20 @@ class Prober:
             LIBC.setns(self._own_pids_fd, _CLONE_NEWPID)
             os.close(write_fd)
         running = Running(request["id"], pid, read_fd, time.monotonic() + request["timeout_s"])
-        for fd in (running.pidfd, read_fd):
-            self._by_fd[fd] = running
-            self._poll.register(fd, select.EPOLLIN)
+        self._running[running.identity] = self._by_fd[running.pidfd] = running
+        self._poll.register(running.pidfd, select.EPOLLIN)
 
     def _go_on(self, running: Running, fd: int) -> None:
         if fd == running.output_fd:
             if not running.read():
                 self._poll.unregister(fd)
                 del self._by_fd[fd]
+                running.is_read = True
             return
         _, status = os.waitpid(running.pid, 0)
-        running.read()
+        while not running.is_read and running.read_more():
+            pass
+        del self._running[running.identity]
         for each in (running.pidfd, running.output_fd):
             if self._by_fd.pop(each, None) is not None:
                 self._poll.unregister(each)

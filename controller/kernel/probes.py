@@ -5,7 +5,7 @@ import contextlib
 import json
 import os
 import signal
-from pathlib import Path
+from dataclasses import dataclass
 
 from controller.errors import Conflict, NotFound, Refused
 from controller.kernel import ending
@@ -26,6 +26,16 @@ MOST_OUTPUT_BYTES = 4096
 _PATIENCE_S = 5.0
 """How long after its time the end of a check is waited for: SIGKILL doesn't end what hangs in the kernel."""
 _CONTEXT_NAME = "probe.json"
+_MOST_ENTRANCES = 4096
+"""More than are checked at a time; those that were not for the longest time are forgotten."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entrance:
+    """The container's first process, and the file by which the helper enters; None when only its runtime may."""
+
+    pid: int
+    context_path: str | None
 
 
 class ContainerProbes:
@@ -40,43 +50,62 @@ class ContainerProbes:
         self._helper = helper
         self._sessions = sessions
         self._compiler = FilterCompiler()
+        self._entrances: dict[Uid, _Entrance] = {}
 
     async def probe(self, uid: Uid, probe: Probe, *, timeout_s: float) -> ProbeOutcome:
         """See Probes."""
-        bundle = Bundle(self._layout, uid)
-        container_fd = ending.open_pidfd(bundle.read_pid(), lambda pid: self._cgroups.owns(uid, pid))
-        if container_fd is None or bundle.awaits_start():
-            raise NotFound(f"container {uid} does not run")
+        entrance, container_fd = self._open(uid)
         try:
             if self._cgroups.is_frozen(uid):
                 raise Conflict(f"container {uid} is paused")
             match probe:
                 case ExecProbe():
-                    return await self._execute(bundle, probe, container_fd, timeout_s)
+                    return await self._execute(uid, entrance, probe, container_fd, timeout_s)
                 case HttpProbe() | TcpProbe() | GrpcProbe():
-                    return await self._request(bundle, probe, timeout_s)
+                    return await self._request(uid, entrance, probe, timeout_s)
         finally:
             os.close(container_fd)
 
+    def _open(self, uid: Uid) -> tuple[_Entrance, int]:
+        """Return how the container is entered, remembered as long as its process lives, and a pidfd of that."""
+        known = self._entrances.pop(uid, None) or self._find_entrance(uid)
+        container_fd = ending.open_pidfd(known.pid, lambda pid: self._cgroups.owns(uid, pid))
+        if container_fd is None:  # another process may have taken its place
+            known = self._find_entrance(uid)
+            container_fd = ending.open_pidfd(known.pid, lambda pid: self._cgroups.owns(uid, pid))
+        if container_fd is None:
+            raise NotFound(f"container {uid} does not run")
+        self._entrances[uid] = known
+        if len(self._entrances) > _MOST_ENTRANCES:
+            del self._entrances[next(iter(self._entrances))]
+        return known, container_fd
+
+    def _find_entrance(self, uid: Uid) -> _Entrance:
+        bundle = Bundle(self._layout, uid)
+        pid = bundle.read_pid()
+        if bundle.awaits_start() or not self._cgroups.owns(uid, pid):
+            raise NotFound(f"container {uid} does not run")
+        with translated(f"health check of {uid}"):
+            return _Entrance(pid=pid, context_path=self._ensure_context(bundle))
+
     async def _request(
-        self, bundle: Bundle, probe: HttpProbe | TcpProbe | GrpcProbe, timeout_s: float
+        self, uid: Uid, entrance: _Entrance, probe: HttpProbe | TcpProbe | GrpcProbe, timeout_s: float
     ) -> ProbeOutcome:
         try:
             async with asyncio.timeout(timeout_s):
-                return await request(f"/proc/{bundle.read_pid()}/ns/net", probe)
+                return await request(f"/proc/{entrance.pid}/ns/net", probe)
         except TimeoutError:
             return _tell_late("", timeout_s)
         except FileNotFoundError as exc:
-            raise NotFound(f"container {bundle.uid} has ended") from exc
+            raise NotFound(f"container {uid} has ended") from exc
 
     async def _execute(
-        self, bundle: Bundle, probe: ExecProbe, container_fd: int, timeout_s: float
+        self, uid: Uid, entrance: _Entrance, probe: ExecProbe, container_fd: int, timeout_s: float
     ) -> ProbeOutcome:
-        with translated(f"health check of {bundle.uid}"):
-            context_path = self._ensure_context(bundle)
-        if context_path is None:
-            return await self._execute_by_runtime(bundle.uid, probe, timeout_s)
-        wanted = ProbeRequest(context_path=str(context_path), arguments=probe.arguments, timeout_s=timeout_s)
+        path = entrance.context_path
+        if path is None:
+            return await self._execute_by_runtime(uid, probe, timeout_s)
+        wanted = ProbeRequest(context_path=path, arguments=probe.arguments, timeout_s=timeout_s)
         try:
             async with asyncio.timeout(timeout_s + _PATIENCE_S):
                 outcome = await self._helper.run(wanted, container_fd)
@@ -84,7 +113,7 @@ class ContainerProbes:
             return _tell_late("", timeout_s)
         return _tell_late(outcome.output, timeout_s) if outcome.exit_code == -1 else outcome
 
-    def _ensure_context(self, bundle: Bundle) -> Path | None:
+    def _ensure_context(self, bundle: Bundle) -> str | None:
         """Return the file by which the helper enters the container; None when only its runtime may."""
         path = bundle.path / _CONTEXT_NAME
         if not path.exists():
@@ -96,7 +125,7 @@ class ContainerProbes:
             new_path.touch(mode=0o600)
             new_path.write_text(json.dumps(context) if context is not None else "")
             new_path.replace(path)
-        return path if path.stat().st_size else None
+        return str(path) if path.stat().st_size else None
 
     async def _execute_by_runtime(self, uid: Uid, probe: ExecProbe, timeout_s: float) -> ProbeOutcome:
         output = bytearray()
