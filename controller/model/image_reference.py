@@ -45,8 +45,10 @@ class ImageReference:
         """The repository as people write it, without the default registry and without `library/`."""
         if self.registry != DEFAULT_REGISTRY:
             return f"{self.registry}/{self.repository}"
-        first, _, rest = self.repository.partition("/")
-        return rest if first == _OFFICIAL and "/" not in rest and rest else self.repository
+        first, slash, rest = self.repository.partition("/")
+        if first == _OFFICIAL and "/" not in rest and rest:
+            return rest
+        return str(self).removesuffix(self._suffix) if slash and _is_host(first) else self.repository
 
     @property
     def familiar(self) -> str:
@@ -127,8 +129,7 @@ def _split_tag(text: str, whole: str) -> tuple[str, str]:
 def _split_registry(name: str) -> tuple[str, str]:
     """Return registry and repository: the first part is a registry when it looks like a host."""
     first, slash, rest = name.partition("/")
-    looks_like_host = "." in first or ":" in first or first == "localhost" or first != first.lower()
-    if not slash or not looks_like_host:
+    if not slash or not _is_host(first):
         registry, repository = DEFAULT_REGISTRY, name
     elif _REGISTRY.fullmatch(first):
         registry, repository = first, rest
@@ -139,6 +140,11 @@ def _split_registry(name: str) -> tuple[str, str]:
     if registry == DEFAULT_REGISTRY and "/" not in repository:
         repository = f"{_OFFICIAL}/{repository}"
     return registry, repository
+
+
+def _is_host(first: str) -> bool:
+    """Tell whether the first part of a name is taken for a registry."""
+    return "." in first or ":" in first or first == "localhost" or first != first.lower()
 
 
 def _check_repository(repository: str, whole: str) -> None:

@@ -33,7 +33,8 @@ def list_start_actions(desired: ContainerDesired, observed: ContainerObserved) -
     if observed.process is not None and not reusable:
         actions.append(DeleteProcess(uid=desired.uid))
     actions += _list_namespace_actions(desired, observed)
-    if observed.root is None or not observed.root.has_upper:
+    never_ran = desired.status.started_at is None  # its root may be mounted all the same: it was stopped before
+    if never_ran or observed.root is None or not observed.root.has_upper:
         actions += _list_prefills(desired)
     actions += list_root_actions(desired, observed)
     if desired.is_isolated:
