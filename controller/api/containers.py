@@ -7,6 +7,7 @@ from controller.errors import Conflict, NotFound
 from controller.model.changes import ChangeType, Snapshot
 from controller.model.container import Container, Phase
 from controller.model.ids import Key, Uid
+from controller.plan.admission.findings import suggest
 from controller.ports import StateStore
 
 _UID_PREFIX = re.compile(r"^[0-9a-f]{4,32}$")
@@ -29,7 +30,8 @@ def find_container(snapshot: Snapshot, name: str) -> Container:
     if len(matches) > 1:
         raise Conflict(f"{name} is the beginning of the ids of {len(matches)} containers: give more of it")
     if not matches:
-        raise NotFound(f"container {name} does not exist")
+        near = suggest(name, (key.name for key in snapshot if key.kind == "Container"))
+        raise NotFound(f"container {name} does not exist{near}")
     return matches[0]
 
 

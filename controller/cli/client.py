@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from controller.api.v1 import resource_pb2, state_pb2
 from controller.cli.following import ResourceWatch
+from controller.cli.parser import suggest
 from controller.cli.transport import CallFailed, Channel
 
 ABORTED, FAILED_PRECONDITION, NOT_FOUND = 10, 9, 5
@@ -36,7 +37,8 @@ def parse_kind(word: str) -> str:
         if word.lower() in words:
             return kind
     known = ", ".join(words[0] for words in KINDS.values())
-    raise Failure(f"{word!r} is not a kind of object; known are {known}")
+    near = suggest(word.lower(), (each for words in KINDS.values() for each in words))
+    raise Failure(f"{word!r} is not a kind of object{near}; known are {known}")
 
 
 def parse_references(words: list[str]) -> list[state_pb2.Key]:
@@ -89,7 +91,8 @@ class Client:
                 raise Failure(
                     f"{name} is the beginning of the ids of {len(matches)} containers: give more of it"
                 )
-        raise Failure(f"container {name} does not exist: `hold ps -a` lists those that do")
+        near = suggest(name, (each.metadata.name for each in self.list_all("Container")))
+        raise Failure(f"container {name} does not exist{near}: `hold ps -a` lists those that do")
 
     def list_all(self, kind: str = "", selector: str = "") -> Resources:
         """Return all objects of a kind (or of all kinds) that match a label selector."""

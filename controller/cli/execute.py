@@ -5,7 +5,7 @@ import os
 import sys
 
 from controller.api.v1 import container_pb2, resource_pb2
-from controller.cli.client import Client
+from controller.cli.client import Client, Failure
 from controller.cli.detach_keys import add_detach_keys_flag, parse_detach_keys
 from controller.cli.pairs import read_pair_files, read_pairs
 from controller.cli.parser import EXIT_DAEMON
@@ -32,6 +32,8 @@ def add_exec(parser: argparse.ArgumentParser) -> None:
 
 def run_exec(client: Client, options: argparse.Namespace) -> int:
     """Run a program in a container; the exit code is the program's."""
+    if not options.command:
+        raise Failure(f"name the program to run: hold exec {options.container} PROGRAM", code=EXIT_DAEMON)
     environment = read_pair_files("--env-file", options.env_file, inherit=True)
     environment |= read_pairs("--env", options.env, inherit=True)
     detach_keys = parse_detach_keys(options.detach_keys, code=EXIT_DAEMON)

@@ -3,13 +3,14 @@
 from typing import Any
 
 from controller.cli.client import Failure
-from controller.cli.templates import TemplateError, parse, render
 
 
 class Format:
     """A template that a user has written, read once and filled in with one value after another."""
 
     def __init__(self, text: str) -> None:
+        from controller.cli.templates import TemplateError, parse
+
         self._text = text
         try:
             self._nodes = parse(text)
@@ -18,6 +19,8 @@ class Format:
 
     def fill(self, value: Any) -> str:  # noqa: ANN401
         """Return the text for a value of dicts, lists and scalars."""
+        from controller.cli.templates import TemplateError, render
+
         try:
             return render(self._nodes, value)
         except TemplateError as error:

@@ -18,10 +18,8 @@ _REWORDED = (
     (r"argument (\S+): ignored explicit argument (.+)", r"\1 is a switch: write \1, \1=true or \1=false, not \2"),
     (r"argument (\S+): expected one argument", r"\1 wants a value"),
     (r"argument (\S+): invalid (?:float|int) value: (.+)", r"\1: \2 is not a number"),
-    (r"the following arguments are required: (.+)", r"\1 is missing"),
     (r"unrecognized arguments: (-\S+).*", r"\1 is not a flag of this command"),
     (r"unrecognized arguments: (.+)", r"there is no room for \1"),
-    (r"argument (\S+): invalid choice: ('.*') \(choose from (.+)\)", r"\1: \2 is not known; known are \3"),
 )  # fmt: skip
 
 
@@ -76,8 +74,17 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End with the exit code for wrong usage."""
         code = EXIT_DAEMON if self.prog.removeprefix("hold ") in DOCKERS_CODE else EXIT_USAGE
-        words = _reword(message)
+        words = self._tell_missing(message) or _tell_choices(message) or _reword(message)
         self.exit(code, f"{self.prog}: {words}{self._suggest(message)}: see `{self.prog} --help`\n")
+
+    def _tell_missing(self, message: str) -> str:
+        """Return which words are missing; those of a program to run may always be."""
+        required = re.fullmatch(r"the following arguments are required: (.+)", message)
+        if required is None:
+            return ""
+        of_program = {action.metavar for action in self._actions if action.nargs == argparse.REMAINDER}
+        names = [name for name in required[1].split(", ") if name not in of_program]
+        return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} missing"
 
     def _suggest(self, message: str) -> str:
         """Return the near miss of an unknown flag."""
@@ -96,10 +103,26 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
+def _tell_choices(message: str) -> str:
+    """Return what a word may be that is none of those."""
+    choice = re.fullmatch(r"argument (\S+): invalid choice: '(.*)' \(choose from (.+)\)", message)
+    if choice is None:
+        return ""
+    flag, word = f"{_shorten(choice[1])}: ", choice[2]
+    known = [each.strip("'") for each in choice[3].split(", ")]
+    return f"{'' if '|' in flag else flag}{word!r} is not known{suggest(word, known)}; known are {', '.join(known)}"
+
+
+def _shorten(flags: str) -> str:
+    """Return one of the names of a flag, a long one if there is."""
+    return next((flag for flag in flags.split("/") if flag.startswith("--")), flags)
+
+
 def _reword(message: str) -> str:
-    """Return an argparse message in our words; the short name of a flag with two is left out."""
+    """Return an argparse message in our words; a flag is told by one of its names."""
     for pattern, words in _REWORDED:
-        match = re.fullmatch(pattern, re.sub(r"(argument )(?:-\w/)+(?=--)", r"\1", message))
+        short = re.sub(r"(?<=argument )(-\S+)(?=:)", lambda match: _shorten(match[1]), message)
+        match = re.fullmatch(pattern, short)
         if match:
             return match.expand(words)
     return message

@@ -44,8 +44,10 @@ def run_wait(client: Client, options: argparse.Namespace) -> int:
         try:
             _wait(client, options)
         except TimeoutError as error:
-            reason = str(error) or "the condition does not hold yet"
-            raise Failure(f"not within {options.timeout}: {reason}") from error
+            told = (
+                f"{options.condition} is not true of {error}" if str(error) else "the daemon does not answer"
+            )
+            raise Failure(f"not within {options.timeout}: {told}") from error
     return 0
 
 

@@ -15,7 +15,8 @@ ROOT_PATH = Path(__file__).parents[2]
 
 NEVER_FOR_HOT_COMMANDS = {
     "pydantic", "grpc", "yaml", "asyncio", "subprocess", "sqlalchemy", "http", "urllib.request", "secrets",
-    "controller.api.convert", "controller.manifests", "controller.model.container",
+    "controller.api.convert", "controller.manifests", "controller.model.container", "controller.cli.templates",
+    "difflib",
 }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ def parser() -> Parser:
     parser.add_argument("-r", "--rm", action="store_true", help="Switch.")
     parser.add_argument("--proxy", action="store_true", default=True, help="Switch that is on.")
     parser.add_argument("-n", "--number", type=int, help="Number.")
+    parser.add_argument("-o", "--other", "--aka", type=float, help="Number with names.")
     parser.add_argument("--size", choices=["s", "l"], help="Choice.")
     parser.add_argument("name", help="Word.")
     return parser
@@ -49,9 +50,10 @@ def test_switches_take_dockers_words(parser: Parser, words: list[str], rm: bool,
         (["-n", "few", "web"], "--number: 'few' is not a number"),
         (["--number"], "--number wants a value"),
         ([], "name is missing"),
+        (["--aka", "x", "web"], "--other: 'x' is not a number"),
         (["--nmuber", "web"], "--nmuber is not a flag of this command; did you mean --number?"),
         (["web", "shop"], "there is no room for shop"),
-        (["--size", "xl", "web"], "--size: 'xl' is not known; known are 's', 'l'"),
+        (["--size", "what", "web"], "--size: 'what' is not known; known are s, l"),
     ],
 )
 def test_wrong_words_are_told_in_one_line(
@@ -143,3 +145,21 @@ def test_each_detach_key_is_one_byte(keys: list[str]) -> None:
 def test_what_is_no_key_is_refused(text: str) -> None:
     with pytest.raises(Failure, match="--detach-keys"):
         parse_detach_keys(text)
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "told"),
+    [
+        ("run", [], "IMAGE is missing"),
+        ("exec", ["-u", "x"], "CONTAINER is missing"),
+        ("rename", [], "CONTAINER and NEW_NAME are missing"),
+        ("network", ["conect"], "'conect' is not known; did you mean connect?; known are ls, "),
+        ("completion", ["tcsh"], "'tcsh' is not known; known are bash, fish, zsh"),
+    ],
+)
+def test_what_is_missing_is_named(
+    command: str, words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        make_parser(command).parse_args(words)
+    assert told in capsys.readouterr().err
