@@ -8,7 +8,7 @@ from typing import Any
 from controller.api.admission import Gate
 from controller.api.archives import Archives
 from controller.api.commits import Committer
-from controller.api.containers import find_container, has_ended, is_running, uid_of, wait_for
+from controller.api.containers import find_container, has_left, is_running, uid_of, wait_for
 from controller.api.convert import to_proto, to_timestamp
 from controller.api.exits import choose_start_code, convert_exit
 from controller.api.orders import Ending, Orders, read_ending
@@ -96,7 +96,7 @@ class ContainerService(container_pb2_grpc.ContainerServiceServicer):
 
             async def ended() -> None:
                 nonlocal last
-                last, _ = await wait_for(self._store, container, has_ended(container.status.run))
+                last, _ = await wait_for(self._store, container, has_left(container))
 
             await converse(
                 requests,
@@ -206,8 +206,8 @@ class ContainerService(container_pb2_grpc.ContainerServiceServicer):
         async with reported(context):
             container = self._find(request.container)
             conditions = {
-                "": has_ended(container.spec.run),
-                "exited": has_ended(container.spec.run),
+                "": has_left(container),
+                "exited": has_left(container),
                 "running": is_running,
                 "removed": lambda _: False,
             }

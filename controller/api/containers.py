@@ -78,9 +78,26 @@ async def wait_for(
 
 
 def has_ended(run: int) -> Callable[[Container], bool]:
-    """Return a test for the end of the given run, or of a later one: its process ended, or could not be started."""
+    """Return a test for the end of the given run, or of a later one: a process ended, or could not be started.
+
+    As with Docker the first end counts, also of a container that is started again by its restart policy.
+    """
 
     def test(state: Container) -> bool:
-        return state.status.run >= run and state.status.phase in ENDED
+        status = state.status
+        return status.run >= run and (status.phase in ENDED or status.finished_at is not None)
+
+    return test
+
+
+def has_left(container: Container) -> Callable[[Container], bool]:
+    """Return a test for the end of the process that the container has now; without one, of its next."""
+    if not is_running(container):
+        return has_ended(container.spec.run)
+    started_at = container.status.started_at
+
+    def test(state: Container) -> bool:
+        status = state.status
+        return status.phase in ENDED or status.pid == 0 or status.started_at != started_at
 
     return test

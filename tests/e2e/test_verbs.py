@@ -58,6 +58,26 @@ def test_a_start_can_be_gone_along_with(machine: Machine) -> None:
     machine.succeed("rm", "--force=true", "idle")
 
 
+def test_going_along_ends_with_the_first_process(machine: Machine) -> None:
+    """Also when the restart policy starts another one, as with Docker."""
+    words = (
+        "run",
+        "--name",
+        "again",
+        "--restart",
+        "always",
+        IMAGE,
+        "sh",
+        "-c",
+        "echo once; sleep 0.2; exit 6",
+    )
+    answer = machine.hold(*words)
+    assert (answer.returncode, answer.stdout) == (6, "once\n")
+    assert machine.hold("start", "-a", "again").returncode == 6
+    assert machine.succeed("wait", "again") == "6\n"
+    machine.succeed("rm", "-f", "again")
+
+
 def test_keys_of_ones_own_leave_a_container(machine: Machine) -> None:
     words = ["run", "-it", "--name", "keys", "--detach-keys", "ctrl-x,y", IMAGE, "cat"]
     code, shown = _type(machine, words, b"hi\n", b"hi\r\nhi\r\n", b"\x18y")

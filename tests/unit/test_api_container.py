@@ -219,6 +219,27 @@ async def test_wait_answers_at_the_end(bench: Bench) -> None:
     assert (answer.exit.code, answer.exit.oom_killed) == (137, True)
 
 
+async def test_the_first_end_counts_also_when_it_is_started_again(bench: Bench) -> None:
+    await bench.apply(container("web", restart={"name": "always"}))
+    bench.sessions.session = session = PlayedSession()
+    await bench.report("web", phase=Phase.RUNNING, pid=5, started_at=NOW, finished_at=NOW)
+    attachment = bench.containers.Attach()
+    await attachment.write(container_pb2.AttachRequest(start={"container": "web"}))  # type: ignore[arg-type]
+    assert (await attachment.read()).HasField("attached")
+    waiting = bench.containers.Wait(container_pb2.WaitRequest(container="web"))
+    run = bench.containers.Run()
+    await run.write(start_run("other"))
+    await run.read()
+    await bench.report("other", phase=Phase.RUNNING, pid=6, started_at=NOW)
+    later = NOW + timedelta(seconds=1)
+    await bench.report("other", phase=Phase.RUNNING, pid=8, started_at=later, finished_at=later, exit_code=3)
+    await bench.report("web", phase=Phase.RUNNING, pid=7, started_at=later, finished_at=later, exit_code=4)
+    await session.to_client.put(None)
+    assert (await attachment.read()).exit.code == 4
+    assert (await waiting).exit.code == 4
+    assert (await run.read()).exit.code == 3
+
+
 async def test_logs_are_cut_to_the_time_asked_for(bench: Bench) -> None:
     await bench.apply(container("web"))
     bench.sessions.lines = [
