@@ -119,7 +119,7 @@ def describe_container(document: Document, now: datetime, *, whole: bool) -> dic
     """Return a row without its size; `words` of the document is what the container runs."""
     metadata, spec, status = document["metadata"], document["spec"], document.get("status", {})
     uid = str(metadata["uid"])
-    command = " ".join(document["words"])
+    command = " ".join(map(_quote, document["words"]))
     if not whole and len(command) > _SHORT_COMMAND:
         command = f"{command[: _SHORT_COMMAND - 1]}…"
     created = str(metadata.get("createdAt", ""))
@@ -142,6 +142,11 @@ def describe_container(document: Document, now: datetime, *, whole: bool) -> dic
         "Networks": ",".join(each["name"] for each in status.get("networks", []))
         or spec.get("networkMode", ""),
     }
+
+
+def _quote(word: str) -> str:
+    """Return a word as Docker lists it: in quotes where there is a space in it."""
+    return f"'{word}'" if " " in word else word
 
 
 def render_status(document: Document, now: datetime) -> str:

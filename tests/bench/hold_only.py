@@ -14,12 +14,14 @@ from tests.bench.engines import IMAGE, Engine
 from tests.bench.measures import Rows, start_with_port
 
 _ROUNDS = 7
+_WATCHED = 100
+_WATCHED_S = 20.0
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def measure_hold(engine: Engine) -> Rows:
     """Return the rows that no peer has."""
-    return _measure_repairs(engine) | _measure_api(engine) | _measure_resync(engine)
+    return _measure_repairs(engine) | _measure_stats(engine) | _measure_api(engine) | _measure_resync(engine)
 
 
 def _measure_repairs(engine: Engine) -> Rows:
@@ -69,6 +71,34 @@ def _measure_api(engine: Engine) -> Rows:
         f"API {name}, one call": float(value)
         for name, value in (line.split() for line in answer.splitlines())
     }
+
+
+def _measure_stats(engine: Engine) -> Rows:
+    """Processor time of the daemon for a second of `stats` on 100 containers with two who watch."""
+    document = "\n---\n".join(
+        f"apiVersion: hold/v1\nkind: Container\nmetadata: {{name: used{index}}}\n"
+        f"spec: {{image: '{IMAGE}', command: [sleep, '1000']}}"
+        for index in range(_WATCHED)
+    )
+    environment = {**os.environ, **engine.environment}
+    subprocess.run([*engine.command, "apply", "-f", "-"], input=document.encode(), check=True,
+                   capture_output=True, env=environment)  # fmt: skip
+    engine.run("wait", "--for=condition=Ready", "container", "--all", "--timeout", "300s")
+    pid = engine.daemon_pids[0]
+    _wait_until_idle(pid)
+    watchers = [
+        subprocess.Popen([*engine.command, "stats"], stdout=subprocess.DEVNULL, env=environment)
+        for _ in range(2)
+    ]
+    time.sleep(3)
+    before = _read_cpu_s(pid)
+    time.sleep(_WATCHED_S)
+    spent = _read_cpu_s(pid) - before
+    for watcher in watchers:
+        watcher.terminate()
+        watcher.wait()
+    engine.run("delete", "container", "--all", "--grace-period", "0")
+    return {f"stats, {_WATCHED} containers, two watchers, each second (processor time)": spent / _WATCHED_S}
 
 
 def _measure_resync(engine: Engine) -> Rows:
