@@ -15,6 +15,7 @@ STAMP := $(VENV)/.installed
 PACKAGES := crun runc conmon iptables nftables conntrack iproute2 libseccomp2 tini
 PACKAGES += python3-venv busybox-static iputils-ping procps docker-registry skopeo apache2-utils
 BENCH_PACKAGES := docker.io podman
+VM_PACKAGES := qemu-system-x86 kmod
 
 step = printf '> %s\n' '$(1)'
 # A tier that can't have a test host is skipped (exit code 77), unless HOLD_REQUIRE_KERNEL=1.
@@ -111,6 +112,13 @@ test-kernel: $(STAMP) ## The adapters and the contracts on the real kernel, in a
 test-e2e: $(STAMP) ## Whole daemons, the command line, kill -9, in a test host
 	@$(call step,end-to-end tests)
 	@$(HOST) $(PY) -m pytest -q -m e2e tests/e2e $(ARGS) || $(call skippable,end-to-end)
+
+.PHONY: test-vm
+test-vm: setup ## Limits and health checks on cgroup v2, in a small virtual machine (minutes)
+	@$(call install,$(VM_PACKAGES))
+	@$(call step,tests in a virtual machine)
+	@$(PY) -m tests.vm -- $(PY) -m pytest -q -p no:cacheprovider --color=no -m kernel \
+		tests/contract/test_limits.py tests/kernel/test_probes.py $(ARGS) || $(call skippable,virtual machine)
 
 .PHONY: check
 check: setup ## Lint and all tests: what CI runs

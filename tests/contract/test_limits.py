@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from controller.errors import NotFound, Refused
-from controller.model.limits import DeviceLimits, HostLimits, LimitFacts, LimitsWant
+from controller.model.limits import DeviceLimits, HostLimits, LimitsWant
 from controller.plan.limits import find_differences
 from tests.contract.containers import DB, WEB, ContainerPorts
 
@@ -120,7 +120,7 @@ async def test_block_devices_are_limited_by_path(linux: ContainerPorts, block_de
     assert bare is not None
     assert [each.device.replace(":", "").isdigit() for each in bare.devices] == [True]
     await linux.limits.apply(WEB, LimitsWant())
-    assert await linux.limits.read(WEB, devices=(block_device,)) == LimitFacts()
+    assert await read_values(linux) == LimitsWant()
 
 
 @pytest.mark.kernel
