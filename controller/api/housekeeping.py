@@ -1,6 +1,6 @@
 """How much disk everything takes, and the removal of what nobody needs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC
 
 from controller.api.admission import Gate
@@ -12,7 +12,7 @@ from controller.errors import Invalid, Violation
 from controller.model.changes import Decision, Snapshot
 from controller.model.ids import KINDS
 from controller.model.mounts import MountType
-from controller.model.usage import NOTHING
+from controller.model.usage import NOTHING, Removed
 from controller.plan.admission import CLI_MANAGER
 from controller.plan.image_names import ImageIndex
 from controller.plan.prune import LabelTest, PruneWish, Pruning, decide_prune
@@ -23,6 +23,7 @@ from controller.plan.usage import (
     VolumeUsage,
     derive_freed,
     derive_usage,
+    sum_parts,
 )
 
 
@@ -59,10 +60,11 @@ class Housekeeping:
         wish = read_wish(request)
         disk = NOTHING if wish.kinds <= {"Network"} else await self._parts.usage.measure()
         contents = await self._parts.contents.list()
+        roots = await self._parts.dangling.find_roots()
         prunings: list[tuple[Snapshot, Pruning]] = []
 
         def decide(snapshot: Snapshot) -> Decision:
-            pruning = decide_prune(snapshot, ImageIndex(snapshot, contents), wish)
+            pruning = decide_prune(snapshot, ImageIndex(snapshot, contents, roots), wish)
             prunings[:] = [(snapshot, pruning)]
             return pruning.decision
 
@@ -74,16 +76,17 @@ class Housekeeping:
         snapshot, pruning = prunings[0]
         index = ImageIndex(snapshot, contents)
         store = await self._read_store(index)
-        dangling: Sequence[str] = [facts.id for facts in pruning.dangling]
-        if not request.dry_run:
-            dangling = await self._parts.dangling.remove(dangling)
-        images = [*_list_content(index, pruning), *dangling]
+        removed = Removed(images=tuple(facts.id for facts in pruning.dangling))
+        if not request.dry_run and "Image" in wish.kinds:
+            removed = await self._parts.dangling.remove(removed.images)
+        images = [*_list_content(index, pruning), *removed.images]
         gone = [snapshot[key] for key in pruning.keys]
         return system_pb2.PruneResponse(
             keys=[state_pb2.Key(kind=key.kind, name=key.name) for key in pruning.keys],
             uids=[each.metadata.uid or "" for each in gone],
             deleted_images=images,
-            reclaimed_bytes=derive_freed(disk, store, gone, images),
+            reclaimed_bytes=derive_freed(disk, store, gone, images)
+            + sum_parts(disk, removed.leftover_digests),
             revision=revision,
         )
 
@@ -95,7 +98,7 @@ class Housekeeping:
         contents = self._parts.contents
         return StoreFacts(
             parts={image_id: await contents.list_parts(image_id) for image_id in index.contents},
-            layers_in_use=await self._parts.dangling.list_layers_in_use(),
+            layers_in_use=tuple(await self._parts.dangling.find_roots()),
         )
 
 

@@ -44,14 +44,18 @@ class ImageLibrary:
     async def list(self) -> image_pb2.ListImagesResponse:
         """Return every image by name, then dangling content."""
         contents = await self._parts.contents.list()
+        roots = await self._parts.dangling.find_roots()
         snapshot = self._gate.store.snapshot()
-        index = ImageIndex(snapshot, contents)
+        index = ImageIndex(snapshot, contents, roots)
         ids = dict.fromkeys(index.ids[name] or name for name in index.images)
         summaries = [
             summarize(snapshot, index, index.list_names(each) if each in index.contents else (each,))
             for each in ids
         ]
-        dangling = [summarize_content(facts) for facts in index.list_dangling()]
+        dangling = []
+        for facts in index.list_dangling():
+            dangling.append(summarize_content(facts))
+            dangling[-1].containers.extend(index.list_holders(facts))
         return image_pb2.ListImagesResponse(images=[*summaries, *dangling])
 
     async def inspect(self, word: str) -> image_pb2.InspectImageResponse:
@@ -113,13 +117,14 @@ class ImageLibrary:
     async def remove(self, request: image_pb2.RemoveImagesRequest) -> image_pb2.RemoveImagesResponse:
         """Remove names and content in one transaction, dangling content after it."""
         contents = await self._parts.contents.list()
+        roots = await self._parts.dangling.find_roots()
         removals: list[ImageRemoval] = []
 
         def decide(snapshot: Snapshot) -> Decision:
             removals[:] = [
                 decide_image_removal(
                     snapshot,
-                    ImageIndex(snapshot, contents),
+                    ImageIndex(snapshot, contents, roots),
                     list(request.names),
                     manager=request.manager or CLI_MANAGER,
                     force=request.force,
@@ -129,12 +134,16 @@ class ImageLibrary:
 
         committed = await self._gate.store.commit(decide)
         removal = removals[0]
-        removed = await self._parts.dangling.remove(removal.dangling)
-        if left := sorted(set(removal.dangling) - set(removed)):
-            raise Unavailable(f"somebody is about to use the content {', '.join(left)}: try again later")
+        if removal.dangling:
+            await self._discard(removal.dangling)
         return image_pb2.RemoveImagesResponse(
             untagged=removal.untagged, deleted=removal.deleted, revision=committed.revision
         )
+
+    async def _discard(self, dangling: tuple[str, ...]) -> None:
+        removed = await self._parts.dangling.remove(dangling)
+        if left := sorted(set(dangling) - set(removed.images)):
+            raise Unavailable(f"somebody is about to use the content {', '.join(left)}: try again later")
 
 
 def summarize(snapshot: Snapshot, index: ImageIndex, names: tuple[str, ...]) -> image_pb2.ImageSummary:

@@ -7,7 +7,6 @@ their `facts`, `catalog` a record for each image that is whole, `uploads` what i
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 
 from controller.errors import Conflict, NotFound
@@ -29,16 +28,8 @@ from controller.model.facts import ImageFacts
 from controller.model.image import ImageConfig
 from controller.model.layout import Layout
 from controller.model.provenance import Provenance
+from controller.model.usage import Reclaimed
 from controller.ports import Unpacker
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reclaimed:
-    """What garbage collection took: layers by chain id, blobs by digest, and the bytes of both."""
-
-    layers: tuple[str, ...] = ()
-    blobs: tuple[str, ...] = ()
-    size_bytes: int = 0
 
 
 class ImageStore:

@@ -36,6 +36,11 @@ class Layout:
         """Directory of an unpacked layer; `chain_id` is `sha256:HEX` (OCI image specification, layer ChainID)."""
         return f"{self.layers_path}/{chain_id.replace(':', '-')}"
 
+    def find_chain_id(self, path: str) -> str | None:
+        """Return the chain id of the layer that is unpacked at `path`, None when the path is no layer's."""
+        directory, _, name = path.rpartition("/")
+        return name.replace("-", ":", 1) if directory == self.layers_path else None
+
     @property
     def containers_path(self) -> str:
         return f"{self.root_path}/containers"

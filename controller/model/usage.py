@@ -40,5 +40,27 @@ class DiskFacts:
     volumes: Mapping[Uid, TreeSize]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reclaimed:
+    """What a clearing up of the image store took: layers by chain id, blobs by digest, and the bytes of both."""
+
+    layers: tuple[str, ...] = ()
+    blobs: tuple[str, ...] = ()
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """Images whose content was removed, and what no image at all needed any more."""
+
+    images: tuple[str, ...] = ()
+    leftovers: Reclaimed = Reclaimed()
+
+    @property
+    def leftover_digests(self) -> frozenset[str]:
+        """Layers by chain id and blobs by digest."""
+        return frozenset((*self.leftovers.layers, *self.leftovers.blobs))
+
+
 NOTHING = DiskFacts(images=TreeSize(), layers={}, documents={}, containers={}, volumes={})
 """An empty disk."""

@@ -1,13 +1,14 @@
 """Which image a word means: a name, a digest in a repository, or the beginning of an id."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from controller.errors import Invalid, NotFound
 from controller.model.changes import Snapshot
 from controller.model.facts import ImageFacts
-from controller.model.ids import Key
+from controller.model.ids import Key, Uid
 from controller.model.image import Image, complete_image_name
 from controller.model.image_reference import parse_reference
 from controller.plan.admission.findings import suggest
@@ -30,9 +31,21 @@ class ImageMatch:
 
 
 class ImageIndex:
-    """Images of a snapshot with the content of the store: which names stand for which content."""
+    """Images of a snapshot with the content of the store: which names stand for which content.
 
-    def __init__(self, snapshot: Snapshot, contents: Iterable[ImageFacts]) -> None:
+    `roots` are the containers whose mounted roots stand on a layer, by its chain id.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        contents: Iterable[ImageFacts],
+        roots: Mapping[str, Collection[Uid]] = MappingProxyType({}),
+    ) -> None:
+        self._roots = roots
+        self._containers = {
+            resource.metadata.uid: key.name for key, resource in snapshot.items() if key.kind == "Container"
+        }
         self.contents: Mapping[str, ImageFacts] = {facts.id: facts for facts in contents}
         self.images = {
             key.name: resource
@@ -50,6 +63,11 @@ class ImageIndex:
         """Return content that no name stands for."""
         named = set(self.ids.values())
         return tuple(facts for image_id, facts in sorted(self.contents.items()) if image_id not in named)
+
+    def list_holders(self, facts: ImageFacts) -> tuple[str, ...]:
+        """Return the containers that stand on the whole of an image, whatever it is called by now."""
+        uids = self._roots.get(facts.layers[-1], ()) if facts.layers else ()
+        return tuple(sorted(self._containers.get(uid, uid) for uid in uids))
 
     def find(self, word: str) -> ImageMatch:
         """Return what a word means; NotFound when nothing, Invalid when it is the beginning of several ids."""

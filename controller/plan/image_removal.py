@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from controller.errors import Conflict, NotFound, Violation
+from controller.errors import Conflict, HoldError, InUse, Violation
 from controller.model.changes import Decision, Snapshot
 from controller.model.ids import Key
 from controller.plan.admission import CLI_MANAGER, decide_delete
-from controller.plan.image_names import ImageIndex
+from controller.plan.image_names import ImageIndex, ImageMatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,30 +30,24 @@ def decide_image_removal(
 ) -> ImageRemoval:
     """Return what goes: a name alone, or by its id content with its only name; with `force` with all its names.
 
-    NotFound and Conflict name every word that means nothing, or content with several names. InUse names containers.
+    The error tells of every word that means nothing, or content with several names. InUse names containers.
     """
     names: dict[str, None] = {}
     ids: dict[str, None] = {}
-    violations: list[Violation] = []
+    errors: list[HoldError] = []
     for word in words:
         try:
             match = index.find(word)
-        except NotFound as error:
-            violations.append(Violation(field="", message=error.message))
-            continue
-        if match.name:
-            names[match.name] = None
-        elif len(match.names) > 1 and not force:
-            told = ", ".join(match.names)
-            message = f"image {word} has several names: remove {told} by name, or use force"
-            violations.append(Violation(field="", message=message))
-        else:
-            names.update(dict.fromkeys(match.names))
-        ids[match.image_id] = None
-    if violations:
-        missing = all("does not exist" in each.message for each in violations)
-        kind = NotFound if missing else Conflict
-        raise kind("; ".join(map(str, violations)), violations=violations)
+            names.update(dict.fromkeys(_choose_names(index, match, word, force=force)))
+            ids[match.image_id] = None
+        except HoldError as error:
+            errors.append(error)
+    if errors:
+        kinds = {type(error) for error in errors}
+        violations = [Violation(field="", message=error.message) for error in errors]
+        raise (kinds.pop() if len(kinds) == 1 else Conflict)(
+            "; ".join(map(str, violations)), violations=violations
+        )
     decision = decide_delete(snapshot, [Key("Image", name) for name in names], manager=manager, force=force)
     gone = [image_id for image_id in ids if image_id and names.keys() >= set(index.list_names(image_id))]
     return ImageRemoval(
@@ -62,3 +56,18 @@ def decide_image_removal(
         deleted=tuple(gone),
         dangling=tuple(image_id for image_id in gone if not index.list_names(image_id)),
     )
+
+
+def _choose_names(index: ImageIndex, match: ImageMatch, word: str, *, force: bool) -> tuple[str, ...]:
+    """Return the names that a word asks to remove."""
+    if match.name:
+        return (match.name,)
+    if len(match.names) > 1 and not force:
+        told = ", ".join(match.names)
+        raise Conflict(f"image {word} has several names: remove {told} by name, or use force")
+    holders = index.list_holders(index.contents[match.image_id]) if not match.names else ()
+    if holders:
+        raise InUse(
+            f"image {word} is what Container/{', Container/'.join(holders)} stands on: remove it first"
+        )
+    return match.names

@@ -68,7 +68,9 @@ def decide_prune(snapshot: Snapshot, index: ImageIndex, wish: PruneWish) -> Prun
     return Pruning(
         decision=decision,
         keys=tuple(outcome.key for outcome in decision.outcomes),
-        dangling=tuple(facts for facts in dangling if _passes_content(facts, wish)),
+        dangling=tuple(
+            facts for facts in dangling if _passes_content(facts, wish) and not index.list_holders(facts)
+        ),
     )
 
 

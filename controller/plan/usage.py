@@ -103,7 +103,7 @@ def derive_usage(snapshot: Snapshot, index: ImageIndex, disk: DiskFacts, store: 
             total=len(images),
             active=sum(bool(image.containers) for image in images),
             size_bytes=disk.images.allocated_bytes,
-            reclaimable_bytes=_sum_parts(disk, (disk.layers.keys() | disk.documents.keys()) - needed),
+            reclaimable_bytes=sum_parts(disk, (disk.layers.keys() | disk.documents.keys()) - needed),
         ),
         KindUsage(
             kind="Container",
@@ -131,7 +131,7 @@ def derive_freed(disk: DiskFacts, store: StoreFacts, gone: Iterable[Resource], i
     leaving = set(images)
     kept = {part for image_id, parts in store.parts.items() if image_id not in leaving for part in parts}
     parts = {part for image_id in leaving for part in store.parts.get(image_id, ())}
-    freed = _sum_parts(disk, parts - kept - set(store.layers_in_use))
+    freed = sum_parts(disk, parts - kept - set(store.layers_in_use))
     for resource in gone:
         if isinstance(resource, Container):
             freed += _find_container(resource, disk).whole.allocated_bytes
@@ -157,8 +157,8 @@ def _derive_images(
                 id=image_id,
                 names=names,
                 created_at=_read_time(facts.created_at) or created_at,
-                size_bytes=_sum_parts(disk, parts),
-                shared_bytes=_sum_parts(disk, (part for part in parts if counts[part] > 1)),
+                size_bytes=sum_parts(disk, parts),
+                shared_bytes=sum_parts(disk, (part for part in parts if counts[part] > 1)),
                 containers=tuple(user for name in names for user in users.get(Key("Image", name), ())),
             )
         )
@@ -188,7 +188,7 @@ def _index_containers(resources: Iterable[Resource]) -> dict[Key, tuple[str, ...
     return users
 
 
-def _sum_parts(disk: DiskFacts, parts: Iterable[str]) -> int:
+def sum_parts(disk: DiskFacts, parts: Iterable[str]) -> int:
     """Return the bytes of layers by chain id and of documents by digest; a lowest layer may have both by one name."""
     return sum(
         disk.layers.get(part, _NOTHING).allocated_bytes + disk.documents.get(part, _NOTHING).allocated_bytes

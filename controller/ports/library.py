@@ -5,6 +5,8 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from controller.model.facts import ImageFacts
+from controller.model.ids import Uid
+from controller.model.usage import Removed
 
 
 class ImageContents(Protocol):
@@ -38,14 +40,14 @@ class ImageContents(Protocol):
 class DanglingContent(Protocol):
     """Removes content that no Image stands for any more, but for what containers stand on."""
 
-    async def list_layers_in_use(self) -> frozenset[str]:
-        """Return the layers, by chain id, that mounted roots of containers stand on."""
+    async def find_roots(self) -> Mapping[str, tuple[Uid, ...]]:
+        """Return the containers whose mounted roots stand on a layer, by its chain id."""
         ...
 
-    async def remove(self, image_ids: Collection[str]) -> tuple[str, ...]:
-        """Remove the content of these images and return those that were removed.
+    async def remove(self, image_ids: Collection[str]) -> Removed:
+        """Remove the content of these images, and what no image at all needs any more.
 
-        What an Image stands for by now is left alone, and so is what somebody is about to give a name; layers that
-        containers stand on stay as well.
+        What an Image stands for by now is left alone, and so is what somebody is about to give a name, or a container
+        stands on.
         """
         ...

@@ -9,6 +9,7 @@ from controller.model.facts import (
 )
 from controller.model.ids import Uid
 from controller.model.image import ImageConfig
+from controller.model.usage import Reclaimed
 from controller.model.wants import (
     RootWant,
 )
@@ -63,6 +64,10 @@ class Images(Protocol):
 
     async def discard(self, image_id: str, *, keep: frozenset[str]) -> bool:
         """Do as `delete`, unless somebody is about to give the image a name; False when it is left for that."""
+        ...
+
+    async def collect(self, *, keep: frozenset[str]) -> Reclaimed:
+        """Remove layers and blobs that no image needs, nobody is about to use and `keep` does not name."""
         ...
 
 

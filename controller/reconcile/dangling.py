@@ -1,9 +1,11 @@
 """Content of images that no object stands for any more, removed before garbage collection comes to it."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
+from controller.model.ids import Uid
 from controller.model.layout import Layout
+from controller.model.usage import Removed
 from controller.plan.image_names import ImageIndex
 from controller.ports import DesiredState, KernelPorts
 
@@ -18,21 +20,25 @@ class DanglingImages:
         self._store = store
         self._layout = layout
 
-    async def remove(self, image_ids: Collection[str]) -> tuple[str, ...]:
+    async def remove(self, image_ids: Collection[str]) -> Removed:
         """See DanglingContent."""
         removed: list[str] = []
         for image_id in image_ids:
-            keep = await self.list_layers_in_use()
-            index = ImageIndex(self._store.snapshot(), await self._kernel.images.list())
-            is_dangling = image_id in {facts.id for facts in index.list_dangling()}
-            if is_dangling and await self._kernel.images.discard(image_id, keep=keep):
+            roots = await self.find_roots()
+            index = ImageIndex(self._store.snapshot(), await self._kernel.images.list(), roots)
+            facts = next((each for each in index.list_dangling() if each.id == image_id), None)
+            if facts is None or index.list_holders(facts):
+                continue
+            if await self._kernel.images.discard(image_id, keep=frozenset(roots)):
                 LOG.info("dangling content removed", extra={"image": image_id})
                 removed.append(image_id)
-        return tuple(removed)
+        leftovers = await self._kernel.images.collect(keep=frozenset(await self.find_roots()))
+        return Removed(images=tuple(removed), leftovers=leftovers)
 
-    async def list_layers_in_use(self) -> frozenset[str]:
+    async def find_roots(self) -> Mapping[str, tuple[Uid, ...]]:
         """See DanglingContent."""
-        in_use = {path for root in await self._kernel.roots.list() for path in root.lower_paths}
-        contents = await self._kernel.images.list()
-        named = {layer for facts in contents for layer in facts.layers}
-        return frozenset(layer for layer in named if self._layout.layer_path(layer) in in_use)
+        found: dict[str, tuple[Uid, ...]] = {}
+        for root in await self._kernel.roots.list():
+            for layer in filter(None, map(self._layout.find_chain_id, root.lower_paths)):
+                found[layer] = (*found.get(layer, ()), root.uid)
+        return found

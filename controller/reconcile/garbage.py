@@ -62,7 +62,10 @@ class Garbage:
             await self._kernel.attachments.delete(uid, link.host_link)
 
     async def _collect_images(self, world: World, snapshot: Snapshot, errors: list[HoldError]) -> None:
-        """Remove images that nobody claimed in two resyncs: an import stores content before its object is written."""
+        """Remove images that nobody claimed in two resyncs: an import stores content before its object is written.
+
+        What a container stands on stays until its root is unmounted.
+        """
         claimed: set[str] = set()
         layers: set[str] = set()
         for resource in snapshot.values():
@@ -70,16 +73,25 @@ class Garbage:
                 claimed |= {resource.status.id, resource.spec.source.stored or ""}
                 layers |= set(resource.status.layers)
         in_use = {path for facts in world.roots.values() for path in facts.lower_paths}
+        held = set(filter(None, map(self._layout.find_chain_id, in_use)))
+        layers |= held
         images = {facts.id: facts for facts in world.images.values()}
-        for facts in images.values():
-            layers |= {layer for layer in facts.layers if self._layout.layer_path(layer) in in_use}
         unclaimed = {
-            facts.id for facts in images.values() if claimed.isdisjoint((facts.id, facts.manifest_digest))
+            facts.id
+            for facts in images.values()
+            if claimed.isdisjoint((facts.id, facts.manifest_digest)) and held.isdisjoint(facts.layers[-1:])
         }
         for image_id in sorted(unclaimed & self._unclaimed):
             LOG.info("garbage", extra={"image": image_id})
             await _try(errors, self._delete_image, image_id, frozenset(layers))
         self._unclaimed = frozenset(unclaimed)
+        await _try(errors, self._clear_store, frozenset(layers))
+
+    async def _clear_store(self, keep: frozenset[str]) -> None:
+        """Remove layers that no image has, left where a removal was interrupted."""
+        reclaimed = await self._kernel.images.collect(keep=keep)
+        if reclaimed.layers or reclaimed.blobs:
+            LOG.info("garbage", extra={"layers": reclaimed.layers, "blobs": reclaimed.blobs})
 
     async def _delete_image(self, image_id: str, keep: frozenset[str]) -> None:
         await self._kernel.images.discard(image_id, keep=keep)

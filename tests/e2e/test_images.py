@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -87,18 +88,32 @@ def test_an_import_tells_when_and_why(machine: Machine, fresh: str) -> None:
     assert "not a platform" in machine.hold("import", "--platform", "x/y/z/w", "/dev/null", "bad").stderr
 
 
-def test_dangling_content_is_shown_until_it_is_pruned(machine: Machine, fresh: str) -> None:
+def test_dangling_content_is_shown_until_it_is_pruned(machine: Machine, fresh: str, scratch: Path) -> None:
+    """What a running container stands on goes after it."""
+    other = scratch / "other.tar"
+    other.write_bytes(machine.make_image_archive().read_bytes())
+    with tarfile.open(other, "a") as archive:
+        archive.add(__file__, "etc/more")
+    machine.succeed("import", str(other), fresh, "-c", "LABEL kind=fresh")
     before = _read_id(machine, fresh)
     machine.succeed("run", "-d", "--name", "holder", fresh, "sleep", "1000")
+    (layer,) = machine.get("image", fresh)["status"]["layers"]
+    layer_path = machine.root_path / "images/layers" / layer.replace(":", "-")
     machine.succeed("import", str(machine.make_image_archive()), fresh, "-c", "LABEL kind=fresh")
     assert _read_id(machine, fresh) != before
-    dangling = machine.succeed("images", "-q", "--no-trunc", "-f", "dangling=true").split()
-    assert before in dangling
-    assert before in machine.succeed("image", "prune", "--dry-run")
-    assert before in machine.succeed("image", "prune", "-f")
-    assert machine.succeed("images", "-q", "-f", "dangling=true") == ""
-    assert machine.succeed("exec", "holder", "cat", "/etc/group") != ""
+    assert before in machine.succeed("images", "-q", "--no-trunc", "-f", "dangling=true").split()
+    assert before not in machine.succeed("image", "prune", "-f")
+    refused = machine.hold("rmi", before)
+    assert (refused.returncode, "Container/holder" in refused.stderr) == (1, True)
+    assert machine.succeed("exec", "holder", "cat", "/etc/more") == Path(__file__).read_text()
     machine.succeed("rm", "-f", "holder")
+    assert layer_path.is_dir()
+    assert before in machine.succeed("image", "prune", "--dry-run")
+    answer = machine.succeed("image", "prune", "-f")
+    assert before in answer
+    assert "Total reclaimed space: 0B" not in answer
+    assert not layer_path.exists()
+    assert machine.succeed("images", "-q", "-f", "dangling=true") == ""
 
 
 def _measure(machine: Machine) -> dict[str, Any]:

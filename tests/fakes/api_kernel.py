@@ -12,7 +12,7 @@ from controller.model.host import Check, CheckResult, HostDescription
 from controller.model.ids import Key, Uid
 from controller.model.image import ImageConfig
 from controller.model.provenance import Provenance
-from controller.model.usage import NOTHING, DiskFacts
+from controller.model.usage import NOTHING, DiskFacts, Removed
 from controller.model.wants import ProcessWant
 from controller.ports import ExecWant, LogLine, SourceStatus, Stream
 
@@ -188,11 +188,11 @@ class PlayedImporter:
     async def list_parts(self, image_id: str) -> frozenset[str]:
         return frozenset((image_id, *self.kept[image_id].layers))
 
-    async def list_layers_in_use(self) -> frozenset[str]:
-        return frozenset()
+    async def find_roots(self) -> Mapping[str, tuple[Uid, ...]]:
+        return {}
 
-    async def remove(self, image_ids: Collection[str]) -> tuple[str, ...]:
-        return tuple(image_id for image_id in image_ids if self.kept.pop(image_id, None))
+    async def remove(self, image_ids: Collection[str]) -> Removed:
+        return Removed(images=tuple(image_id for image_id in image_ids if self.kept.pop(image_id, None)))
 
     async def measure(self) -> DiskFacts:
         return self.disk

@@ -7,6 +7,7 @@ import pytest
 
 from controller.errors import Conflict, Damaged, InUse, Invalid, ManagedElsewhere, NotFound
 from controller.model.changes import Snapshot
+from controller.model.ids import Uid
 from controller.model.kinds import Resource, key_of
 from controller.plan.image_document import (
     HistoryEntry,
@@ -17,6 +18,7 @@ from controller.plan.image_document import (
 )
 from controller.plan.image_names import ImageIndex
 from controller.plan.image_removal import ImageRemoval, decide_image_removal
+from controller.plan.prune import PruneWish, decide_prune
 from tests.unit.test_plan_prune import CONTENT, make
 
 A, B, D = CONTENT
@@ -120,6 +122,17 @@ def test_a_user_is_named_also_with_force() -> None:
     for force in (False, True):
         with pytest.raises(InUse, match="Container/web"):
             _remove("bbbb", more=(web,), force=force)
+
+
+def test_what_a_root_stands_on_stays() -> None:
+    web = make("Container/web", spec={"rootfs": "/r", "networkMode": "none"}, status={"phase": "Running"})
+    snapshot = make_snapshot(web)
+    index = ImageIndex(snapshot, CONTENT, {"layer": [Uid(web.metadata.uid or "")]})
+    assert index.list_holders(D) == ("web",)
+    assert index.list_holders(replace(D, layers=("layer", "top"))) == ()
+    with pytest.raises(InUse, match="Container/web"):
+        decide_image_removal(snapshot, index, ["dddd"], force=True)
+    assert decide_prune(snapshot, index, PruneWish(kinds=frozenset({"Image"}))).dangling == ()
 
 
 def test_another_managers_image_needs_force() -> None:
