@@ -9,8 +9,9 @@ _SPECS = ("container", "network", "volume", "image")
 
 
 def to_public(message: Message) -> dict[str, Any]:
-    """Return a message's fields that are set, by their JSON names; times as RFC 3339 texts."""
-    return {field.json_name: _convert(field, value) for field, value in message.ListFields()}
+    """Return a message's fields that are set, by their JSON names; times as RFC 3339 texts. Empty messages are left out."""
+    fields = ((field.json_name, _convert(field, value)) for field, value in message.ListFields())
+    return {name: value for name, value in fields if value != {}}
 
 
 def _convert(field: Any, value: Any) -> Any:  # noqa: ANN401

@@ -36,8 +36,10 @@ class _Turn(argparse.Action):
 class Parser(argparse.ArgumentParser):
     """A parser that says in one line what is wrong, knows no abbreviated flags and takes `--switch=false`."""
 
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401
-        super().__init__(allow_abbrev=False, **options)
+    def __init__(self, *, add_help: bool = True, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(allow_abbrev=False, add_help=False, **options)
+        if add_help:
+            self.add_argument("-h", "--help", action="help", help="Show this and end.")
 
     def add_argument(self, *words: Any, **options: Any) -> argparse.Action:  # noqa: ANN401
         """Add a flag or a word; a switch also takes `=true` and `=false` in all of Docker's spellings."""
@@ -47,6 +49,18 @@ class Parser(argparse.ArgumentParser):
                 turn = _Turn(action, value=action.const is (word in _ON))
                 self._option_string_actions |= {f"{flag}={word}": turn for flag in action.option_strings}
         return action
+
+    def format_usage(self) -> str:
+        """Return one line: what stands on the line besides flags."""
+        if self.usage is not None:  # argparse has asked before, and takes words off the parser for a while
+            return f"Usage: {self.usage.strip()}\n"
+        words = [self.prog, "[FLAGS]", *(["VERB ..."] if self.find_verbs() else [])]
+        return f"Usage: {' '.join([*words, *map(_show_plain, self.list_plain())])}\n"
+
+    def format_help(self) -> str:
+        """Return the usage, what the command does, and every flag."""
+        usage, (_, _, rest) = self.format_usage(), super().format_help().partition("\n\n")
+        return f"{usage}\n{rest}"
 
     def list_flags(self) -> list[argparse.Action]:
         """Return the flags, each once."""
@@ -93,6 +107,20 @@ class Parser(argparse.ArgumentParser):
             return ""
         flags = [flag for flag in self._option_string_actions if "=" not in flag]
         return suggest(unknown[1], flags)
+
+
+def _show_plain(action: argparse.Action) -> str:
+    """Return a word of the usage: in brackets when it may be left out, with dots when there may be more."""
+    name = str(action.metavar or "|".join(map(str, action.choices or ())) or action.dest.upper())
+    match action.nargs:
+        case "?":
+            return f"[{name}]"
+        case "+":
+            return name if name.endswith("...") else f"{name}..."
+        case "*" | argparse.REMAINDER:
+            return f"[{name}...]"
+        case _:
+            return name
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

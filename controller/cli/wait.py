@@ -44,10 +44,9 @@ def run_wait(client: Client, options: argparse.Namespace) -> int:
         try:
             _wait(client, options)
         except TimeoutError as error:
-            told = (
-                f"{options.condition} is not true of {error}" if str(error) else "the daemon does not answer"
-            )
-            raise Failure(f"not within {options.timeout}: {told}") from error
+            told = "is still there" if options.condition == "delete" else f"is not yet {options.condition}"
+            reason = f"{error} {told}" if str(error) else "the daemon does not answer"
+            raise Failure(f"not within {options.timeout}: {reason}") from error
     return 0
 
 

@@ -163,3 +163,21 @@ def test_what_is_missing_is_named(
     with pytest.raises(SystemExit):
         make_parser(command).parse_args(words)
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "usage"),
+    [
+        ("run", "Usage: hold run [FLAGS] IMAGE [COMMAND...]"),
+        ("start", "Usage: hold start [FLAGS] CONTAINER..."),
+        ("network", "Usage: hold network [FLAGS] VERB ..."),
+        ("rename", "Usage: hold rename [FLAGS] CONTAINER NEW_NAME"),
+        ("completion", "Usage: hold completion [FLAGS] bash|fish|zsh"),
+    ],
+)
+def test_the_usage_is_one_line(command: str, usage: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run_cli([command, "--help"])
+    assert caught.value.code == 0
+    first, empty, *rest = capsys.readouterr().out.splitlines()
+    assert (first, empty, any("--help" in line for line in rest)) == (usage, "", True)
