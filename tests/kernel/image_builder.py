@@ -18,7 +18,6 @@ from controller.kernel.subprocesses import Runner
 from controller.kernel.unpacker import ChrootUnpacker, UnpackLimits
 from controller.model.layout import Layout
 
-
 LIMITS = UnpackLimits(most_bytes=1 << 40, most_entries=1000)
 
 
