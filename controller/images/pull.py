@@ -93,12 +93,12 @@ class Puller:
         return Pulled(reference=reference, digest=found.digest, facts=facts)
 
     async def _fetch_all(self, repository: Repository, layers: list[_Layer], report: Report) -> None:
-        """Fetch the layers; the first that fails ends the others."""
+        """Fetch the layers, large ones first, so that none is left alone at the end; the first that fails ends the others."""
         for layer in layers:
             report(_transfer(layer, TransferState.WAITING))
         try:
             async with asyncio.TaskGroup() as tasks:
-                for layer in layers:
+                for layer in sorted(layers, key=lambda each: each.descriptor.size_bytes, reverse=True):
                     tasks.create_task(self._fetch(repository, layer, report))
         except ExceptionGroup as group:
             raise choose_error(group) from group
