@@ -9,6 +9,7 @@ from controller.api.sampler import Moment, Sampler
 from controller.api.v1 import container_pb2
 from controller.errors import Conflict
 from controller.model.container import Container
+from controller.model.ids import Uid
 from controller.ports import Clock, StateStore
 from controller.ports.gauges import Gauges
 
@@ -20,6 +21,8 @@ class Usage:
         self._store = store
         self._gauges = gauges
         self._sampler = Sampler(snapshot=store.snapshot, gauges=gauges, clock=clock)
+        self._converted_number = 0
+        self._converted: dict[Uid, container_pb2.ContainerUsage] = {}
 
     async def watch(self, request: container_pb2.StatsRequest) -> AsyncIterator[container_pb2.StatsResponse]:
         """Yield an answer for each moment, for ever or once; until the last of those named is gone."""
@@ -35,9 +38,20 @@ class Usage:
             ]
             if named and not containers:
                 return
-            yield _convert_moment(moment, containers)
+            yield self._convert(moment, containers)
             if request.once:
                 return
+
+    def _convert(self, moment: Moment, containers: list[Container]) -> container_pb2.StatsResponse:
+        """Return the answer for a moment; what one watcher was told of a container is not made anew for the next."""
+        if self._converted_number != moment.number:
+            self._converted_number, self._converted = moment.number, {}
+        for each in containers:
+            if uid_of(each) not in self._converted:
+                self._converted[uid_of(each)] = _convert_usage(moment, each)
+        return container_pb2.StatsResponse(
+            at=to_timestamp(moment.at), containers=[self._converted[uid_of(each)] for each in containers]
+        )
 
     async def list_processes(self, request: container_pb2.TopRequest) -> container_pb2.TopResponse:
         """Return the processes in a container."""
@@ -48,12 +62,6 @@ class Usage:
         return container_pb2.TopResponse(
             titles=table.titles, processes=[container_pb2.TopProcess(values=row) for row in table.rows]
         )
-
-
-def _convert_moment(moment: Moment, containers: list[Container]) -> container_pb2.StatsResponse:
-    return container_pb2.StatsResponse(
-        at=to_timestamp(moment.at), containers=[_convert_usage(moment, each) for each in containers]
-    )
 
 
 def _convert_usage(moment: Moment, container: Container) -> container_pb2.ContainerUsage:

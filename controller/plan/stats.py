@@ -1,6 +1,5 @@
 """What containers use: from two samples to what people look at. Bytes count from a container's start."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from controller.model.ids import Uid
@@ -33,7 +32,6 @@ def derive_cpu_percent(before: UsageSample | None, after: UsageSample) -> float:
     return max(0.0, after.cpu_s - before.cpu_s) / (after.taken_at_s - before.taken_at_s) * 100
 
 
-def sum_working_set(usage_bytes: int, statistics: Mapping[str, int]) -> int:
-    """Return memory in use without inactive file pages, from memory.stat of either version of cgroups."""
-    inactive = statistics.get("total_inactive_file", statistics.get("inactive_file", 0))
-    return max(0, usage_bytes - inactive)
+def derive_working_set(usage_bytes: int, inactive_file_bytes: int) -> int:
+    """Return memory in use without file pages that nobody has touched for long, which the kernel takes back first."""
+    return max(0, usage_bytes - inactive_file_bytes)

@@ -2,12 +2,12 @@
 
 import pytest
 
-from controller.kernel.gauges import parse_v1_blocks, parse_v2_blocks, select_processes
+from controller.kernel.gauges import find_number, parse_v1_blocks, parse_v2_blocks, select_processes
 from controller.model.container import Container
 from controller.model.ids import Uid
 from controller.model.image import ImageConfig
 from controller.plan.commit import derive_config
-from controller.plan.stats import UsageSample, derive_cpu_percent, sum_working_set
+from controller.plan.stats import UsageSample, derive_cpu_percent, derive_working_set
 
 
 def sample(taken_at_s: float, cpu_s: float) -> UsageSample:
@@ -30,12 +30,14 @@ def test_processor_time_is_a_share_of_one_processor(
     assert derive_cpu_percent(before, after) == percent
 
 
-@pytest.mark.parametrize(
-    ("statistics", "size"),
-    [({"total_inactive_file": 30, "inactive_file": 1}, 70), ({"inactive_file": 40}, 60), ({"inactive_file": 400}, 0), ({}, 100)],
-)  # fmt: skip
-def test_file_pages_that_rest_do_not_count(statistics: dict[str, int], size: int) -> None:
-    assert sum_working_set(100, statistics) == size
+@pytest.mark.parametrize(("inactive", "size"), [(30, 70), (400, 0)])
+def test_file_pages_that_rest_do_not_count(inactive: int, size: int) -> None:
+    assert derive_working_set(100, inactive) == size
+
+
+@pytest.mark.parametrize(("name", "number"), [(b"a", 1), (b"aa", 2), (b"last", 3), (b"none", 0), (b"as", 0)])
+def test_one_number_is_found_among_many(name: bytes, number: int) -> None:
+    assert find_number(b"a 1\naa 2\nlast 3\n", name) == number
 
 
 def test_blocks_are_summed_over_devices() -> None:
