@@ -34,7 +34,8 @@ class Plan(Generic[ActionT_co, StatusT_co]):
     `actions` are all steps that are sure now, in order: each prefix leaves a state from which the next turn goes on.
     `status` is what to record if every step succeeds. `requeue_after_s` asks for another turn even without an event.
     `gone` tells that nothing of a deleted object is left, so that the store may forget it; `retire` that the object
-    asks for its own deletion (auto-remove); `readmit` that admission has to choose again what it could not know before.
+    asks for its own deletion (auto-remove); `readmit` that admission has to choose again what it could not know before;
+    `is_asked_for` that somebody asked for the steps of a settled object, so that they repair nothing.
     """
 
     actions: tuple[ActionT_co, ...]
@@ -44,3 +45,4 @@ class Plan(Generic[ActionT_co, StatusT_co]):
     gone: bool = False
     retire: bool = False
     readmit: bool = False
+    is_asked_for: bool = False

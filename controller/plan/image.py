@@ -168,6 +168,7 @@ def _plan_pull(
         status=status.model_copy(update=update),
         notes=(step.note,) if step.note is not None else (),
         requeue_after_s=step.wait_s,
+        is_asked_for=observed.content is not None,
     )
 
 

@@ -92,6 +92,7 @@ class Turn(Generic[ResourceT, DesiredT, ObservedT, ActionT, StatusT]):
         self._resource = resource
         self._taken: list[str] = []
         self._notes: list[Note] = []
+        self._is_asked_for = False
 
     async def run(self) -> TurnResult:
         """Take rounds until there is nothing to do now. Errors of steps are recorded, then raised."""
@@ -118,6 +119,7 @@ class Turn(Generic[ResourceT, DesiredT, ObservedT, ActionT, StatusT]):
             stuck = bool(plan.actions) and plan.actions == previous
             previous = plan.actions
             if plan.actions and not stuck:
+                self._is_asked_for = self._is_asked_for or plan.is_asked_for
                 await self._act(plan)
                 continue
             await self._record(plan)
@@ -172,6 +174,7 @@ class Turn(Generic[ResourceT, DesiredT, ObservedT, ActionT, StatusT]):
         """Make an event of steps that no change of the object explains."""
         metadata = first.metadata
         settled = is_ready(first.status) and first.status.observed_generation == metadata.generation
-        if self._taken and settled and metadata.deleted_at is None:
+        unasked = self._taken and not self._is_asked_for
+        if unasked and settled and metadata.deleted_at is None:
             steps = ", ".join(self._taken)
             self._notes.append(Note(type=EventType.WARNING, reason="Repaired", message=steps))

@@ -3,6 +3,8 @@
 import io
 
 import pytest
+from google.protobuf.any_pb2 import Any
+from google.rpc import error_details_pb2, status_pb2
 
 from controller.api.v1 import registry_pb2
 from controller.cli.progress import Bars, Lines, Silence, choose_display, render_bar, render_lines
@@ -100,9 +102,6 @@ def test_what_suits_the_stream_is_chosen(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_only_the_want_of_an_image_is_mended_by_a_pull() -> None:
-    from google.protobuf.any_pb2 import Any
-    from google.rpc import error_details_pb2, status_pb2
-
     def refusal(*fields: str, code: int = 3) -> CallFailed:
         violations = [
             error_details_pb2.BadRequest.FieldViolation(field=field, description="Image/b:1 does not exist")

@@ -81,6 +81,8 @@ def test_only_who_always_wants_the_newest_waits_for_it(tmp_path: Path) -> None:
             await simulation.settle(120)
             assert simulation.container("newest").status.phase is Phase.RUNNING
             assert find_image(simulation).status.id == make_content("newer").id
+            repaired = [event.key for event in await simulation.events() if event.reason == "Repaired"]
+            assert Key("Image", IMAGE) not in repaired
 
     run_virtually(story)
 
