@@ -24,7 +24,8 @@ from controller.model.layout import Layout
 from controller.ports import Roots
 from controller.ports.files import FileChange, FileFacts, FilesPlace, FilesRead, PutWant
 
-_CHILD = "controller.kernel.container_files_child"
+_PATHS_CHILD = "controller.kernel.container_files_child"
+_LAYERS_CHILD = "controller.kernel.container_layers_child"
 _MOST_COMPLAINT_BYTES = 1 << 16
 _ERRORS: dict[str, type[HoldError]] = {
     each.__name__: each for each in (errors.Invalid, errors.NotFound, errors.Refused, errors.Exhausted)
@@ -137,10 +138,11 @@ class ChildFiles:
     @contextlib.asynccontextmanager
     async def _running(self, job: dict[str, Any]) -> "AsyncGenerator[_Work]":
         """Run a child for a job; it is killed when the block ends before it does."""
+        program = _LAYERS_CHILD if "upper" in job else _PATHS_CHILD
         work = _Work(input=Pipe(), output=Pipe(), complaint_fd=os.memfd_create("complaint"))
         try:
             stdio = Stdio(stdin=work.input.read_fd, stdout=work.output.write_fd, stderr=work.complaint_fd)
-            child = self._runner.spawn(sys.executable, "-I", "-m", _CHILD, json.dumps(job), stdio=stdio)
+            child = self._runner.spawn(sys.executable, "-I", "-m", program, json.dumps(job), stdio=stdio)
             work.input.close(work.input.read_fd)
             work.output.close(work.output.write_fd)
             os.set_blocking(work.input.write_fd, False)

@@ -1,55 +1,33 @@
-"""The child of `container_files`: `python -m controller.kernel.container_files_child JOB`.
+"""The child of `container_files` for paths: `python -m controller.kernel.container_files_child JOB`.
 
-JOB is a JSON object with the name of the operation. Streams go through standard input and output; a stream that comes
-out begins with a line of JSON. What fails is told on standard error as a JSON object with the class of the error.
+It enters the container's root before it looks at any path in it.
 """
 
 import contextlib
-import errno
-import json
 import os
-import shutil
 import stat
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterator
 
-from controller.errors import Exhausted, HoldError, Invalid, NotFound, Refused
-from controller.kernel.container_files_layers import Comparison, LayerWriter
+from controller.errors import Invalid, NotFound
+from controller.kernel.container_files_jobs import Job, Output, run_job
 from controller.kernel.container_files_roots import (
     RootView,
     Shown,
     enter,
-    leave_mounts,
     open_from,
     open_inside,
 )
-from controller.kernel.overlay import mount_overlay
 from controller.trees.landing import Source, Target, asks_for_directory, choose_landing
 from controller.trees.paths import Place, located, open_descriptors
 from controller.trees.planter import Ground, Planter, Rules
 from controller.trees.writer import TreeWriter
 
-EXIT_FAILED = 3
 _READ_BYTES = 1 << 20
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _OPENED = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class _Output:
-    """Standard output, to which everything is written whole."""
-
-    def write(self, data: bytes) -> None:
-        left = memoryview(data)
-        while left:
-            left = left[os.write(1, left) :]
-
-    def tell(self, document: object) -> None:
-        """Write a line of JSON."""
-        self.write(json.dumps(document).encode() + b"\n")
-
-
-def read(job: dict[str, Any], output: _Output) -> None:
+def read(job: Job, output: Output) -> None:
     """Write what is at a path: a line about it, then the tree."""
     descriptors_fd = _enter(job)
     path = job["path"]
@@ -84,7 +62,7 @@ def _describe(place: Place, entry: str) -> dict[str, object]:
     }
 
 
-def write(job: dict[str, Any], output: _Output) -> None:
+def write(job: Job, output: Output) -> None:
     """Unpack standard input to where it belongs."""
     descriptors_fd = _enter(job)
     path, source = job["path"], Source(*job["source"])
@@ -106,7 +84,7 @@ def write(job: dict[str, Any], output: _Output) -> None:
     output.tell({"entries": entries})
 
 
-def export(job: dict[str, Any], output: _Output) -> None:
+def export(job: Job, output: Output) -> None:
     """Write the whole root, without its own entry."""
     descriptors_fd = _enter(job)
     writer = TreeWriter(output, descriptors_fd)
@@ -116,34 +94,7 @@ def export(job: dict[str, Any], output: _Output) -> None:
     writer.close()
 
 
-def changes(job: dict[str, Any], output: _Output) -> None:
-    """Tell what the writable layer changes."""
-    with contextlib.ExitStack() as stack:
-        output.tell([list(change) for change in _compare(job, stack).list_changes()])
-
-
-def layer(job: dict[str, Any], output: _Output) -> None:
-    """Write the writable layer as a layer of an image."""
-    with contextlib.ExitStack() as stack:
-        changed = {change.path for change in _compare(job, stack).list_changes()}
-        upper_fd = os.open(job["upper"], _OPENED)
-        writer = LayerWriter(output, open_descriptors())
-        writer.left_out = frozenset(job["mount_points"]) - changed
-        output.tell({"changes": len(changed)})
-        writer.add(upper_fd, ".", "")
-        writer.close()
-
-
-def _compare(job: dict[str, Any], stack: contextlib.ExitStack) -> Comparison:
-    leave_mounts()
-    view, links = job["view"], f"{job['view']}.links.{os.getpid()}"
-    mount_overlay(view, job["lower"], None, links)
-    stack.callback(shutil.rmtree, links, ignore_errors=True)
-    upper_fd, lower_fd = (os.open(path, _OPENED) for path in (job["upper"], view))
-    return Comparison(upper_fd, lower_fd, frozenset(job["mount_points"]))
-
-
-def measure(job: dict[str, Any], output: _Output) -> None:
+def measure(job: Job, output: Output) -> None:
     """Tell the bytes of files in each directory; a file with several names counts once."""
     output.tell([_measure(path) for path in job["paths"]])
 
@@ -163,7 +114,7 @@ def _measure(path: str) -> int:
     return total
 
 
-def _enter(job: dict[str, Any]) -> int:
+def _enter(job: Job) -> int:
     """Enter the container's root; returns what `open_descriptors` gives, of before."""
     descriptors_fd, root = open_descriptors(), job["root"]
     shown = tuple(Shown(*each) for each in root["shown"])
@@ -172,7 +123,7 @@ def _enter(job: dict[str, Any]) -> int:
 
 
 @contextlib.contextmanager
-def _placed(path: str, *, follow: bool) -> Any:  # noqa: ANN401
+def _placed(path: str, *, follow: bool) -> Iterator[Place]:
     """Give the place of a path in the container; NotFound and Invalid in words of the path."""
     try:
         with located(f"/{path}", open_inside, follow=follow) as place:
@@ -183,34 +134,13 @@ def _placed(path: str, *, follow: bool) -> Any:  # noqa: ANN401
         raise Invalid(f"a part of {path} is not a directory in the container") from error
 
 
-OPERATIONS: dict[str, Callable[[dict[str, Any], _Output], None]] = {
+OPERATIONS = {
     "read": read,
     "write": write,
     "export": export,
-    "changes": changes,
-    "layer": layer,
     "measure": measure,
 }
 
 
-def main(text: str) -> int:
-    """Carry out a job; returns the exit code."""
-    job = json.loads(text)
-    try:
-        OPERATIONS[job["operation"]](job, _Output())
-    except HoldError as error:
-        told = {"error": type(error).__name__, "message": error.message}
-    except BrokenPipeError:
-        return EXIT_FAILED
-    except OSError as error:
-        kind = Exhausted if error.errno in _NO_SPACE else Refused
-        words = (error.strerror or str(error)).lower()
-        told = {"error": kind.__name__, "message": f"{job.get('path') or 'the container'}: {words}"}
-    else:
-        return 0
-    sys.stderr.write(json.dumps(told))
-    return EXIT_FAILED
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(run_job(sys.argv[1], OPERATIONS))
