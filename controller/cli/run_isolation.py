@@ -44,7 +44,7 @@ def add_isolation_flags(parser: argparse.ArgumentParser) -> None:
         ("--pid", "MODE", "Whose processes are seen: host, or container:NAME."),
         ("--ipc", "MODE", "Whose IPC is used: private, shareable, none, host, or container:NAME."),
         ("--uts", "MODE", "host: the host's name and domain."),
-        ("--userns", "MODE", "host: no user namespace."),
+        ("--userns", "MODE", "auto: users of its own on the host; host (default): the host's."),
         ("--cgroupns", "MODE", "private (default) or host."),
         (
             "--cgroup-parent",
@@ -82,9 +82,13 @@ def _set_namespaces(spec: resource_pb2.ContainerSpec, options: argparse.Namespac
             "leave the flag out; limits are set per container",
             code=EXIT_DAEMON,
         )
-    if options.userns not in ("", "host"):
-        raise Failure(f"--userns: {options.userns!r} is not a mode: use host", code=EXIT_DAEMON)
-    for flag, attribute in (("pid", "pid"), ("ipc", "ipc"), ("uts", "uts"), ("cgroupns", "cgroup")):
+    for flag, attribute in (
+        ("pid", "pid"),
+        ("ipc", "ipc"),
+        ("uts", "uts"),
+        ("cgroupns", "cgroup"),
+        ("userns", "user_namespace"),
+    ):
         value = getattr(options, flag)
         if value:
             setattr(spec, attribute, value)

@@ -76,7 +76,7 @@ async def open_linux(
     volumes = LocalVolumes(layout=layout, runner=runner)
     await volumes.open()
     rotator = LogRotator(layout=layout, limits=options.log_limits)
-    roots = OverlayRoots(layout=layout)
+    roots = OverlayRoots(layout=layout, runner=runner)
     sessions = ContainerSessions(layout=layout, runner=runner, cgroups=cgroups, gates=gates)
     helper = ProbeHelper(runner=runner)
     network_events = NetworkEvents(layout=layout, insides=insides, names=names)
@@ -94,7 +94,7 @@ async def open_linux(
         probes=ContainerProbes(layout=layout, cgroups=cgroups, helper=helper, sessions=sessions),
         limits=CgroupLimits(cgroups=cgroups),
         roots=roots,
-        namespaces=KernelNamespaces(layout=layout, insides=insides),
+        namespaces=KernelNamespaces(layout=layout, insides=insides, runner=runner),
         bridges=KernelBridges(layout=layout),
         attachments=KernelAttachments(layout=layout, insides=insides),
         firewall=KernelFirewall(layout=layout, runner=runner),

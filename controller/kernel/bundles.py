@@ -62,6 +62,7 @@ class Bundle:
         self.write_origin(origin)
         for name, text in want.files:
             (self.path / name).write_text(text)
+            os.chown(self.path / name, want.id_base, want.id_base)
         self.write_config(config)
 
     def write_config(self, config: Mapping[str, object]) -> None:

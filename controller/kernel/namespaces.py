@@ -1,4 +1,7 @@
-"""Network namespaces, each kept by a bind mount at a path of its own: `KernelNamespaces(layout=, insides=)`."""
+"""Network namespaces, each kept by a bind mount at a path of its own: `KernelNamespaces(layout=, insides=, runner=)`.
+
+The network namespace of a container with users of its own belongs to a user namespace, which is kept beside it.
+"""
 
 import asyncio
 import errno
@@ -7,9 +10,11 @@ from pathlib import Path
 
 from controller.errors import Exhausted, Refused
 from controller.kernel import rtnetlink, syscalls
+from controller.kernel.idmaps import process_with_users
 from controller.kernel.insides import THREAD_NETNS_PATH, Inside, Insides
 from controller.kernel.mountinfo import read_mounts
-from controller.kernel.threads import run_apart
+from controller.kernel.subprocesses import Runner
+from controller.kernel.threads import run_apart, run_in_netns
 from controller.model.facts import NamespaceFacts
 from controller.model.ids import Uid
 from controller.model.layout import Layout
@@ -21,9 +26,10 @@ _FULL = {errno.ENOMEM, errno.ENOSPC, errno.EMFILE, errno.ENFILE}
 class KernelNamespaces:
     """Namespaces on Linux."""
 
-    def __init__(self, *, layout: Layout, insides: Insides) -> None:
+    def __init__(self, *, layout: Layout, insides: Insides, runner: Runner) -> None:
         self._layout = layout
         self._insides = insides
+        self._runner = runner
         self._directory_lock = threading.Lock()
         self._is_prepared = False
 
@@ -35,10 +41,14 @@ class KernelNamespaces:
         """Return one container's namespace, None when there is none."""
         return await asyncio.to_thread(self._read, container)
 
-    async def ensure(self, container: Uid) -> None:
-        """Make the namespace with loopback up and IPv6 off."""
+    async def ensure(self, container: Uid, *, id_base: int = 0) -> None:
+        """Make the namespace with loopback up and IPv6 off; with `id_base` it belongs to these users' root."""
         try:
-            await asyncio.to_thread(self._ensure, container)
+            if not id_base or await asyncio.to_thread(self._read, container) is not None:
+                await asyncio.to_thread(self._ensure, container)
+                return
+            async with process_with_users(self._runner, id_base, "--user", "--net") as pid:
+                await asyncio.to_thread(self._keep_of_process, container, id_base, pid)
         except OSError as exc:
             error = Exhausted if exc.errno in _FULL else Refused
             raise error(f"network namespace of {container}: {exc.strerror}") from exc
@@ -59,7 +69,30 @@ class KernelNamespaces:
         if inside is None:
             return None
         up = any(link.name == "lo" and link.up for link in inside.read().links)
-        return NamespaceFacts(container=container, loopback_up=up, identity=inside.inode)
+        return NamespaceFacts(
+            container=container, loopback_up=up, identity=inside.inode, id_base=self._read_id_base(container)
+        )
+
+    def _read_id_base(self, container: Uid) -> int:
+        try:
+            return int(self._id_base_path(container).read_text())
+        except FileNotFoundError:
+            return 0
+
+    def _id_base_path(self, container: Uid) -> Path:
+        return Path(f"{self._layout.userns_path(container)}.base")
+
+    def _keep_of_process(self, container: Uid, id_base: int, pid: int) -> None:
+        """Keep both namespaces of a process; the network comes last, for it says that there are any."""
+        self._prepare_directory()
+        users_path, path = self._layout.userns_path(container), self._layout.netns_path(container)
+        Path(users_path).parent.mkdir(mode=0o700, exist_ok=True)
+        self._id_base_path(container).write_text(str(id_base))
+        _drop(users_path)
+        Path(users_path).touch(mode=0o600)
+        syscalls.mount(f"/proc/{pid}/ns/user", users_path, flags=syscalls.MS_BIND)
+        Path(path).touch(mode=0o600)
+        self._insides.adopt(container, run_in_netns(f"/proc/{pid}/ns/net", lambda: _keep_namespace(path)))
 
     def _ensure(self, container: Uid) -> None:
         inside = self._insides.find(container)
@@ -85,18 +118,29 @@ class KernelNamespaces:
 
     def _delete(self, container: Uid) -> None:
         self._insides.forget(container)
-        path = self._layout.netns_path(container)
-        try:
-            syscalls.umount2(path, syscalls.MNT_DETACH | syscalls.UMOUNT_NOFOLLOW)
-        except OSError as exc:
-            if exc.errno not in _NOT_MOUNTED:
-                raise
-        Path(path).unlink(missing_ok=True)
+        _drop(self._layout.netns_path(container))
+        _drop(self._layout.userns_path(container))
+        self._id_base_path(container).unlink(missing_ok=True)
+
+
+def _drop(path: str) -> None:
+    """Let go of the namespace that is kept at a path, if there is one."""
+    try:
+        syscalls.umount2(path, syscalls.MNT_DETACH | syscalls.UMOUNT_NOFOLLOW)
+    except OSError as exc:
+        if exc.errno not in _NOT_MOUNTED:
+            raise
+    Path(path).unlink(missing_ok=True)
 
 
 def _make_namespace(path: str) -> Inside:
     """Give the calling thread a new namespace, and keep that at `path` once it is whole."""
     syscalls.unshare(syscalls.CLONE_NEWNET)
+    return _keep_namespace(path)
+
+
+def _keep_namespace(path: str) -> Inside:
+    """Set up the network namespace of the calling thread, and keep it at `path` once it is whole."""
     for scope in ("all", "default"):
         setting = Path(f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6")
         if setting.exists():

@@ -1,12 +1,23 @@
 """Overlay mounts (overlayfs.rst of the kernel), with as many layers as wanted."""
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from controller.errors import NotFound
 from controller.kernel import syscalls
+from controller.kernel.idmaps import mount_mapped
+
+
+class OwnerMapping(NamedTuple):
+    """A user namespace to map owners by, and a directory of its own to mount things in meanwhile."""
+
+    user_namespace_fd: int
+    scratch_path: str
+
 
 _MAX_OPTIONS_BYTES = 4000
 """mount(2) takes one page of options."""
@@ -33,6 +44,51 @@ def mount_overlay(
         _run_in_directory(
             links_path, lambda: _mount_by_links(target, lower_paths, writable_paths, links_path)
         )
+
+
+def mount_mapped_overlay(
+    target: str,
+    lower_paths: Sequence[str],
+    writable_paths: tuple[str, str],
+    links_path: str,
+    mapping: OwnerMapping,
+) -> None:
+    """Mount as `mount_overlay` does, the lower directories with their owners mapped; the writable ones are as stored."""
+    for path in lower_paths:
+        if not Path(path).is_dir():
+            raise NotFound(f"{path} is not a directory")
+    names = [str(number) for number in range(len(lower_paths))]
+    _run_in_directory(links_path, lambda: _write_links(links_path, names, lower_paths))
+    scratch_path = Path(mapping.scratch_path)
+    scratch_path.mkdir(parents=True, exist_ok=True)
+    try:
+        for name, path in zip(names, lower_paths, strict=True):
+            _mount_lower(path, scratch_path / name, mapping.user_namespace_fd)
+        _write_links(mapping.scratch_path, ("u", "w"), writable_paths)
+        _run_in_directory(mapping.scratch_path, lambda: _mount(target, names, ("u", "w")))
+    finally:
+        _clear(scratch_path)
+
+
+def _mount_lower(path: str, target: Path, user_namespace_fd: int) -> None:
+    target.mkdir()
+    fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        mount_mapped(fd, str(target), user_namespace_fd)
+    finally:
+        os.close(fd)
+
+
+def _clear(scratch_path: Path) -> None:
+    """Take away what the overlay has mounts of its own of."""
+    for entry in scratch_path.iterdir():
+        if entry.is_symlink():
+            entry.unlink()
+            continue
+        with contextlib.suppress(OSError):
+            syscalls.umount2(str(entry), syscalls.MNT_DETACH | syscalls.UMOUNT_NOFOLLOW)
+        entry.rmdir()
+    scratch_path.rmdir()
 
 
 def resolve_lower(options: str, links_path: str) -> tuple[str, ...]:
@@ -62,16 +118,19 @@ def _mount(target: str, lower_paths: list[str], writable_paths: tuple[str, str] 
 def _mount_by_links(
     target: str, lower_paths: Sequence[str], writable_paths: tuple[str, str] | None, links_path: str
 ) -> None:
-    for name in os.listdir(links_path):  # noqa: PTH208 - names, not paths
-        Path(links_path, name).unlink()
-    names = []
-    for number, path in enumerate(lower_paths):
-        Path(links_path, str(number)).symlink_to(path)
-        names.append(str(number))
-    if writable_paths is not None:
-        for name, path in zip(("u", "w"), writable_paths, strict=True):
-            Path(links_path, name).symlink_to(path)
+    names = [str(number) for number in range(len(lower_paths))]
+    writable = ("u", "w") if writable_paths is not None else ()
+    _write_links(links_path, (*names, *writable), (*lower_paths, *(writable_paths or ())))
     _mount(target, names, ("u", "w") if writable_paths is not None else None)
+
+
+def _write_links(links_path: str, names: Sequence[str], paths: Sequence[str]) -> None:
+    """Put these links into a directory in place of others."""
+    for entry in Path(links_path).iterdir():
+        if entry.is_symlink():
+            entry.unlink()
+    for name, path in zip(names, paths, strict=True):
+        Path(links_path, name).symlink_to(path)
 
 
 def _run_in_directory(path: str, function: Callable[[], None]) -> None:

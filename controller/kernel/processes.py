@@ -21,6 +21,7 @@ from controller.kernel.confined import make_directories_in_root, open_root
 from controller.kernel.conmon import create_container, render_command
 from controller.kernel.fitting import fit_config, read_abilities
 from controller.kernel.gates import Gates
+from controller.kernel.idmaps import opened_user_namespace
 from controller.kernel.log_files import mark_run
 from controller.kernel.rotation import LogRotator
 from controller.kernel.runtimes import Runtime, Runtimes, classify_failure, translate_complaint
@@ -178,7 +179,8 @@ class OciProcesses:
         """Write the bundle; nothing of it stays when that fails, but what says that the program can't be run."""
         prepared = False
         try:
-            await asyncio.to_thread(self._write, want, bundle, runtime)
+            async with opened_user_namespace(self._runner, want.id_base) as user_namespace_fd:
+                await asyncio.to_thread(self._write, want, bundle, runtime, user_namespace_fd)
             prepared = True
         except Refused as error:
             self._gates.fail(want.name, error.message)
@@ -190,7 +192,9 @@ class OciProcesses:
             if not prepared:
                 await self._delete(bundle)
 
-    def _write(self, want: ProcessWant, bundle: Bundle, runtime: Runtime) -> None:
+    def _write(
+        self, want: ProcessWant, bundle: Bundle, runtime: Runtime, user_namespace_fd: int | None
+    ) -> None:
         compiler = self._compiler if runtime.takes_filter else None
         config = fit_config(json.loads(want.config_json), self._abilities, compiler)
         if not Path(config["root"]["path"]).is_dir():
@@ -211,7 +215,7 @@ class OciProcesses:
             for path in want.host_directories:
                 if not Path(path).exists():  # a file can be mounted as well
                     Path(path).mkdir(parents=True)
-            stage(want.staged)
+            stage(want.staged, user_namespace_fd)
             check_sources(config)
             if drop_recursion_of_files(config):
                 bundle.write_config(config)

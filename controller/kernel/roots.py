@@ -11,8 +11,10 @@ from pathlib import Path
 from controller.errors import NotFound
 from controller.kernel import syscalls
 from controller.kernel.accounts import read_accounts_in_layers, read_accounts_in_root
+from controller.kernel.idmaps import opened_user_namespace, shift_owners
 from controller.kernel.mountinfo import read_mounts
-from controller.kernel.overlay import mount_overlay, resolve_lower
+from controller.kernel.overlay import OwnerMapping, mount_mapped_overlay, mount_overlay, resolve_lower
+from controller.kernel.subprocesses import Runner
 from controller.kernel.translation import translated
 from controller.model.facts import AccountFiles, RootFacts
 from controller.model.ids import Uid
@@ -23,8 +25,9 @@ from controller.model.wants import RootWant
 class OverlayRoots:
     """Implements `controller.ports.Roots`; the mounts lie below a private mount, so that they are seen only here."""
 
-    def __init__(self, *, layout: Layout) -> None:
+    def __init__(self, *, layout: Layout, runner: Runner) -> None:
         self._layout = layout
+        self._runner = runner
         self._private = asyncio.Lock()
 
     async def list(self) -> tuple[RootFacts, ...]:
@@ -40,7 +43,8 @@ class OverlayRoots:
         with translated(f"root of {want.uid}"):
             async with self._private:
                 await asyncio.to_thread(self._ensure_private)
-            await asyncio.to_thread(self._mount, want)
+            async with opened_user_namespace(self._runner, want.id_base) as user_namespace_fd:
+                await asyncio.to_thread(self._mount, want, user_namespace_fd)
 
     async def unmount(self, uid: Uid) -> None:
         """Unmount the root; the writable layer stays."""
@@ -90,7 +94,11 @@ class OverlayRoots:
 
     def _describe(self, uid: Uid, mounts: dict[Uid, tuple[str, ...]]) -> RootFacts:
         return RootFacts(
-            uid=uid, mounted=uid in mounts, lower_paths=mounts.get(uid, ()), has_upper=self._has_upper(uid)
+            uid=uid,
+            mounted=uid in mounts,
+            lower_paths=mounts.get(uid, ()),
+            has_upper=self._has_upper(uid),
+            id_base=self._read_id_base(uid),
         )
 
     def _ensure_private(self) -> None:
@@ -101,9 +109,9 @@ class OverlayRoots:
         syscalls.mount(path, path, flags=syscalls.MS_BIND)
         syscalls.mount("", path, flags=syscalls.MS_PRIVATE)
 
-    def _mount(self, want: RootWant) -> None:
+    def _mount(self, want: RootWant, user_namespace_fd: int | None) -> None:
         mounted = self._find_mounts(want.uid).get(want.uid)
-        if mounted == want.lower_paths:
+        if mounted == want.lower_paths and self._read_id_base(want.uid) == want.id_base:
             return
         if mounted is not None:
             self._unmount(want.uid)
@@ -113,7 +121,33 @@ class OverlayRoots:
             Path(path).mkdir(parents=True, exist_ok=True)
         if want.lower_paths and not Path(upper).exists():
             _make_upper(Path(upper), Path(want.lower_paths[0]))
-        mount_overlay(target, want.lower_paths, (upper, work), self._links_path(want.uid))
+        self._give_to(want)
+        links_path = self._links_path(want.uid)
+        if user_namespace_fd is None:
+            mount_overlay(target, want.lower_paths, (upper, work), links_path)
+        else:
+            scratch_path = f"{self._layout.roots_path}/.mapped/{want.uid}"
+            mapping = OwnerMapping(user_namespace_fd=user_namespace_fd, scratch_path=scratch_path)
+            mount_mapped_overlay(target, want.lower_paths, (upper, work), links_path, mapping)
+
+    def _give_to(self, want: RootWant) -> None:
+        """Let the writable layer belong to the users that the root is for, and remember who they are."""
+        present = self._read_id_base(want.uid)
+        if present == want.id_base:
+            return
+        shift_owners(self._layout.upper_path(want.uid), old_base=present, new_base=want.id_base)
+        path = self._id_base_path(want.uid)
+        path.with_suffix(".new").write_text(str(want.id_base))
+        path.with_suffix(".new").replace(path)
+
+    def _id_base_path(self, uid: Uid) -> Path:
+        return Path(self._layout.container_path(uid), "id_base")
+
+    def _read_id_base(self, uid: Uid) -> int:
+        try:
+            return int(self._id_base_path(uid).read_text())
+        except FileNotFoundError:
+            return 0
 
     def _unmount(self, uid: Uid) -> None:
         target = self._layout.merged_path(uid)

@@ -14,6 +14,7 @@ from typing import Any, assert_never
 from controller.errors import Refused
 from controller.kernel import syscalls
 from controller.kernel.confined import open_in_root, open_root
+from controller.kernel.idmaps import mount_mapped
 from controller.kernel.mountinfo import read_mounts
 from controller.kernel.translation import translated
 from controller.model.wants import ShallowWant, SharedMemoryWant, StagedWant, SubpathWant
@@ -21,14 +22,17 @@ from controller.model.wants import ShallowWant, SharedMemoryWant, StagedWant, Su
 _NOT_MOUNTED = {errno.EINVAL, errno.ENOENT}
 
 
-def stage(wants: Iterable[StagedWant]) -> None:
-    """Mount what is wanted, in place of what lies there. Refused when its source is not there."""
+def stage(wants: Iterable[StagedWant], user_namespace_fd: int | None) -> None:
+    """Mount what is wanted, in place of what lies there. Refused when its source is not there.
+
+    `user_namespace_fd` maps owners for what has an `id_base`.
+    """
     for want in wants:
         match want:
             case SharedMemoryWant():
                 _stage_memory(want)
             case SubpathWant():
-                _stage_subpath(want)
+                _stage_subpath(want, user_namespace_fd if want.id_base else None)
             case ShallowWant():
                 _stage_shallow(want)
             case _:
@@ -59,7 +63,7 @@ def _stage_memory(want: SharedMemoryWant) -> None:
         syscalls.mount("shm", want.path, "tmpfs", flags=flags, data=f"mode=1777,size={want.size_bytes}")
 
 
-def _stage_subpath(want: SubpathWant) -> None:
+def _stage_subpath(want: SubpathWant, user_namespace_fd: int | None) -> None:
     """Mount what a descriptor holds, so that a link put in its place meanwhile changes nothing."""
     with open_root(want.root_path) as root_fd:
         try:
@@ -68,7 +72,15 @@ def _stage_subpath(want: SubpathWant) -> None:
             raise Refused(
                 f"the volume has no {want.subpath}: make it before it is mounted as subpath"
             ) from exc
-    _bind_descriptor(fd, Path(want.path), flags=syscalls.MS_BIND | syscalls.MS_REC)
+    if user_namespace_fd is None:
+        _bind_descriptor(fd, Path(want.path), flags=syscalls.MS_BIND | syscalls.MS_REC)
+        return
+    try:
+        with translated(f"mount at {want.path}"):
+            _make_target(fd, Path(want.path))
+            mount_mapped(fd, want.path, user_namespace_fd)
+    finally:
+        os.close(fd)
 
 
 def _stage_shallow(want: ShallowWant) -> None:
@@ -83,15 +95,20 @@ def _bind_descriptor(fd: int, target: Path, *, flags: int) -> None:
     """Mount what a descriptor holds at `target`; closes the descriptor."""
     try:
         with translated(f"mount at {target}"):
-            _unmount(target)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if stat.S_ISDIR(os.fstat(fd).st_mode):
-                target.mkdir(exist_ok=True)
-            else:
-                target.touch()
+            _make_target(fd, target)
             syscalls.mount(f"/proc/self/fd/{fd}", str(target), flags=flags)
     finally:
         os.close(fd)
+
+
+def _make_target(fd: int, target: Path) -> None:
+    """Make a mount point of the kind of what is to be mounted, with nothing on it."""
+    _unmount(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if stat.S_ISDIR(os.fstat(fd).st_mode):
+        target.mkdir(exist_ok=True)
+    else:
+        target.touch()
 
 
 def _unmount(path: Path) -> None:

@@ -40,6 +40,14 @@ IN_IGNORED = 0x00008000
 IN_NONBLOCK = os.O_NONBLOCK
 IN_CLOEXEC = os.O_CLOEXEC
 
+OPEN_TREE_CLONE = 1
+OPEN_TREE_CLOEXEC = os.O_CLOEXEC
+AT_EMPTY_PATH = 0x1000
+_MOVE_MOUNT_F_EMPTY_PATH = 0x04
+_MOUNT_ATTR_IDMAP = 0x00100000
+_NR_OPEN_TREE = 428
+_NR_MOVE_MOUNT = 429
+_NR_MOUNT_SETATTR = 442
 _NR_OPENAT2 = 437
 """The same on every machine: numbers were made equal from 424 on (arch/*/syscall.tbl)."""
 
@@ -101,6 +109,47 @@ def openat2(dir_fd: int, path: str, flags: int, *, resolve: int, mode: int = 0) 
         how,
         ctypes.c_size_t(len(how)),
         about=path,
+    )
+
+
+def open_tree(dir_fd: int, path: str, flags: int) -> int:
+    """open_tree(2)."""
+    return _call(
+        _load_libc().syscall,
+        ctypes.c_long(_NR_OPEN_TREE),
+        ctypes.c_long(dir_fd),
+        os.fsencode(path),
+        ctypes.c_ulong(flags),
+        about=path,
+    )
+
+
+def move_mount(tree_fd: int, target: str) -> None:
+    """move_mount(2), of a mount that is held by a descriptor."""
+    _call(
+        _load_libc().syscall,
+        ctypes.c_long(_NR_MOVE_MOUNT),
+        ctypes.c_long(tree_fd),
+        b"",
+        ctypes.c_long(AT_FDCWD),
+        os.fsencode(target),
+        ctypes.c_ulong(_MOVE_MOUNT_F_EMPTY_PATH),
+        about=target,
+    )
+
+
+def mount_setattr_idmap(tree_fd: int, user_namespace_fd: int) -> None:
+    """mount_setattr(2) with MOUNT_ATTR_IDMAP, on a mount that is held by a descriptor and is nowhere yet."""
+    attributes = struct.pack("QQQQ", _MOUNT_ATTR_IDMAP, 0, 0, user_namespace_fd)
+    _call(
+        _load_libc().syscall,
+        ctypes.c_long(_NR_MOUNT_SETATTR),
+        ctypes.c_long(tree_fd),
+        b"",
+        ctypes.c_ulong(AT_EMPTY_PATH),
+        attributes,
+        ctypes.c_size_t(len(attributes)),
+        about="mount_setattr",
     )
 
 

@@ -24,6 +24,7 @@ from controller.model.naming import (
     Links,
     NetworkMode,
     PidMode,
+    UserNamespace,
     VolumesFrom,
 )
 from controller.model.network import Ipv4
@@ -230,6 +231,7 @@ class ContainerSpec(Model):
         default="private",
         description="private: its cgroup looks like the root of all; host: it sees its place.",
     )
+    user_namespace: UserNamespace = "host"
     domainname: str | None = Field(
         default=None, pattern=r"^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,62})$", description="NIS domain name."
     )
@@ -299,6 +301,8 @@ class ContainerAssigned(Model):
     ports: tuple[PortMapping, ...] = ()
     volumes: dict[str, str] = Field(default={})
     """Volumes that nobody named, by target."""
+    id_base: int = 0
+    """First number of the host's users and groups that the container's own are mapped to; 0 when they are not."""
     pull: int = 0
     """Serial number of the image's pull that has to be over before a start."""
     stop: StopOrder | None = None

@@ -50,13 +50,15 @@ class ProcessFacts:
 class RootFacts:
     """A container's overlay. `lower_paths` are those of the live mount, topmost first; empty when not mounted.
 
-    `has_upper` tells whether a writable layer of the container lies on disk.
+    `has_upper` tells whether a writable layer of the container lies on disk, `id_base` whose users its files belong to
+    (see RootWant).
     """
 
     uid: Uid
     mounted: bool
     lower_paths: tuple[str, ...] = ()
     has_upper: bool = False
+    id_base: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,11 +120,13 @@ class NamespaceFacts:
     """A network namespace kept for a container; `loopback_up` tells whether lo is up in it.
 
     `identity` is the number that the kernel tells it from others by (namespaces(7), the inode of /proc/PID/ns/net).
+    `id_base` is the first of the users to whose root it belongs, 0 for the host's.
     """
 
     container: Uid
     loopback_up: bool
     identity: int = 0
+    id_base: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

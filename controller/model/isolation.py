@@ -14,6 +14,7 @@ def list_isolation_conflicts(spec: "ContainerSpec") -> Iterator[str]:
     """Yield a sentence for each contradiction, with what to do about it."""
     yield from _list_namespace_conflicts(spec)
     yield from _list_network_conflicts(spec)
+    yield from _list_user_conflicts(spec)
     shares_network = spec.network_mode == "host" or bool(find_peer(spec.network_mode))
     shares_ipc = spec.ipc == "host" or bool(find_peer(spec.ipc))
     for name in spec.sysctls:
@@ -33,6 +34,23 @@ def _list_namespace_conflicts(spec: "ContainerSpec") -> Iterator[str]:
         yield f"shmSize can't be set with ipc {spec.ipc}: /dev/shm is not its own"
     if spec.privileged and spec.security_opt.seccomp_profile is not None:
         yield "seccompProfile has no effect on a privileged container: remove one of the two"
+
+
+def _list_user_conflicts(spec: "ContainerSpec") -> Iterator[str]:
+    """Yield what can't be had with users of one's own: what belongs to the host's root, or to another container's."""
+    if spec.user_namespace == "host":
+        return
+    shared = {
+        "privileged": spec.privileged,
+        f"networkMode {spec.network_mode}": spec.network_mode not in (None, "none"),
+        f"pid {spec.pid}": spec.pid is not None,
+        f"ipc {spec.ipc}": spec.ipc == "host" or bool(find_peer(spec.ipc)),
+        "uts host": spec.uts == "host",
+        "cgroup host": spec.cgroup == "host",
+    }
+    for name, present in shared.items():
+        if present:
+            yield f"userNamespace auto can't be had with {name}: remove one of the two"
 
 
 def _list_network_conflicts(spec: "ContainerSpec") -> Iterator[str]:

@@ -95,6 +95,10 @@ class Layout:
         """Bind mount that keeps the container's network namespace."""
         return f"{self.netns_dir_path}/{uid}"
 
+    def userns_path(self, uid: Uid) -> str:
+        """Bind mount that keeps the user namespace which owns the container's network namespace."""
+        return f"{self.netns_dir_path}/users/{uid}"
+
     @property
     def exits_path(self) -> str:
         """Directory where conmon leaves exit codes, a file named by uid for each."""

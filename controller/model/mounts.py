@@ -39,7 +39,10 @@ class Mount(Model):
     """Files from elsewhere at a path of the container."""
 
     type: MountType = Field(description="volume, bind or tmpfs.")
-    source: str = Field(default="", description="Volume's name, or absolute host path; a new volume when empty; nothing for tmpfs.")
+    source: str = Field(
+        default="",
+        description="Volume's name, or absolute host path; a new volume when empty; nothing for tmpfs.",
+    )
     target: str = Field(pattern=r"^/", description="Absolute path in the container.")
     read_only: bool = Field(default=False, description="Whether the container can only read it.")
     create_host_path: bool = Field(

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -102,6 +102,13 @@ IpcMode = Annotated[
     Field(
         description="System V IPC and /dev/shm: private (default), shareable with others, none (no /dev/shm), host, "
         "or container:NAME."
+    ),
+]
+UserNamespace = Annotated[
+    Literal["host", "auto"],
+    Field(
+        description="auto: root and all users of the container are others on the host, which no other container has; "
+        "host: they are the host's own."
     ),
 ]
 ExtraHosts = Annotated[

@@ -8,10 +8,14 @@ from controller.model.ports import PortMapping
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RootWant:
-    """A container's root: an overlay with a writable layer of its own over `lower_paths` (topmost first)."""
+    """A container's root: an overlay with a writable layer of its own over `lower_paths` (topmost first).
+
+    With `id_base` its users 0 to 65535 are those of the host from there on.
+    """
 
     uid: Uid
     lower_paths: tuple[str, ...]
+    id_base: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +28,15 @@ class SharedMemoryWant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubpathWant:
-    """The file or directory `subpath` of `root_path` at `path` of the host; no link leads out of `root_path`."""
+    """The file or directory `subpath` of `root_path` at `path` of the host; no link leads out of `root_path`.
+
+    With `id_base`, users 0 to 65535 of its files are shown as those from there on, and the other way round.
+    """
 
     path: str
     root_path: str
     subpath: str
+    id_base: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +67,7 @@ class ProcessWant:
     the root to make when missing (the working directory), `host_directories` absolute paths of the host.
     `runtime` is crun, runc or a path; empty lets the adapter choose. `staged` is mounted on the host for as long as
     the process is there. `propagations` are sources of bind mounts with `shared` or `slave`: how they have to be
-    mounted on the host for later mounts to spread.
+    mounted on the host for later mounts to spread. `id_base` is that of the container's root (see RootWant).
     """
 
     uid: Uid
@@ -72,6 +80,7 @@ class ProcessWant:
     host_directories: tuple[str, ...] = ()
     staged: tuple[StagedWant, ...] = ()
     propagations: tuple[tuple[str, str], ...] = ()
+    id_base: int = 0
     runtime: str = ""
     tty: bool = False
     stdin_open: bool = False

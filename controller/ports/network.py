@@ -29,8 +29,12 @@ class Namespaces(Protocol):
         """Return one container's namespace, None when there is none."""
         ...
 
-    async def ensure(self, container: Uid) -> None:
-        """Make the namespace with loopback up and IPv6 off."""
+    async def ensure(self, container: Uid, *, id_base: int = 0) -> None:
+        """Make the namespace with loopback up and IPv6 off.
+
+        With `id_base` it belongs to a user namespace of users from there on, which is kept with it. One that is there
+        stays as it is.
+        """
         ...
 
     async def delete(self, container: Uid) -> None:

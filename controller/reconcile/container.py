@@ -127,8 +127,8 @@ async def carry_out(kernel: KernelPorts, layout: Layout, action: ContainerAction
 
 async def _carry_out_on_links(kernel: KernelPorts, action: LinkAction) -> None:
     match action:
-        case EnsureNamespace(uid=uid):
-            await kernel.namespaces.ensure(uid)
+        case EnsureNamespace(uid=uid, id_base=id_base):
+            await kernel.namespaces.ensure(uid, id_base=id_base)
         case DeleteNamespace(uid=uid):
             await kernel.namespaces.delete(uid)
         case Attach(want=want):

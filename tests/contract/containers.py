@@ -173,7 +173,7 @@ async def linux_containers(runtime: str, gates: Gates) -> AsyncIterator[Containe
         texts=BundleTexts(layout=layout),
         freezer=CgroupFreezer(cgroups=cgroups),
         limits=CgroupLimits(cgroups=cgroups),
-        roots=OverlayRoots(layout=layout),
+        roots=OverlayRoots(layout=layout, runner=runner),
         volumes=LocalVolumes(layout=layout, runner=runner),
         layout=layout,
         image_path=image_path,

@@ -100,7 +100,7 @@ async def linux_network(directory: Path) -> AsyncIterator[LinuxPorts]:
     resolv_conf_path = str(directory / "resolv.conf")
     name_server = KernelNameServer(layout=layout, runner=runner, resolv_conf_path=resolv_conf_path)
     ports = LinuxPorts(
-        namespaces=KernelNamespaces(layout=layout, insides=insides),
+        namespaces=KernelNamespaces(layout=layout, insides=insides, runner=runner),
         bridges=KernelBridges(layout=layout),
         attachments=KernelAttachments(layout=layout, insides=insides),
         firewall=KernelFirewall(layout=layout, runner=runner),

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,7 @@ def test_what_is_forbidden_is_refused(machine: Machine) -> None:
     assert all(answer == "True" for name, answer in answers.items() if name.startswith("own namespace"))
 
 
+@pytest.mark.usefixtures("open_paths")
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_options_are_seen_from_inside(machine: Machine, runtime: str) -> None:
     def run(*words: str) -> str:
@@ -68,6 +70,7 @@ def test_options_are_seen_from_inside(machine: Machine, runtime: str) -> None:
     tmpfs = run("--tmpfs", "/t:size=64k,exec,mode=700", IMAGE, "grep", " /t ", "/proc/self/mounts")
     assert "noexec" not in tmpfs
     assert "size=64k,mode=700" in tmpfs
+    assert int(run("--userns", "auto", IMAGE, "cat", "/proc/self/uid_map").split()[1]) >= 1 << 30
 
 
 def test_own_filters_of_system_calls(machine: Machine, scratch: Path) -> None:
@@ -255,6 +258,74 @@ def test_volumes_without_a_name_and_parts_of_volumes(machine: Machine) -> None:
     code, _, words = read("l/etc", "/x")
     assert (code, "the volume has no l/etc" in words) == (125, True)
     machine.succeed("volume", "rm", "kept")
+
+
+@pytest.fixture
+def open_paths(machine: Machine) -> None:
+    """Let every user pass through to where the machine lies: what starts a container is not root then."""
+    for path in (machine.scratch_path, *machine.scratch_path.parents):
+        path.chmod(path.stat().st_mode | 0o011)
+
+
+@pytest.mark.usefixtures("open_paths")
+def test_users_of_its_own(machine: Machine) -> None:
+    script = "echo x > /v/f && chown 5:6 /v/f && touch /mine && chmod 4755 /mine && sleep 1000"
+    flags = (
+        "--userns",
+        "auto",
+        "--runtime",
+        "runc",
+        "-v",
+        "mapped:/v",
+        "-v",
+        f"{machine.scratch_path}:/host",
+    )
+    machine.succeed(
+        "run",
+        "-d",
+        "--name",
+        "mapped",
+        "--sysctl",
+        "net.core.somaxconn=77",
+        *flags,
+        IMAGE,
+        "sh",
+        "-c",
+        script,
+    )
+    wait_for(lambda: machine.hold("exec", "mapped", "test", "-u", "/mine").returncode == 0, "the script")
+    base = int(machine.succeed("exec", "mapped", "cat", "/proc/self/uid_map").split()[1])
+    assert base >= 1 << 30
+    assert Path(f"/proc/{machine.read_pid('mapped')}").stat().st_uid == base
+    owners = "stat -c %u:%g /v/f /mine /bin/busybox /host; cat /proc/sys/net/core/somaxconn"
+    assert machine.succeed("exec", "mapped", "sh", "-c", owners).split() == [
+        "5:6",
+        "0:0",
+        "0:0",
+        "65534:65534",
+        "77",
+    ]
+    (stored,) = (machine.root_path / "volumes").glob("*/_data/f")
+    assert (stored.stat().st_uid, stored.stat().st_gid) == (5, 6)
+    for denied in ("touch /host/x", "mount -t tmpfs x /tmp", "mknod /n c 1 1", "hostname x"):
+        assert machine.hold("exec", "mapped", "sh", "-c", denied).returncode != 0
+    document = json.loads(machine.succeed("get", "container", "mapped", "-o", "json"))
+    del document["spec"]["userNamespace"]
+    document["spec"] |= {"command": ["sleep", "1000"], "stopGracePeriod": 0}
+    pid = machine.read_pid("mapped")
+    machine.succeed("apply", "-f", "-", stdin=_strip(document))
+    wait_for(lambda: machine.read_pid("mapped") not in (0, pid), "a new process")
+    wait_for(_is_running(machine, "mapped"), "the new process")
+    seen = machine.succeed("exec", "mapped", "stat", "-c", "%u %a", "/mine", "/v/f")
+    assert seen.splitlines() == ["0 4755", "5 644"]
+    machine.succeed("rm", "-f", "mapped")
+    machine.succeed("volume", "rm", "mapped")
+
+
+def _strip(document: dict[str, Any]) -> str:
+    """Return the object as its writer would have it."""
+    kept = {key: document[key] for key in ("apiVersion", "kind", "spec")}
+    return json.dumps(kept | {"metadata": {"name": document["metadata"]["name"]}})
 
 
 @pytest.mark.parametrize(

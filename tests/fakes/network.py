@@ -26,17 +26,23 @@ class FakeNamespaces(FakePort):
         call = await self._steps.begin("namespaces.list")
         await self._steps.end(call)
         return tuple(
-            NamespaceFacts(container=uid, loopback_up=up) for uid, up in self._world.namespaces.items()
+            NamespaceFacts(container=uid, loopback_up=up, id_base=self._world.id_bases.get(uid, 0))
+            for uid, up in self._world.namespaces.items()
         )
 
     async def read(self, container: Uid) -> NamespaceFacts | None:
         call = await self._steps.begin("namespaces.read")
         await self._steps.end(call)
         up = self._world.namespaces.get(container)
-        return NamespaceFacts(container=container, loopback_up=up) if up is not None else None
+        if up is None:
+            return None
+        base = self._world.id_bases.get(container, 0)
+        return NamespaceFacts(container=container, loopback_up=up, id_base=base)
 
-    async def ensure(self, container: Uid) -> None:
+    async def ensure(self, container: Uid, *, id_base: int = 0) -> None:
         call = await self._steps.begin("namespaces.ensure")
+        if container not in self._world.namespaces:
+            self._world.id_bases[container] = id_base
         self._world.namespaces[container] = True
         await self._steps.end(call)
 

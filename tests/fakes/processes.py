@@ -141,7 +141,9 @@ class FakeRoots(FakePort):
         call = await self._steps.begin("roots.mount")
         if self._world.is_alive(want.uid):
             self._world.violate(f"mounted the root of a live process {want.uid}")
-        facts = RootFacts(uid=want.uid, mounted=True, lower_paths=want.lower_paths, has_upper=True)
+        facts = RootFacts(
+            uid=want.uid, mounted=True, lower_paths=want.lower_paths, has_upper=True, id_base=want.id_base
+        )
         self._world.roots[want.uid] = facts
         await self._steps.end(call)
 

@@ -64,6 +64,7 @@ class FakeWorld:
     limits: dict[Uid, LimitFacts] = field(default_factory=dict)
     roots: dict[Uid, RootFacts] = field(default_factory=dict)
     namespaces: dict[Uid, bool] = field(default_factory=dict)
+    id_bases: dict[Uid, int] = field(default_factory=dict)
     links: dict[tuple[Uid, str], AttachmentFacts] = field(default_factory=dict)
     bridges: dict[Uid, BridgeFacts] = field(default_factory=dict)
     volumes: dict[Uid, list[str]] = field(default_factory=dict)

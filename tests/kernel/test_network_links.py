@@ -10,6 +10,7 @@ import pytest
 from controller.errors import Conflict
 from controller.kernel.insides import Insides
 from controller.kernel.namespaces import KernelNamespaces
+from controller.kernel.subprocesses import Runner
 from controller.model.ids import Uid
 from controller.plan.container.links import is_attached
 from tests.contract.network import SHOP_BRIDGE, LinuxPorts, derive_want, linux_network
@@ -53,7 +54,9 @@ async def test_another_daemon_finds_all_and_can_remove_it(tmp_path: Path) -> Non
         await ports.namespaces.ensure(CROWD[0].container)
         await ports.attachments.ensure(CROWD[0])
         ports.insides.forget(CROWD[0].container)  # as the end of the daemon does
-        successor = KernelNamespaces(layout=ports.layout, insides=Insides(layout=ports.layout))
+        successor = KernelNamespaces(
+            layout=ports.layout, insides=Insides(layout=ports.layout), runner=Runner()
+        )
         assert [facts.container for facts in await successor.list()] == [CROWD[0].container]
         await successor.delete(CROWD[0].container)
         await wait_until_detached(ports)

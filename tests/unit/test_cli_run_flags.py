@@ -188,7 +188,7 @@ ROWS: list[tuple[list[str], dict[str, Any]]] = [
     ),
     (
         ["--pid", "host", "--ipc", "container:a", "--uts", "host", "--cgroupns", "host", "--userns", "host"],
-        {"pid": "host", "ipc": "container:a", "uts": "host", "cgroup": "host"},
+        {"pid": "host", "ipc": "container:a", "uts": "host", "cgroup": "host", "userNamespace": "host"},
     ),
     (
         [
@@ -301,7 +301,6 @@ def test_variables_come_from_files(tmp_path: Path) -> None:
         (["--security-opt", "what"], "--security-opt: 'what' is not known"),
         (["--security-opt", "seccomp=/nowhere"], "--security-opt: /nowhere can't be read"),
         (["--shm-size", "lots"], "--shm-size: 'lots' is not a size"),
-        (["--userns", "private"], "--userns: 'private' is not a mode"),
         (["--cgroup-parent", "/x"], "--cgroup-parent"),
         (["--add-host", "a"], "--add-host: 'a' is not an extra host"),
         (["--link", "a:"], "--link: 'a:' is not a link"),

@@ -43,7 +43,9 @@ def _make(name: str, uid: str, spec: dict[str, Any], addresses: dict[str, str]) 
     return Container.model_validate(document | {"spec": {"rootfs": "/r", "command": ["serve"], **spec}})
 
 
-def _render(surroundings: Surroundings = SURROUNDINGS, /, **spec: object) -> tuple[ProcessWant, dict[str, Any]]:
+def _render(
+    surroundings: Surroundings = SURROUNDINGS, /, **spec: object
+) -> tuple[ProcessWant, dict[str, Any]]:
     want = render_process(_make("own", UID, spec, {"net": "10.1.0.2"}), surroundings)
     return want, json.loads(want.config_json)
 
@@ -272,6 +274,33 @@ def test_an_init_comes_before_the_program() -> None:
     assert _render(init=True, pid="host")[1]["process"]["args"][:3] == ["/dev/init", "-s", "--"]
     with pytest.raises(Refused, match="apt install tini"):
         _render(replace(SURROUNDINGS, host=HostTexts()), init=True)
+
+
+def test_users_of_its_own() -> None:
+    spec = {
+        "userNamespace": "auto",
+        "networks": ["net"],
+        "sysctls": {"net.core.somaxconn": "9", "kernel.msgmax": "8"},
+    }
+    spec["mounts"] = ["data:/v"]
+    container = _make("own", UID, spec, {"net": "10.1.0.2"})
+    assigned = container.assigned
+    assert assigned is not None
+    container = container.model_copy(update={"assigned": assigned.model_copy(update={"id_base": 1 << 30})})
+    want = render_process(container, SURROUNDINGS)
+    config = json.loads(want.config_json)
+    linux = config["linux"]
+    assert {"type": "user", "path": f"/run/hold/netns/users/{UID}"} in linux["namespaces"]
+    assert (
+        linux["uidMappings"] == linux["gidMappings"] == [{"containerID": 0, "hostID": 1 << 30, "size": 65536}]
+    )
+    assert linux["sysctl"]["net.ipv4.ping_group_range"] == "0 65535"
+    (volume,) = want.staged
+    assert isinstance(volume, SubpathWant)
+    assert (volume.id_base, volume.subpath, want.id_base) == (1 << 30, "", 1 << 30)
+    mounts = {each["destination"]: each["source"] for each in config["mounts"]}
+    assert mounts["/v"] == volume.path
+    assert volume.path.startswith(f"/run/hold/rootfs/.staged/{UID}/")
 
 
 def test_groups() -> None:

@@ -221,7 +221,7 @@ CHANGES: dict[str, object] = {
     "sysctls": {"net.core.somaxconn": "1"}, "devices": ("/dev/fuse",), "device_cgroup_rules": ("c 1:3 r",),
     "group_add": ("7",), "init": True, "shm_size_bytes": "1m", "pid": "host", "ipc": "host", "uts": "host",
     "cgroup": "host", "domainname": "x", "extra_hosts": ("a:1.1.1.1",), "dns": ("1.1.1.1",), "dns_search": ("x",),
-    "dns_opt": ("ndots:1",), "links": ("db",), "volumes_from": ("db",), "expose": ("80",), "publish_all": True,
+    "dns_opt": ("ndots:1",), "links": ("db",), "volumes_from": ("db",), "expose": ("80",), "publish_all": True, "user_namespace": "auto",
     "pull_policy": "never",
     "logging": {"max_files": 2},
     "ulimits": {"nofile": 10}, "oom_score_adj": 5, "healthcheck": {"test": "true"},

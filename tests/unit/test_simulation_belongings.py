@@ -208,6 +208,34 @@ def _find_address(sim: Simulation, name: str) -> str:
     return assigned.networks["shop"].ipv4
 
 
+def test_users_of_its_own_are_no_others(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        async with simulate(loop, tmp_path) as sim:
+            sim.boot()
+            pair = [draft_container(name, userNamespace="auto") for name in ("web", "other")]
+            await sim.apply(*draft_shop(), *pair, draft_container("plain"))
+            await sim.settle()
+            bases = [_find_id_base(sim, name) for name in ("web", "other", "plain")]
+            assert len({base // 65536 for base in bases}) == 3
+            assert (bases[2], min(bases[:2]) >= 1 << 30) == (0, True)
+            assert sim.world.roots[sim.uid(WEB)].id_base == bases[0]
+            await sim.apply(draft_container("web", userNamespace="auto", command=["other"]))
+            await sim.settle()
+            assert _find_id_base(sim, "web") == bases[0]
+            await sim.apply(draft_container("web"))
+            await sim.settle(60)
+            assert sim.world.roots[sim.uid(WEB)].id_base == 0
+            assert sim.faults() == []
+
+    run_virtually(main)
+
+
+def _find_id_base(sim: Simulation, name: str) -> int:
+    assigned = sim.container(name).assigned
+    assert assigned is not None
+    return assigned.id_base
+
+
 @pytest.mark.parametrize(
     "fields",
     [

@@ -377,6 +377,7 @@ class ContainerSpec(_message.Message):
     VOLUMES_FROM_FIELD_NUMBER: _builtins.int
     EXPOSE_FIELD_NUMBER: _builtins.int
     PUBLISH_ALL_FIELD_NUMBER: _builtins.int
+    USER_NAMESPACE_FIELD_NUMBER: _builtins.int
     PULL_POLICY_FIELD_NUMBER: _builtins.int
     LOGGING_FIELD_NUMBER: _builtins.int
     image: _builtins.str
@@ -411,6 +412,8 @@ class ContainerSpec(_message.Message):
     """private or host; empty is private."""
     domainname: _builtins.str
     publish_all: _builtins.bool
+    user_namespace: _builtins.str
+    """host or auto; empty is host."""
     pull_policy: _builtins.str
     @_builtins.property
     def entrypoint(self) -> _struct_pb2.ListValue:
@@ -519,12 +522,13 @@ class ContainerSpec(_message.Message):
         volumes_from: _abc.Iterable[Global___VolumeSource] | None = ...,
         expose: _abc.Iterable[_builtins.str] | None = ...,
         publish_all: _builtins.bool = ...,
+        user_namespace: _builtins.str | None = ...,
         pull_policy: _builtins.str = ...,
         logging: Global___LogSettings | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cgroup", b"_cgroup", "_desired", b"_desired", "_domainname", b"_domainname", "_hostname", b"_hostname", "_image", b"_image", "_ipc", b"_ipc", "_network_mode", b"_network_mode", "_oom_score_adj", b"_oom_score_adj", "_pid", b"_pid", "_rootfs", b"_rootfs", "_runtime", b"_runtime", "_shm_size_bytes", b"_shm_size_bytes", "_stop_grace_period_s", b"_stop_grace_period_s", "_stop_signal", b"_stop_signal", "_user", b"_user", "_uts", b"_uts", "_working_dir", b"_working_dir", "cgroup", b"cgroup", "command", b"command", "desired", b"desired", "domainname", b"domainname", "entrypoint", b"entrypoint", "healthcheck", b"healthcheck", "hostname", b"hostname", "image", b"image", "ipc", b"ipc", "logging", b"logging", "network_mode", b"network_mode", "oom_score_adj", b"oom_score_adj", "pid", b"pid", "resources", b"resources", "restart", b"restart", "rootfs", b"rootfs", "runtime", b"runtime", "security_opt", b"security_opt", "shm_size_bytes", b"shm_size_bytes", "stop_grace_period_s", b"stop_grace_period_s", "stop_signal", b"stop_signal", "user", b"user", "uts", b"uts", "working_dir", b"working_dir"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cgroup", b"_cgroup", "_desired", b"_desired", "_domainname", b"_domainname", "_hostname", b"_hostname", "_image", b"_image", "_ipc", b"_ipc", "_network_mode", b"_network_mode", "_oom_score_adj", b"_oom_score_adj", "_pid", b"_pid", "_rootfs", b"_rootfs", "_runtime", b"_runtime", "_shm_size_bytes", b"_shm_size_bytes", "_stop_grace_period_s", b"_stop_grace_period_s", "_stop_signal", b"_stop_signal", "_user", b"_user", "_user_namespace", b"_user_namespace", "_uts", b"_uts", "_working_dir", b"_working_dir", "cgroup", b"cgroup", "command", b"command", "desired", b"desired", "domainname", b"domainname", "entrypoint", b"entrypoint", "healthcheck", b"healthcheck", "hostname", b"hostname", "image", b"image", "ipc", b"ipc", "logging", b"logging", "network_mode", b"network_mode", "oom_score_adj", b"oom_score_adj", "pid", b"pid", "resources", b"resources", "restart", b"restart", "rootfs", b"rootfs", "runtime", b"runtime", "security_opt", b"security_opt", "shm_size_bytes", b"shm_size_bytes", "stop_grace_period_s", b"stop_grace_period_s", "stop_signal", b"stop_signal", "user", b"user", "user_namespace", b"user_namespace", "uts", b"uts", "working_dir", b"working_dir"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cgroup", b"_cgroup", "_desired", b"_desired", "_domainname", b"_domainname", "_hostname", b"_hostname", "_image", b"_image", "_ipc", b"_ipc", "_network_mode", b"_network_mode", "_oom_score_adj", b"_oom_score_adj", "_pid", b"_pid", "_rootfs", b"_rootfs", "_runtime", b"_runtime", "_shm_size_bytes", b"_shm_size_bytes", "_stop_grace_period_s", b"_stop_grace_period_s", "_stop_signal", b"_stop_signal", "_user", b"_user", "_uts", b"_uts", "_working_dir", b"_working_dir", "auto_remove", b"auto_remove", "cap_add", b"cap_add", "cap_drop", b"cap_drop", "cgroup", b"cgroup", "command", b"command", "depends_on", b"depends_on", "desired", b"desired", "device_cgroup_rules", b"device_cgroup_rules", "devices", b"devices", "dns", b"dns", "dns_opt", b"dns_opt", "dns_search", b"dns_search", "domainname", b"domainname", "entrypoint", b"entrypoint", "environment", b"environment", "expose", b"expose", "extra_hosts", b"extra_hosts", "group_add", b"group_add", "healthcheck", b"healthcheck", "hostname", b"hostname", "image", b"image", "init", b"init", "ipc", b"ipc", "links", b"links", "logging", b"logging", "mounts", b"mounts", "network_mode", b"network_mode", "networks", b"networks", "oom_score_adj", b"oom_score_adj", "pid", b"pid", "ports", b"ports", "privileged", b"privileged", "publish_all", b"publish_all", "pull_policy", b"pull_policy", "read_only", b"read_only", "resources", b"resources", "restart", b"restart", "rootfs", b"rootfs", "run", b"run", "runtime", b"runtime", "security_opt", b"security_opt", "shm_size_bytes", b"shm_size_bytes", "stdin_open", b"stdin_open", "stop_grace_period_s", b"stop_grace_period_s", "stop_signal", b"stop_signal", "sysctls", b"sysctls", "tty", b"tty", "ulimits", b"ulimits", "user", b"user", "uts", b"uts", "volumes_from", b"volumes_from", "working_dir", b"working_dir"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cgroup", b"_cgroup", "_desired", b"_desired", "_domainname", b"_domainname", "_hostname", b"_hostname", "_image", b"_image", "_ipc", b"_ipc", "_network_mode", b"_network_mode", "_oom_score_adj", b"_oom_score_adj", "_pid", b"_pid", "_rootfs", b"_rootfs", "_runtime", b"_runtime", "_shm_size_bytes", b"_shm_size_bytes", "_stop_grace_period_s", b"_stop_grace_period_s", "_stop_signal", b"_stop_signal", "_user", b"_user", "_user_namespace", b"_user_namespace", "_uts", b"_uts", "_working_dir", b"_working_dir", "auto_remove", b"auto_remove", "cap_add", b"cap_add", "cap_drop", b"cap_drop", "cgroup", b"cgroup", "command", b"command", "depends_on", b"depends_on", "desired", b"desired", "device_cgroup_rules", b"device_cgroup_rules", "devices", b"devices", "dns", b"dns", "dns_opt", b"dns_opt", "dns_search", b"dns_search", "domainname", b"domainname", "entrypoint", b"entrypoint", "environment", b"environment", "expose", b"expose", "extra_hosts", b"extra_hosts", "group_add", b"group_add", "healthcheck", b"healthcheck", "hostname", b"hostname", "image", b"image", "init", b"init", "ipc", b"ipc", "links", b"links", "logging", b"logging", "mounts", b"mounts", "network_mode", b"network_mode", "networks", b"networks", "oom_score_adj", b"oom_score_adj", "pid", b"pid", "ports", b"ports", "privileged", b"privileged", "publish_all", b"publish_all", "pull_policy", b"pull_policy", "read_only", b"read_only", "resources", b"resources", "restart", b"restart", "rootfs", b"rootfs", "run", b"run", "runtime", b"runtime", "security_opt", b"security_opt", "shm_size_bytes", b"shm_size_bytes", "stdin_open", b"stdin_open", "stop_grace_period_s", b"stop_grace_period_s", "stop_signal", b"stop_signal", "sysctls", b"sysctls", "tty", b"tty", "ulimits", b"ulimits", "user", b"user", "user_namespace", b"user_namespace", "uts", b"uts", "volumes_from", b"volumes_from", "working_dir", b"working_dir"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cgroup: _TypeAlias = _typing.Literal["cgroup"]  # noqa: Y015
     _WhichOneofArgType__cgroup: _TypeAlias = _typing.Literal["_cgroup", b"_cgroup"]  # noqa: Y015
@@ -556,6 +560,8 @@ class ContainerSpec(_message.Message):
     _WhichOneofArgType__stop_signal: _TypeAlias = _typing.Literal["_stop_signal", b"_stop_signal"]  # noqa: Y015
     _WhichOneofReturnType__user: _TypeAlias = _typing.Literal["user"]  # noqa: Y015
     _WhichOneofArgType__user: _TypeAlias = _typing.Literal["_user", b"_user"]  # noqa: Y015
+    _WhichOneofReturnType__user_namespace: _TypeAlias = _typing.Literal["user_namespace"]  # noqa: Y015
+    _WhichOneofArgType__user_namespace: _TypeAlias = _typing.Literal["_user_namespace", b"_user_namespace"]  # noqa: Y015
     _WhichOneofReturnType__uts: _TypeAlias = _typing.Literal["uts"]  # noqa: Y015
     _WhichOneofArgType__uts: _TypeAlias = _typing.Literal["_uts", b"_uts"]  # noqa: Y015
     _WhichOneofReturnType__working_dir: _TypeAlias = _typing.Literal["working_dir"]  # noqa: Y015
@@ -590,6 +596,8 @@ class ContainerSpec(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__stop_signal) -> _WhichOneofReturnType__stop_signal | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__user) -> _WhichOneofReturnType__user | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__user_namespace) -> _WhichOneofReturnType__user_namespace | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__uts) -> _WhichOneofReturnType__uts | None: ...
     @_typing.overload

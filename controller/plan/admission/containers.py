@@ -20,6 +20,7 @@ from controller.model.network import Network, NetworkAssigned, NetworkSpec
 from controller.model.ports import PortMapping
 from controller.plan.addresses import list_free_ipv4
 from controller.plan.admission.findings import Findings
+from controller.plan.admission.identities import IdentityAssigner
 from controller.plan.admission.intents import Intent
 from controller.plan.admission.ports import PortAssigner
 from controller.plan.admission.references import World, is_staying
@@ -60,6 +61,7 @@ class ContainerAssigner:
         self._world = world
         self._findings = findings
         self._taken = _collect_taken(world)
+        self._identities = IdentityAssigner(world, findings)
         self._ports = PortAssigner(self._taken, host, findings)
         self._places: dict[str, _Place | None] = {}
 
@@ -87,6 +89,7 @@ class ContainerAssigner:
                 networks=networks,
                 ports=ports[each.intent.key],
                 volumes=each.intent.volumes,
+                id_base=self._identities.choose(each.intent, each.spec, each.previous),
                 stop=each.intent.draft.stop or each.previous.stop,
             )
 

@@ -12,9 +12,10 @@ from controller.plan.limits import describe_limits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnsureNamespace:
-    """Make the network namespace, or bring its loopback up."""
+    """Make the network namespace, or bring its loopback up; `id_base` is that of the container's root."""
 
     uid: Uid
+    id_base: int = 0
 
     def describe(self) -> str:
         return "make network namespace"

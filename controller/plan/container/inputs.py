@@ -86,7 +86,9 @@ class ContainerDesired:
         else:
             layers = self.image.status.layers if self.image is not None else ()
             lower = tuple(self.layout.layer_path(layer) for layer in reversed(layers))
-        return RootWant(uid=self.uid, lower_paths=lower)
+        assigned = self.container.assigned
+        base = assigned.id_base if assigned is not None and spec.user_namespace == "auto" else 0
+        return RootWant(uid=self.uid, lower_paths=lower, id_base=base)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,12 +33,16 @@ def list_start_actions(desired: ContainerDesired, observed: ContainerObserved) -
     if observed.process is not None and not reusable:
         actions.append(DeleteProcess(uid=desired.uid))
     actions += _list_namespace_actions(desired, observed)
-    never_ran = desired.status.started_at is None  # its root may be mounted all the same: it was stopped before
+    never_ran = (
+        desired.status.started_at is None
+    )  # its root may be mounted all the same: it was stopped before
     if never_ran or observed.root is None or not observed.root.has_upper:
         actions += _list_prefills(desired)
     actions += list_root_actions(desired, observed)
     if desired.is_isolated:
-        present = observed.attachments if observed.namespace is not None else ()
+        namespace = observed.namespace
+        kept = namespace is not None and namespace.id_base == desired.root.id_base
+        present = observed.attachments if kept else ()
         actions += list_link_actions(list_wants(desired, present), present, desired.networks)
     if not reusable:
         actions.append(_make_create(desired))
@@ -70,7 +74,11 @@ def list_root_actions(desired: ContainerDesired, observed: ContainerObserved) ->
     want, root = desired.root, observed.root
     if not want.lower_paths:
         return ()
-    if root is not None and root.mounted and root.lower_paths == want.lower_paths:
+    if (
+        root is not None
+        and root.mounted
+        and (root.lower_paths, root.id_base) == (want.lower_paths, want.id_base)
+    ):
         return ()
     return (MountRoot(want=want),)
 
@@ -79,8 +87,11 @@ def _list_namespace_actions(
     desired: ContainerDesired, observed: ContainerObserved
 ) -> Iterator[ContainerAction]:
     namespace = observed.namespace
-    if desired.is_isolated and (namespace is None or not namespace.loopback_up):
-        yield EnsureNamespace(uid=desired.uid)
+    foreign = namespace is not None and namespace.id_base != desired.root.id_base
+    if desired.is_isolated and foreign:
+        yield DeleteNamespace(uid=desired.uid)
+    if desired.is_isolated and (namespace is None or foreign or not namespace.loopback_up):
+        yield EnsureNamespace(uid=desired.uid, id_base=desired.root.id_base)
     if not desired.is_isolated and namespace is not None:
         yield DeleteNamespace(uid=desired.uid)
 

@@ -31,7 +31,7 @@ def list_upkeep_actions(
     # Links come last: they may have to wait for a network, and nothing else should wait with them.
     if desired.is_isolated:
         if observed.namespace is not None and not observed.namespace.loopback_up:
-            actions.append(EnsureNamespace(uid=desired.uid))
+            actions.append(EnsureNamespace(uid=desired.uid, id_base=desired.root.id_base))
         actions += list_link_actions(wants, observed.attachments, desired.networks)
     return tuple(actions)
 

@@ -78,8 +78,9 @@ def advance_container(
 
 def _advance_links(observed: ContainerObserved, action: LinkAction) -> ContainerObserved:
     match action:
-        case EnsureNamespace(uid=uid):
-            return replace(observed, namespace=NamespaceFacts(container=uid, loopback_up=True))
+        case EnsureNamespace(uid=uid, id_base=id_base):
+            made = NamespaceFacts(container=uid, loopback_up=True, id_base=id_base)
+            return replace(observed, namespace=made)
         case DeleteNamespace():
             return replace(observed, namespace=None, attachments=())
         case Attach(want=want):
@@ -97,7 +98,9 @@ def _advance_root(root: RootFacts | None, action: RootAction) -> RootFacts | Non
         case PrefillVolume():
             return root
         case MountRoot(want=want):
-            return RootFacts(uid=want.uid, mounted=True, lower_paths=want.lower_paths, has_upper=True)
+            return RootFacts(
+                uid=want.uid, mounted=True, lower_paths=want.lower_paths, has_upper=True, id_base=want.id_base
+            )
         case UnmountRoot(uid=uid):
             return RootFacts(uid=uid, mounted=False, has_upper=True)
         case DeleteRoot():

@@ -10,10 +10,11 @@ from controller.plan.oci.devices import render_device_nodes, render_device_rules
 from controller.plan.oci.labels import derive_label
 from controller.plan.oci.limits import render_limits
 from controller.plan.oci.mounts import choose_root_propagation
-from controller.plan.oci.namespaces import render_namespaces, shares_network
+from controller.plan.oci.namespaces import render_namespaces
 from controller.plan.oci.seccomp import render_seccomp
 from controller.plan.oci.seccomp_profile import render_profile
 from controller.plan.oci.surroundings import Surroundings
+from controller.plan.oci.sysctls import render_sysctls
 
 _MASKED_PATHS = [
     "/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
@@ -21,7 +22,6 @@ _MASKED_PATHS = [
     "/sys/devices/virtual/powercap",
 ]  # fmt: skip
 _READ_ONLY_PATHS = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
-_NETWORK_SYSCTLS = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
 
 
 def render_linux(
@@ -36,7 +36,7 @@ def render_linux(
             "devices": render_device_rules(spec, surroundings),
             **render_limits(spec.resources),
         },
-        "sysctl": _render_sysctls(spec, surroundings),
+        "sysctl": render_sysctls(spec, surroundings),
         "maskedPaths": _choose_paths(spec, security.masked_paths, _MASKED_PATHS),
         "readonlyPaths": _choose_paths(spec, security.readonly_paths, _READ_ONLY_PATHS),
     }
@@ -60,11 +60,3 @@ def _choose_paths(spec: ContainerSpec, own: tuple[str, ...] | None, default: Seq
     if own is not None:
         return list(own)
     return [] if spec.privileged else list(default)
-
-
-def _render_sysctls(spec: ContainerSpec, surroundings: Surroundings) -> dict[str, str]:
-    has_network = not shares_network(spec, surroundings) and surroundings.network_peer is None
-    settings = dict(_NETWORK_SYSCTLS) if has_network else {}
-    if spec.domainname is not None:
-        settings["kernel.domainname"] = spec.domainname
-    return settings | spec.sysctls

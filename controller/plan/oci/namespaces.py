@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-from controller.model.container import ContainerSpec
+from controller.model.container import Container, ContainerSpec
 from controller.model.ids import Uid
 from controller.model.naming import find_peer
 from controller.plan.oci.surroundings import Surroundings
+
+ID_COUNT = 65536
+"""Users and groups of a container with its own: 0 to 65535, as everywhere in images."""
 
 
 def render_namespaces(uid: Uid, spec: ContainerSpec, surroundings: Surroundings) -> list[dict[str, Any]]:
@@ -18,7 +21,30 @@ def render_namespaces(uid: Uid, spec: ContainerSpec, surroundings: Surroundings)
         *_list_joined("ipc", spec.ipc, surroundings),
         *([{"type": "cgroup"}] if spec.cgroup == "private" else []),
         *_list_network(uid, spec, surroundings),
+        *_list_users(uid, spec, surroundings),
     ]
+
+
+def _list_users(uid: Uid, spec: ContainerSpec, surroundings: Surroundings) -> Iterator[dict[str, Any]]:
+    """Yield the namespace that owns the container's network: so its root may do there what root may."""
+    if spec.user_namespace == "auto":
+        yield {"type": "user", "path": surroundings.layout.userns_path(uid)}
+
+
+def render_id_mappings(container: Container) -> dict[str, Any]:
+    """Return `linux.uidMappings` and `linux.gidMappings` of a container with users of its own; nothing for others."""
+    base = find_id_base(container)
+    if not base:
+        return {}
+    mapping = {"containerID": 0, "hostID": base, "size": ID_COUNT}
+    return {"uidMappings": [mapping], "gidMappings": [mapping]}
+
+
+def find_id_base(container: Container) -> int:
+    """Return the first of the host's users that stand for those of the container; 0 when they are the host's own."""
+    if container.spec.user_namespace == "host" or container.assigned is None:
+        return 0
+    return container.assigned.id_base
 
 
 def list_process_peers(spec: ContainerSpec) -> tuple[str, ...]:
@@ -44,6 +70,10 @@ def _list_joined(kind: str, mode: str | None, surroundings: Surroundings) -> Ite
 def _list_network(uid: Uid, spec: ContainerSpec, surroundings: Surroundings) -> Iterator[dict[str, Any]]:
     if shares_network(spec, surroundings):
         return
+    yield {"type": "network", "path": find_netns_path(uid, surroundings)}
+
+
+def find_netns_path(uid: Uid, surroundings: Surroundings) -> str:
+    """Return where the network namespace is kept that the container is in: its own, or another's."""
     owner = surroundings.network_peer
-    owner_uid = Uid(owner.metadata.uid or "") if owner is not None else uid
-    yield {"type": "network", "path": surroundings.layout.netns_path(owner_uid)}
+    return surroundings.layout.netns_path(Uid(owner.metadata.uid or "") if owner is not None else uid)

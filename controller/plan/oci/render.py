@@ -10,6 +10,7 @@ from controller.plan.oci.capabilities import choose_capabilities
 from controller.plan.oci.files import choose_hostname, render_files
 from controller.plan.oci.linux import render_linux
 from controller.plan.oci.mounts import find_host_directories, list_propagations, render_mounts
+from controller.plan.oci.namespaces import find_id_base, render_id_mappings
 from controller.plan.oci.process import choose_working_dir, render_process_section
 from controller.plan.oci.spec_hash import derive_spec_hash
 from controller.plan.oci.staging import list_staged
@@ -38,6 +39,7 @@ def render_process(container: Container, surroundings: Surroundings) -> ProcessW
         host_directories=find_host_directories(container),
         staged=tuple(list_staged(container, uid, surroundings)),
         propagations=tuple(list_propagations(container)),
+        id_base=find_id_base(container),
         runtime=spec.runtime or "",
         tty=spec.tty,
         stdin_open=spec.stdin_open,
@@ -59,7 +61,7 @@ def render_oci_config(container: Container, uid: Uid, hostname: str, surrounding
         "root": {"path": layout.merged_path(uid), "readonly": spec.read_only},
         "process": render_process_section(container, hostname, capabilities, surroundings),
         "mounts": render_mounts(container, layout.bundle_path(uid), surroundings),
-        "linux": render_linux(uid, spec, capabilities, surroundings),
+        "linux": render_linux(uid, spec, capabilities, surroundings) | render_id_mappings(container),
         "annotations": {"org.hold.name": container.metadata.name},
     }
     return json.dumps(config, separators=(",", ":"), ensure_ascii=False)

@@ -8,6 +8,7 @@ from controller.model.ids import Uid
 from controller.model.layout import Layout
 from controller.model.mounts import MountType
 from controller.model.wants import ShallowWant, SharedMemoryWant, StagedWant, SubpathWant
+from controller.plan.oci.namespaces import find_id_base
 from controller.plan.oci.surroundings import Surroundings
 
 SHM_BYTES = 64 << 20
@@ -25,16 +26,17 @@ def derive_part_path(layout: Layout, uid: Uid, target: str) -> str:
 
 def list_staged(container: Container, uid: Uid, surroundings: Surroundings) -> Iterator[StagedWant]:
     """Yield what to mount for the length of the process."""
-    spec, layout = container.spec, surroundings.layout
+    spec, layout, base = container.spec, surroundings.layout, find_id_base(container)
     if spec.ipc == "shareable":
         size_bytes = SHM_BYTES if spec.shm_size_bytes is None else spec.shm_size_bytes
         yield SharedMemoryWant(path=derive_shm_path(layout, uid), size_bytes=size_bytes)
     for mount in spec.mounts:
-        if mount.type is MountType.VOLUME and mount.subpath:
+        if mount.type is MountType.VOLUME and (mount.subpath or base):
             yield SubpathWant(
                 path=derive_part_path(layout, uid, mount.target),
                 root_path=layout.volume_path(surroundings.volumes[mount.source]),
                 subpath=mount.subpath,
+                id_base=base,
             )
         if mount.type is MountType.BIND and mount.recursive == "disabled":
             # Not left to the runtime: crun 1.8 binds recursively all the same.
