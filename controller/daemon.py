@@ -32,6 +32,7 @@ from controller.images.push import Pusher
 from controller.images.registries import RegistryAccess
 from controller.images.registry.back_off import Patience
 from controller.images.registry.client import RegistryClient, RegistryOptions
+from controller.images.registry_checks import RegistryDiagnostics
 from controller.images.store import ImageStore
 from controller.kernel.assembly import KernelOptions, open_linux
 from controller.kernel.clock import SystemClock
@@ -144,9 +145,12 @@ async def _serve(settings: Settings) -> int:
     )
     async with contextlib.AsyncExitStack() as stack:
         await images.open()
-        registries = _make_registries(settings, images, clock)
+        client = _make_registry_client(settings, clock)
+        registries = _make_registries(settings, images, client)
         pulls = await stack.enter_async_context(BackgroundPulls(registries, now=clock.now))
-        store = await stack.enter_async_context(open_store(derive_url(layout.database_path), clock))
+        store = await stack.enter_async_context(
+            open_store(settings.database or derive_url(layout.database_path), clock)
+        )
         linux = await stack.enter_async_context(
             open_linux(layout, kernel_options, runner=runner, images=images, pulls=pulls)
         )
@@ -181,7 +185,7 @@ async def _serve(settings: Settings) -> int:
                 usage=LocalDiskUsage(layout=layout),
             ),
             registries=registries,
-            diagnostics=_make_diagnostics(settings, runner, started_at),
+            diagnostics=RegistryDiagnostics(_make_diagnostics(settings, runner, started_at), client=client),
             layout=layout,
         )
         await stack.enter_async_context(serving(services, socket_path=settings.socket_path))
@@ -205,7 +209,7 @@ def _make_diagnostics(settings: Settings, runner: Runner, started_at: datetime) 
     )
 
 
-def _make_registries(settings: Settings, images: ImageStore, clock: SystemClock) -> RegistryAccess:
+def _make_registry_client(settings: Settings, clock: SystemClock) -> RegistryClient:
     options = RegistryOptions(
         registries=settings.registries,
         certificate_directories=settings.registry_certificates,
@@ -213,7 +217,10 @@ def _make_registries(settings: Settings, images: ImageStore, clock: SystemClock)
         patience=Patience(silence_s=settings.registry_timeout_s),
         environment=os.environ,
     )
-    client = RegistryClient(options, now=clock.now)
+    return RegistryClient(options, now=clock.now)
+
+
+def _make_registries(settings: Settings, images: ImageStore, client: RegistryClient) -> RegistryAccess:
     return RegistryAccess(
         client=client,
         puller=Puller(client=client, store=images, layers_at_once=settings.max_concurrent_downloads),

@@ -46,6 +46,12 @@ def _check_listen(text: str) -> str:
     return text
 
 
+def _check_database(text: str) -> str:
+    if not text.startswith("postgresql://"):
+        raise ValueError("is not a database to use: write postgresql://USER:PASSWORD@HOST/NAME")
+    return text
+
+
 def _check_pool(text: str) -> str:
     try:
         return str(ipaddress.IPv4Network(text))
@@ -78,6 +84,9 @@ class Settings(Model):
     run: AbsolutePath = Field(default="/run/hold", description="Directory of sockets and volatile state.")
     listen: Annotated[str, AfterValidator(_check_listen)] | None = Field(
         default=None, description="Address of the API; unix://RUN/hold.sock by default."
+    )
+    database: Annotated[str, AfterValidator(_check_database)] | None = Field(
+        default=None, description="URL of a PostgreSQL database for the state; a file below root by default."
     )
     manifests: AbsolutePath | None = Field(
         default=None, description="Directory of manifests to keep applied."

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from controller.errors import AlreadyExists, Damaged, Exhausted, HoldError, Refused, Unavailable
+from controller.store import postgresql
 
 _LOCK_TIMEOUT_S = 1.0
 
@@ -40,7 +41,7 @@ class Database:
         self.path = find_path(url)
         self.label = self.path or make_url(url).render_as_string(hide_password=True)
         if self.path is None:
-            self._engine = create_engine(url, poolclass=StaticPool)
+            self._engine = postgresql.open_engine(url)
         else:
             self._engine = create_engine(
                 url, poolclass=StaticPool, connect_args={"timeout": _LOCK_TIMEOUT_S, "isolation_level": None}
@@ -48,6 +49,8 @@ class Database:
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
         self._connection: Connection | None = None
+        self._is_open = False
+        self._is_in_doubt = False
 
     def open(self) -> None:
         """Connect, and take the file for ourselves.
@@ -57,24 +60,34 @@ class Database:
         with self._translated():
             if self.path is not None:
                 self._make_directory(Path(self.path).parent)
-            self._connection = self._engine.connect()
-            if self.path is not None:
-                self._check()
+            self._connect()
+            self._is_open = True
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether a connection was lost, perhaps while it committed: what is stored may be more than was answered."""
+        return self._is_in_doubt
+
+    def believe(self) -> None:
+        """Say that what is stored was looked at, and is known."""
+        self._is_in_doubt = False
 
     def close(self) -> None:
         """Disconnect; may be called twice."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._is_open = False
+        self._disconnect()
         self._engine.dispose()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Run a transaction that is durable at the end of the block, or leaves no trace when the block raises."""
-        connection = self._connection
-        if connection is None:
+        """Run a transaction that is durable at the end of the block, or leaves no trace when the block raises.
+
+        Unavailable when the server is away; the next transaction connects anew.
+        """
+        if not self._is_open:
             raise Unavailable(f"{self.label} is closed")
         with self._translated():
+            connection = self._connection or self._connect()
             try:
                 with connection.begin():
                     yield connection
@@ -98,12 +111,30 @@ class Database:
         except OSError as exc:
             raise Refused(f"{directory} can't be made: {exc.strerror}") from exc
 
-    def _check(self) -> None:
+    def _connect(self) -> Connection:
+        """Connect, with nobody else on the database."""
+        connection = self._connection = self._engine.connect()
+        taken = False
+        try:
+            if self.path is None:
+                postgresql.take_lock(connection, self.label)
+            else:
+                self._check(connection)
+            taken = True
+        finally:
+            if not taken:
+                self._disconnect()
+        return connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _check(self, connection: Connection) -> None:
         """Take the lock by a first write, and have SQLite look over its pages."""
-        if self._connection is None:
-            return
-        with self._connection.begin():
-            answer = self._connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        with connection.begin():
+            answer = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
         if answer != "ok":
             raise self._damaged(str(answer))
 
@@ -116,6 +147,9 @@ class Database:
                 f"{self.label}: an object with the same name or claim exists: {exc.orig}"
             ) from exc
         except DBAPIError as exc:
+            if exc.connection_invalidated:
+                self._is_in_doubt = True
+                self._disconnect()
             raise self._translate(exc.orig) from exc
         except sqlite3.Error as exc:
             raise self._translate(exc) from exc
@@ -123,7 +157,9 @@ class Database:
             raise Refused(f"{self.label}: {exc}") from exc
 
     def _translate(self, cause: BaseException | None) -> HoldError:
-        """Return the error for what SQLite reports (sqlite.org/rescode.html: the low byte is the primary code)."""
+        """Return the error for what the driver reports (sqlite.org/rescode.html: the low byte is the primary code)."""
+        if self.path is None:
+            return postgresql.translate(cause, self.label)
         code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
         match code:
             case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:

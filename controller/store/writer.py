@@ -24,7 +24,14 @@ from controller.store.database import Database
 from controller.store.ledger import Ledger
 from controller.store.limits import StoreLimits
 from controller.store.migrate import ensure_current
-from controller.store.queries import Counters, find_answer, read_counters, read_objects
+from controller.store.queries import (
+    Counters,
+    find_answer,
+    list_changes,
+    list_events,
+    read_counters,
+    read_objects,
+)
 from controller.store.versions import Version
 from controller.store.writes import write_ledger
 
@@ -170,6 +177,14 @@ class Writer:
     def _turn_writes(self, jobs: Sequence[WriteJob]) -> None:
         if not jobs:
             return
+        outcome = Outcome()
+        with outcome:
+            self._catch_up()
+        if outcome.error is not None:
+            for job in jobs:
+                job.outcome.error = outcome.error
+            self._tell(Turn(version=self._version, counters=self._counters, jobs=jobs))
+            return
         ledger = self._begin()
         for job in jobs:
             with job.outcome:
@@ -195,6 +210,20 @@ class Writer:
         for job in jobs:
             job.outcome.error = job.outcome.error or failure
         self._tell(Turn(version=self._version, counters=self._counters, jobs=jobs))
+
+    def _catch_up(self) -> None:
+        """Learn, after a connection was lost, of a transaction that was made and could not be answered."""
+        if not self._database.is_in_doubt:
+            return
+        known = self._counters
+        with self._database.transaction() as connection:
+            found = read_counters(connection)
+            changes = list_changes(connection, known.revision, max(0, found.revision - known.revision))
+            events = list_events(connection, known.event, max(0, found.event - known.event))
+            version = read_objects(connection)
+        self._database.believe()
+        self._version, self._counters = version, found
+        self._tell(Turn(version=version, counters=found, changes=changes, events=events))
 
     def _turn_reads(self, jobs: Sequence[ReadJob]) -> None:
         for job in jobs:
