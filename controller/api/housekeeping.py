@@ -74,12 +74,13 @@ class Housekeeping:
         else:
             revision = (await self._gate.store.commit(decide)).revision
         snapshot, pruning = prunings[0]
-        index = ImageIndex(snapshot, contents)
+        index = ImageIndex(snapshot, contents, roots)
         store = await self._read_store(index)
         removed = Removed(images=tuple(facts.id for facts in pruning.dangling))
         if not request.dry_run and "Image" in wish.kinds:
             removed = await self._parts.dangling.remove(removed.images)
-        images = [*_list_content(index, pruning), *removed.images]
+        names = sorted(key.name for key in pruning.keys if key.kind == "Image")
+        images = [*index.list_unneeded(names), *removed.images]
         gone = [snapshot[key] for key in pruning.keys]
         return system_pb2.PruneResponse(
             keys=[state_pb2.Key(kind=key.kind, name=key.name) for key in pruning.keys],
@@ -100,13 +101,6 @@ class Housekeeping:
             parts={image_id: await contents.list_parts(image_id) for image_id in index.contents},
             layers_in_use=tuple(await self._parts.dangling.find_roots()),
         )
-
-
-def _list_content(index: ImageIndex, pruning: Pruning) -> list[str]:
-    """Return the ids of content that loses its last name."""
-    leaving = {key.name for key in pruning.keys if key.kind == "Image"}
-    ids = [index.ids[name] for name in sorted(leaving) if index.ids.get(name)]
-    return [image_id for image_id in dict.fromkeys(ids) if leaving >= set(index.list_names(image_id))]
 
 
 def read_wish(request: system_pb2.PruneRequest) -> PruneWish:

@@ -76,12 +76,14 @@ class ImageDesired:
 class ImageObserved:
     """The content that the present spec came to, None when it is not (or not wholly) there.
 
-    `previous` is the content that the status speaks of, if it is there. `pull` is how the image's pull stands.
+    `previous` is the content that the status speaks of, if it is there. `pull` is how the image's pull stands. `held`
+    tells, of an image on its way out, that a container's root stands on its content.
     """
 
     content: ImageFacts | None = None
     previous: ImageFacts | None = None
     pull: PullFacts | None = None
+    held: bool = False
 
 
 def gather_image(snapshot: Snapshot, image: Image, users: tuple[str, ...]) -> ImageDesired:
@@ -192,6 +194,7 @@ def _list_imports(image: Image) -> tuple[ImageAction, ...]:
 def _plan_removal(
     desired: ImageDesired, observed: ImageObserved, now: datetime
 ) -> Plan[ImageAction, ImageStatus]:
+    """Remove the content with its last name; what a container still stands on is left to garbage collection."""
     status = desired.image.status
     if desired.users:
         message = f"used by {', '.join(desired.users)}"
@@ -204,7 +207,7 @@ def _plan_removal(
     if observed.pull is not None:
         actions: tuple[ImageAction, ...] = (CancelPull(image=desired.uid),)
         return Plan(actions=actions, status=status.model_copy(update=update))
-    if content is None or desired.shared:
+    if content is None or desired.shared or observed.held:
         return Plan(actions=(), status=status.model_copy(update=update), gone=True)
     actions = (DeleteContent(image=desired.uid, image_id=content.id, keep=desired.keep),)
     return Plan(actions=actions, status=status.model_copy(update=update))

@@ -64,6 +64,16 @@ class ImageIndex:
         named = set(self.ids.values())
         return tuple(facts for image_id, facts in sorted(self.contents.items()) if image_id not in named)
 
+    def list_unneeded(self, leaving: Collection[str]) -> tuple[str, ...]:
+        """Return the ids of content that goes when these names do: no other name stands for it, no root on it."""
+        ids = dict.fromkeys(self.ids[name] for name in leaving if self.ids.get(name) in self.contents)
+        return tuple(
+            image_id
+            for image_id in ids
+            if set(leaving) >= set(self.list_names(image_id))
+            and not self.list_holders(self.contents[image_id])
+        )
+
     def list_holders(self, facts: ImageFacts) -> tuple[str, ...]:
         """Return the containers that stand on the whole of an image, whatever it is called by now."""
         uids = self._roots.get(facts.layers[-1], ()) if facts.layers else ()

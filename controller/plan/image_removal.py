@@ -49,12 +49,12 @@ def decide_image_removal(
             "; ".join(map(str, violations)), violations=violations
         )
     decision = decide_delete(snapshot, [Key("Image", name) for name in names], manager=manager, force=force)
-    gone = [image_id for image_id in ids if image_id and names.keys() >= set(index.list_names(image_id))]
+    dangling = tuple(image_id for image_id in ids if image_id and not index.list_names(image_id))
     return ImageRemoval(
         decision=decision,
         untagged=tuple(names),
-        deleted=tuple(gone),
-        dangling=tuple(image_id for image_id in gone if not index.list_names(image_id)),
+        deleted=(*index.list_unneeded(names), *dangling),
+        dangling=dangling,
     )
 
 

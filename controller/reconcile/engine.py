@@ -79,7 +79,7 @@ class Reconciler:
             "Container": ContainerReconciler(kernel, layout, publication, health),
             "Network": NetworkReconciler(kernel, self._references, publication),
             "Volume": VolumeReconciler(kernel, layout, self._references),
-            "Image": ImageReconciler(kernel, self._references),
+            "Image": ImageReconciler(kernel, self._references, layout),
         }
         self._health = HealthMonitor(kernel.probes, state, clock, health, self._queue.wake)
         self._host = HostReconciler(kernel, state, layout, publication)

@@ -35,7 +35,7 @@ class LoopForecaster:
         self._containers = ContainerReconciler(kernel, layout, publication, HealthRecords())
         self._networks = NetworkReconciler(kernel, references, publication)
         self._volumes = VolumeReconciler(kernel, layout, references)
-        self._images = ImageReconciler(kernel, references)
+        self._images = ImageReconciler(kernel, references, layout)
 
     async def forecast(self, decision: Decision) -> tuple[tuple[Key | None, tuple[str, ...]], ...]:
         """See Forecaster. Objects come in the order in which they can be made, the host last."""

@@ -1,14 +1,16 @@
 """Images: what is observed of one, and how each step is carried out."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import assert_never
 
 from controller.errors import HoldError
 from controller.model.changes import Snapshot
-from controller.model.facts import ImageFacts
+from controller.model.facts import ImageFacts, RootFacts
 from controller.model.ids import Uid
 from controller.model.image import Image, ImageStatus
 from controller.model.kinds import key_of
+from controller.model.layout import Layout
 from controller.model.pulls import PullFacts
 from controller.plan.base import Plan
 from controller.plan.conditions import list_setback
@@ -35,9 +37,10 @@ class ImageReconciler:
     comes to the same content.
     """
 
-    def __init__(self, kernel: KernelPorts, references: References) -> None:
+    def __init__(self, kernel: KernelPorts, references: References, layout: Layout) -> None:
         self._kernel = kernel
         self._references = references
+        self._layout = layout
         self._imported: dict[Uid, tuple[int, ImageFacts]] = {}
 
     def gather(self, snapshot: Snapshot, resource: Image) -> ImageDesired:
@@ -63,17 +66,27 @@ class ImageReconciler:
         """Look for one image's content."""
         pull = await self._find_pull(desired.image)
         digest, previous = self._find_digest(desired.image, pull), desired.image.status.id
-        return ImageObserved(
-            content=await self._kernel.images.find(digest) if digest else None,
-            previous=await self._kernel.images.find(previous) if previous else None,
-            pull=pull,
-        )
+        content = await self._kernel.images.find(digest) if digest else None
+        former = await self._kernel.images.find(previous) if previous else None
+        leaving = desired.image.metadata.deleted_at is not None
+        roots = await self._kernel.roots.list() if leaving else ()
+        held = self._is_held(content or former, roots)
+        return ImageObserved(content=content, previous=former, pull=pull, held=held)
 
     async def recall(self, desired: ImageDesired, world: World) -> ImageObserved:
         """Find one image in what a resync has read."""
         pull = await self._find_pull(desired.image)
         digest, previous = self._find_digest(desired.image, pull), desired.image.status.id
-        return ImageObserved(content=world.images.get(digest), previous=world.images.get(previous), pull=pull)
+        content, former = world.images.get(digest), world.images.get(previous)
+        held = self._is_held(content or former, world.roots.values())
+        return ImageObserved(content=content, previous=former, pull=pull, held=held)
+
+    def _is_held(self, content: ImageFacts | None, roots: Iterable[RootFacts]) -> bool:
+        """Tell whether a root stands on all of the content: on its topmost layer."""
+        if content is None or not content.layers:
+            return False
+        top = self._layout.layer_path(content.layers[-1])
+        return any(top in root.lower_paths for root in roots)
 
     async def _find_pull(self, image: Image) -> PullFacts | None:
         return await self._kernel.pulls.find(Uid(image.metadata.uid or ""))

@@ -105,6 +105,8 @@ def test_dangling_content_is_shown_until_it_is_pruned(machine: Machine, fresh: s
     assert before not in machine.succeed("image", "prune", "-f")
     refused = machine.hold("rmi", before)
     assert (refused.returncode, "Container/holder" in refused.stderr) == (1, True)
+    machine.succeed("tag", before, "again:1")
+    assert machine.succeed("rmi", "again:1") == "Untagged: again:1\n"
     assert machine.succeed("exec", "holder", "cat", "/etc/more") == Path(__file__).read_text()
     machine.succeed("rm", "-f", "holder")
     assert layer_path.is_dir()
