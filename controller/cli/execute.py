@@ -95,6 +95,12 @@ def converse_attached(
 
     `options` are those of `attach` or `start`.
     """
+    narrator = Narrator(container.metadata.name)
+
+    def hear(answer: container_pb2.AttachResponse) -> None:
+        if answer.HasField("waiting"):
+            narrator.tell(answer.waiting.reason, answer.waiting.message)
+
     raw = container.container.tty and stdin and sys.stdin.isatty()
     detach_keys = parse_detach_keys(options.detach_keys)
     call = client.channel.open("ContainerService/Attach", container_pb2.AttachResponse)
@@ -107,6 +113,6 @@ def converse_attached(
         raw=raw,
         detach_keys=detach_keys,
         proxy_signals=options.sig_proxy and not raw,
-        narrator=Narrator(container.metadata.name),
+        hear=hear,
     )
     return conversation.run_to_exit()

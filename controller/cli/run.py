@@ -3,8 +3,8 @@
 import argparse
 import os
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 from controller.api.v1 import container_pb2, resource_pb2, state_pb2
 from controller.cli.client import Client, Failure
@@ -24,6 +24,13 @@ from controller.cli.run_isolation import add_isolation_flags, set_isolation
 from controller.cli.run_logs import add_log_flags, set_logging
 from controller.cli.run_mounts import add_mount_flags, set_mounts
 from controller.cli.run_names import add_name_flags, set_names
+from controller.cli.run_streams import (
+    IdFile,
+    add_attach_flag,
+    add_id_file_flag,
+    choose_streams,
+    reserved_id_file,
+)
 from controller.cli.terminal import Conversation, add_sig_proxy_flag, report_exit
 from controller.cli.waiting import Narrator
 from controller.model.short_forms import parse_port
@@ -35,12 +42,14 @@ _SECOND = "anchor barge beacon bollard bosun bow brig buoy cabin cargo clipper c
 def add_create(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `hold create`."""
     _add_flags(parser)
+    parser.set_defaults(attach=[])
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `hold run`."""
     _add_flags(parser)
     parser.add_argument("-d", "--detach", action="store_true", help="Print the id and leave it running.")
+    add_attach_flag(parser)
     add_detach_keys_flag(parser)
     add_sig_proxy_flag(parser)
 
@@ -62,6 +71,8 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     many("--env-file", metavar="FILE", text="File of variables, one a line.")
     many("-l", "--label", metavar="NAME=VALUE", text="Label.")
     many("--label-file", metavar="FILE", text="File of labels, one a line.")
+    many("--annotation", metavar="NAME=VALUE", text="Annotation.")
+    add_id_file_flag(parser)
     many("-p", "--publish", metavar="[IP:][HOST:]PORT[/udp|sctp]", text="Publish a port.")
     add_mount_flags(parser)
     add_isolation_flags(parser)
@@ -99,57 +110,72 @@ def run_create(client: Client, options: argparse.Namespace) -> int:
     resource.container.desired = "stopped"
     request = state_pb2.ApplyRequest(resources=[resource], create_volumes=True, create_only=True)
 
-    def create() -> int:
-        answer = client.apply(request)
-        print(answer.resources[0].metadata.uid)
-        return 0
+    with reserved_id_file(options.cidfile) as id_file:
 
-    return with_image(client, options, create, once=True)
+        def create() -> int:
+            uid = client.apply(request).resources[0].metadata.uid
+            id_file.write(uid)
+            print(uid)
+            return 0
+
+        return with_image(client, options, create, once=True)
 
 
 def run_run(client: Client, options: argparse.Namespace) -> int:
     """Run a container; the exit code is the process' own, or 125, 126, 127 as with Docker."""
-    detach_keys = parse_detach_keys(options.detach_keys, code=EXIT_DAEMON)
+    parse_detach_keys(options.detach_keys, code=EXIT_DAEMON)
+    streams = choose_streams(options)
     spell_image(client, options)
     resource = build_container(options)
     start = container_pb2.RunStart(
         resource=resource, detach=options.detach, create_volumes=True, require_image=True
     )
-    # What is typed can be read once only.
-    return with_image(
-        client, options, lambda: _go_along(client, options, start, detach_keys), once=options.interactive
-    )
+    with reserved_id_file(options.cidfile) as id_file:
+        # What is typed can be read once only.
+        return with_image(
+            client, options, lambda: _go_along(client, options, start, id_file), once="stdin" in streams
+        )
 
 
 def _go_along(
-    client: Client, options: argparse.Namespace, start: container_pb2.RunStart, detach_keys: bytes
+    client: Client, options: argparse.Namespace, start: container_pb2.RunStart, id_file: IdFile
 ) -> int:
     narrator = Narrator(start.resource.metadata.name)
+
+    def hear(answer: container_pb2.RunResponse) -> None:
+        if answer.HasField("created"):
+            id_file.write(answer.created.metadata.uid)
+        elif answer.HasField("waiting"):
+            narrator.tell(answer.waiting.reason, answer.waiting.message)
+
     call = client.channel.open("ContainerService/Run", container_pb2.RunResponse)
     call.send(container_pb2.RunRequest(start=start))
     if options.detach:
         call.end()
-        return _report_detached(call, narrator)
-    raw = options.tty and sys.stdin.isatty()
+        return _report_detached(call, hear)
+    streams = choose_streams(options)
+    raw = options.tty and "stdin" in streams and sys.stdin.isatty()
     conversation = Conversation(
         call=call,
         wrap=lambda message: container_pb2.RunRequest(input=message),
-        stdin=options.interactive,
+        stdin="stdin" in streams,
         raw=raw,
-        detach_keys=detach_keys,
+        shown=streams,
+        detach_keys=parse_detach_keys(options.detach_keys),
         proxy_signals=options.sig_proxy and not raw,
-        narrator=narrator,
+        hear=hear,
     )
     return conversation.run_to_exit()
 
 
-def _report_detached(call: Any, narrator: Narrator) -> int:  # noqa: ANN401
+def _report_detached(
+    call: Iterable[container_pb2.RunResponse], hear: Callable[[container_pb2.RunResponse], None]
+) -> int:
     uid, code = "", 0
     for answer in call:
+        hear(answer)
         if answer.HasField("created"):
             uid = answer.created.metadata.uid
-        if answer.HasField("waiting"):
-            narrator.tell(answer.waiting.reason, answer.waiting.message)
         if answer.HasField("exit"):
             code = report_exit(answer.exit)
     if code == 0:
@@ -164,6 +190,7 @@ def build_container(options: argparse.Namespace) -> resource_pb2.Resource:
     resource.metadata.name = name
     resource.metadata.labels.update(read_pair_files("--label-file", options.label_file))
     resource.metadata.labels.update(read_pairs("--label", options.label))
+    resource.metadata.annotations.update(read_pairs("--annotation", options.annotation))
     spec = resource.container
     if options.rootfs:
         spec.rootfs = str(Path(options.image).absolute())
@@ -215,7 +242,7 @@ def _set_process(spec: resource_pb2.ContainerSpec, options: argparse.Namespace) 
         if value is not None:
             setattr(spec, attribute, value)
     spec.tty = options.tty
-    spec.stdin_open = options.interactive
+    spec.stdin_open = options.interactive or "stdin" in map(str.lower, options.attach)
 
 
 def _set_networks(spec: resource_pb2.ContainerSpec, options: argparse.Namespace) -> None:

@@ -8,14 +8,13 @@ import signal
 import sys
 import termios
 import tty
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
 from controller.api.v1 import container_pb2
 from controller.cli.transport import Call
-from controller.cli.waiting import Narrator
 
 _READ_BYTES = 1 << 16
 _PROXIED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
@@ -25,13 +24,17 @@ class Detached(Exception):
     """The user typed the detach keys."""
 
 
+def _ignore(_: object) -> None:
+    """Hear nothing."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Conversation:
     """Carries an interactive call until its exit.
 
     `wrap` makes a request of the call out of an Input. With `stdin` the client's standard input is sent; with `raw`
-    the terminal passes every key on and tells its size, and `detach_keys` leave the process to itself. `narrator` tells
-    what a start waits for.
+    the terminal passes every key on and tells its size, and `detach_keys` leave the process to itself. Of the
+    output the streams `shown` are; `hear` gets every answer that is neither output nor the end.
     """
 
     call: Call[Any]
@@ -40,7 +43,8 @@ class Conversation:
     raw: bool
     detach_keys: bytes = b"\x10\x11"
     proxy_signals: bool = True
-    narrator: Narrator | None = None
+    shown: Container[str] = frozenset(("stdout", "stderr"))
+    hear: Callable[[Any], None] = _ignore
     _held: bytes = b""
     _wake: tuple[int, int] = field(default_factory=os.pipe)
 
@@ -70,13 +74,13 @@ class Conversation:
 
     def _take_answers(self) -> container_pb2.Exit | None:
         for answer in self.call.poll():
-            if answer.HasField("output"):
-                _write(answer.output)
-            elif self.narrator is not None and _tells_of_waiting(answer):
-                self.narrator.tell(answer.waiting.reason, answer.waiting.message)
-            elif answer.HasField("exit"):
+            if answer.HasField("exit"):
                 found: container_pb2.Exit = answer.exit
                 return found
+            if not answer.HasField("output"):
+                self.hear(answer)
+            elif answer.output.stream in self.shown:
+                _write(answer.output)
         if self.call.ended:
             self.call.check()
             return container_pb2.Exit()
@@ -167,10 +171,6 @@ def add_sig_proxy_flag(parser: argparse.ArgumentParser) -> None:
         default=True,
         help="Pass signals on to the process; =false does not.",
     )
-
-
-def _tells_of_waiting(answer: Any) -> bool:  # noqa: ANN401
-    return "waiting" in answer.DESCRIPTOR.fields_by_name and answer.HasField("waiting")
 
 
 def _write(output: container_pb2.Output) -> None:

@@ -58,6 +58,15 @@ def test_a_start_can_be_gone_along_with(machine: Machine) -> None:
     machine.succeed("rm", "--force=true", "idle")
 
 
+def test_a_run_shows_the_streams_that_are_asked_for(machine: Machine, scratch: Path) -> None:
+    words = ("run", "-a", "stderr", "--name", "streams", "--cidfile", str(scratch / "id"), IMAGE)
+    answer = machine.hold(*words, "sh", "-c", "echo out; echo err >&2")
+    assert (answer.stdout, answer.stderr) == ("", "err\n")
+    assert machine.get("container", "streams")["metadata"]["uid"] == (scratch / "id").read_text()
+    assert "is there already" in machine.hold(*words, "true").stderr
+    assert machine.hold("rm", "streams").returncode == 0
+
+
 def test_going_along_ends_with_the_first_process(machine: Machine) -> None:
     """Also when the restart policy starts another one, as with Docker."""
     words = (
