@@ -42,6 +42,12 @@ def judge_host(probe: HostProbe) -> tuple[Check, ...]:
     )  # fmt: skip
 
 
+def judge_registry(name: str, error: str) -> Check:
+    """Return the check of a registry that the configuration names; `error` is why it does not answer."""
+    remedy = "see the settings registries, registryCertificates and the daemon's proxies, or start the registry"
+    return _judge(f"registry {name}", not error, error or "it answers", remedy, CheckResult.WARNING)
+
+
 def _judge(name: str, good: object, message: str, remedy: str, bad: CheckResult = CheckResult.ERROR) -> Check:
     return Check(
         name=name, result=CheckResult.OK if good else bad, message=message, remedy="" if good else remedy

@@ -40,6 +40,7 @@ LOGIN = ("me", "pass:word")
 class Client:
     """A client with a store of its own."""
 
+    client: RegistryClient
     access: RegistryAccess
     store: ImageStore
     transfers: list[Transfer]
@@ -95,7 +96,7 @@ async def make_client(path: Path, *, registries: Mapping[str, RegistrySettings] 
         puller=Puller(client=client, store=store, layers_at_once=3),
         pusher=Pusher(client=client, store=store, layers_at_once=3),
     )
-    return Client(access=access, store=store, transfers=[])
+    return Client(client=client, access=access, store=store, transfers=[])
 
 
 @pytest.fixture
@@ -184,6 +185,8 @@ async def test_a_password_file(tmp_path: Path, layout: str) -> None:
         name = f"{server.name}/shop:1"
         with pytest.raises(Refused, match="log in by `hold login"):
             await client.pull(name)
+        asking = await make_client(tmp_path / "asking", registries={server.name: RegistrySettings()})
+        assert [each async for each in asking.client.examine()] == [(server.name, "")]
         with pytest.raises(Refused, match="refuses the login"):
             await client.pull(name, login=("me", "wrong"))
         with pytest.raises(Refused, match=r"user me: .* refuses the login"):
@@ -245,6 +248,8 @@ async def test_a_mirror_is_asked_first_and_may_lack_things(tmp_path: Path, layou
         client = await make_client(tmp_path / "client", registries={origin.name: settings})
         await client.pull(f"{origin.name}/library/shop:1")
         await client.pull(f"{origin.name}/library/shop:2")
+        examined = [each async for each in client.client.examine()]
+        assert examined == [(mirror.name, ""), (origin.name, "")]
         assert mirror.count_requests("GET", "/v2/library/shop/manifests/2") == 1
         assert origin.count_requests("GET", "/v2/library/shop/manifests/1") == 0
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from controller.model.host import CheckResult, HostProbe
-from controller.plan.checks import judge_host
+from controller.plan.checks import judge_host, judge_registry
 
 GOOD = HostProbe(
     effective_uid=0,
@@ -69,3 +69,14 @@ def test_each_lack_is_named_with_what_to_do(
     checks = {check.name: check for check in judge_host(replace(GOOD, **change))}  # type: ignore[arg-type]
     assert (checks[name].result, word in checks[name].remedy) == (result, True)
     assert [other.name for other in checks.values() if other.result is not CheckResult.OK] == [name]
+
+
+def test_a_registry_that_does_not_answer_is_a_warning() -> None:
+    assert judge_registry("reg.example", "").result is CheckResult.OK
+    check = judge_registry("reg.example", "it can't be reached")
+    assert (check.name, check.result, check.message) == (
+        "registry reg.example",
+        CheckResult.WARNING,
+        "it can't be reached",
+    )
+    assert "registryCertificates" in check.remedy

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from controller.errors import HoldError, Refused
 from controller.images.registry.back_off import Patience
 from controller.images.registry.endpoints import HOSTS, SEARCH_HOSTS, Endpoint, Registries, list_endpoints
 from controller.images.registry.keys import KeyFile
@@ -18,6 +19,8 @@ from controller.images.registry.writer import RepositoryWriter
 from controller.model.image_reference import ImageReference
 from controller.model.registries import Credential
 from controller.ports import SearchResult
+
+_LITTLE_PATIENCE = Patience(connect_s=5.0, silence_s=5.0, attempts=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +65,15 @@ class RegistryClient:
         async with self._opening(anything, credential, mirrors=False) as origins:
             await origins.ask_in_turn(lambda origin: origin.ask(call))
 
+    async def examine(self) -> AsyncIterator[tuple[str, str]]:
+        """Yield each registry and mirror that the settings name, and why it does not answer, empty when it does."""
+        named = [place for place in self._options.registries if "/" not in place]
+        for registry in named:
+            reference = ImageReference(registry=registry, repository="examination")
+            async with self._opening(reference, None, mirrors=True, patience=_LITTLE_PATIENCE) as origins:
+                for name in dict.fromkeys(origin.endpoint.registry for origin in origins):
+                    yield name, await _examine(name, origins)
+
     async def search(
         self, registry: str, term: str, *, limit: int, credential: Credential | None
     ) -> tuple[SearchResult, ...]:
@@ -78,15 +90,16 @@ class RegistryClient:
         *,
         mirrors: bool,
         hosts: Mapping[str, str] = HOSTS,
+        patience: Patience | None = None,
     ) -> AsyncIterator[Origins]:
         # The HTTP library costs time and memory that a daemon which never pulls does not need.
         from controller.images.registry.transport import Transport
 
-        options = self._options
+        options, patience = self._options, patience or self._options.patience
         endpoints = list_endpoints(reference.registry, options.registries, mirrors=mirrors, hosts=hosts)
         trust = Trust(directories=options.certificate_directories, registries=options.registries)
-        async with Transport(patience=options.patience, proxies=Proxies(options.environment)) as transport:
-            wire = Wire(sender=transport, trust=trust, patience=options.patience, now=self._now)
+        async with Transport(patience=patience, proxies=Proxies(options.environment)) as transport:
+            wire = Wire(sender=transport, trust=trust, patience=patience, now=self._now)
             origins = [
                 Origin(
                     endpoint=endpoint,
@@ -105,3 +118,14 @@ class RegistryClient:
         if credential is None:
             return await self._keys.find(endpoint.registry)
         return credential if endpoint.registry == reference.registry else Credential()
+
+
+async def _examine(name: str, origins: Origins) -> str:
+    """Return why a registry does not answer; one that wants a login does."""
+    own = Origins([origin for origin in origins if origin.endpoint.registry == name])
+    try:
+        await own.ask_in_turn(lambda origin: origin.ask(Call(path="/v2/", about=name)))
+    except HoldError as error:
+        lacks_login = isinstance(error, Refused) and error.__cause__ is None
+        return "" if lacks_login else error.message
+    return ""
