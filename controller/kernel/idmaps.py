@@ -22,7 +22,7 @@ async def opened_user_namespace(runner: Runner, id_base: int) -> AsyncIterator[i
     if not id_base:
         yield None
         return
-    async with process_with_users(runner, id_base, "--user") as pid:
+    async with opened_namespaces(runner, id_base, "--user") as pid:
         with translated("user namespace"):
             fd = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -32,7 +32,7 @@ async def opened_user_namespace(runner: Runner, id_base: int) -> AsyncIterator[i
 
 
 @contextlib.asynccontextmanager
-async def process_with_users(runner: Runner, id_base: int, *flags: str) -> AsyncIterator[int]:
+async def opened_namespaces(runner: Runner, id_base: int, *flags: str) -> AsyncIterator[int]:
     """Give the pid of a process in new namespaces (flags of unshare(1)), users mapped.
 
     It is `cat`: what comes back from it tells that it is there.

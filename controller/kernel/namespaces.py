@@ -10,7 +10,7 @@ from pathlib import Path
 
 from controller.errors import Exhausted, Refused
 from controller.kernel import rtnetlink, syscalls
-from controller.kernel.idmaps import process_with_users
+from controller.kernel.idmaps import opened_namespaces
 from controller.kernel.insides import THREAD_NETNS_PATH, Inside, Insides
 from controller.kernel.mountinfo import read_mounts
 from controller.kernel.subprocesses import Runner
@@ -47,7 +47,7 @@ class KernelNamespaces:
             if not id_base or await asyncio.to_thread(self._read, container) is not None:
                 await asyncio.to_thread(self._ensure, container)
                 return
-            async with process_with_users(self._runner, id_base, "--user", "--net") as pid:
+            async with opened_namespaces(self._runner, id_base, "--user", "--net") as pid:
                 await asyncio.to_thread(self._keep_of_process, container, id_base, pid)
         except OSError as exc:
             error = Exhausted if exc.errno in _FULL else Refused
