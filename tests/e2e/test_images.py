@@ -5,7 +5,11 @@ import re
 import subprocess
 import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -66,6 +70,16 @@ def test_removal_of_what_is_used_names_the_user(machine: Machine, fresh: str) ->
     machine.succeed("rm", "user")
 
 
+@contextmanager
+def _serving(folder: Path) -> Iterator[str]:
+    """Serve files over HTTP."""
+    listen = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), listen) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
 def test_an_import_tells_when_and_why(machine: Machine, fresh: str) -> None:
     with machine.make_image_archive().open() as archive:
         answer = subprocess.run(
@@ -85,6 +99,11 @@ def test_an_import_tells_when_and_why(machine: Machine, fresh: str) -> None:
     sizes = machine.succeed("image", "history", "--human=false", "--format", "{{.Size}}", fresh).split()
     assert sum(map(int, sizes)) == machine.get("image", fresh)["status"]["size"]
     machine.succeed("rmi", "noted")
+    with _serving(machine.make_image_archive().parent) as address:
+        machine.succeed("import", f"{address}/image.tar", "fetched")
+        assert "404" in machine.hold("import", f"{address}/nosuch.tar", "nosuch").stderr
+    assert _read_id(machine, "fetched") != ""
+    machine.succeed("rmi", "fetched")
     assert "not a platform" in machine.hold("import", "--platform", "x/y/z/w", "/dev/null", "bad").stderr
 
 
@@ -176,8 +195,19 @@ def test_pruning_takes_what_nobody_needs_and_no_more(machine: Machine, fresh: st
     machine.succeed("rm", "-f", "stays")
 
 
+_REFUSED_LOGINS = {
+    "-u ann -p x --password-stdin": "mutually exclusive",
+    "--password-stdin": "add --username",
+    "-u ann": "no terminal",
+    "-u ann --password-stdin": "no password",
+    "reg_istry -u ann -p x": "not a registry",
+}
+
+
 def test_a_login_is_kept_where_docker_keeps_it(machine: Machine, scratch: Path) -> None:
     machine.environment["DOCKER_CONFIG"] = str(scratch / "docker")
+    for words, told in _REFUSED_LOGINS.items():
+        assert told in machine.hold("login", *words.split()).stderr
     with running_registry(scratch / "registry", login=("ann", "s3cret")) as registry:
         wrong = machine.hold("login", registry.name, "-u", "ann", "--password-stdin", stdin="wrong\n")
         assert (wrong.returncode, (scratch / "docker").exists()) == (1, False)

@@ -8,7 +8,9 @@ import pytest
 from controller.errors import Conflict, Damaged, InUse, Invalid, ManagedElsewhere, NotFound
 from controller.model.changes import Snapshot
 from controller.model.ids import Uid
+from controller.model.image import Image
 from controller.model.kinds import Resource, key_of
+from controller.plan.image import ImageDesired, ImageObserved, plan_image
 from controller.plan.image_document import (
     HistoryEntry,
     ImageDocument,
@@ -19,7 +21,7 @@ from controller.plan.image_document import (
 from controller.plan.image_names import ImageIndex
 from controller.plan.image_removal import ImageRemoval, decide_image_removal
 from controller.plan.prune import PruneWish, decide_prune
-from tests.unit.test_plan_prune import CONTENT, make
+from tests.unit.test_plan_prune import CONTENT, NOW, make
 
 A, B, D = CONTENT
 
@@ -133,6 +135,14 @@ def test_what_a_root_stands_on_stays() -> None:
     with pytest.raises(InUse, match="Container/web"):
         decide_image_removal(snapshot, index, ["dddd"], force=True)
     assert decide_prune(snapshot, index, PruneWish(kinds=frozenset({"Image"}))).dangling == ()
+
+
+@pytest.mark.parametrize(("held", "gone"), [(False, False), (True, True)])
+def test_the_last_name_leaves_content_that_is_stood_on(held: bool, gone: bool) -> None:
+    image = make("Image/b:latest", status={"id": B.id}, deleted_at=NOW)
+    assert isinstance(image, Image)
+    plan = plan_image(ImageDesired(image=image), ImageObserved(content=B, held=held), NOW)
+    assert (plan.gone, bool(plan.actions)) == (gone, not held)
 
 
 def test_another_managers_image_needs_force() -> None:
