@@ -217,8 +217,8 @@ def test_a_login_is_kept_where_docker_keeps_it(machine: Machine, scratch: Path) 
         machine.succeed("tag", IMAGE, f"{registry.name}/box:1")
         machine.succeed("push", f"{registry.name}/box:1")
         machine.succeed("rmi", f"{registry.name}/box:1")
-        words = ("list-tags", "--tls-verify=false", "--authfile", str(scratch / "docker/config.json"))
-        assert json.loads(registry.skopeo(*words, f"docker://{registry.name}/box"))["Tags"] == ["1"]
+        listing = ("list-tags", "--tls-verify=false", "--authfile", str(scratch / "docker/config.json"))
+        assert json.loads(registry.skopeo(*listing, f"docker://{registry.name}/box"))["Tags"] == ["1"]
         assert "existing" in machine.hold("login", registry.name).stderr
         machine.succeed("logout", registry.name)
         refused = machine.hold("pull", f"{registry.name}/box:1")
