@@ -21,6 +21,8 @@ from controller.kernel.subprocesses import Child, Runner, Stdio, describe_code
 from controller.kernel.translation import translated
 from controller.model.ids import Uid
 from controller.model.layout import Layout
+from controller.model.wants import RootWant
+from controller.plan.oci.namespaces import ID_COUNT
 from controller.ports import Roots
 from controller.ports.files import FileChange, FileFacts, FilesPlace, FilesRead, PutWant
 
@@ -107,7 +109,7 @@ class ChildFiles:
     async def _open_root(self, place: FilesPlace) -> dict[str, Any]:
         """Return the root as the container's processes see it, or would see it."""
         if place.pid and self._cgroups.owns(place.uid, place.pid):
-            return {"path": f"/proc/{place.pid}/root", "read_only": False, "shown": []}
+            return {"path": f"/proc/{place.pid}/root", "read_only": False, "shown": [], "mapping": None}
         overlay = await self._open_overlay(place)
         shown = sorted(place.mounts, key=lambda mount: mount.target.rstrip("/").count("/"))
         return overlay | {
@@ -120,7 +122,12 @@ class ChildFiles:
         if not place.root.lower_paths:
             raise Unavailable("the container has no files yet: its image is not there")
         await self._roots.mount(place.root)
-        return {"path": self._layout.merged_path(place.uid), "read_only": False, "shown": []}
+        return {
+            "path": self._layout.merged_path(place.uid),
+            "read_only": False,
+            "shown": [],
+            "mapping": _describe_mapping(place.root),
+        }
 
     async def _describe_layers(self, operation: str, place: FilesPlace) -> dict[str, Any]:
         await self._open_overlay(place)
@@ -133,6 +140,7 @@ class ChildFiles:
             "lower": place.root.lower_paths,
             "view": str(view),
             "mount_points": place.mount_points,
+            "mapping": _describe_mapping(place.root),
         }
 
     @contextlib.asynccontextmanager
@@ -150,6 +158,10 @@ class ChildFiles:
             yield work
         finally:
             await work.end()
+
+
+def _describe_mapping(root: RootWant) -> tuple[int, int] | None:
+    return (root.id_base, ID_COUNT) if root.id_base else None
 
 
 @dataclass(kw_only=True, slots=True)

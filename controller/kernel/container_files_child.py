@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from controller.errors import Invalid, NotFound
 from controller.kernel.container_files_jobs import Job, Output, run_job
 from controller.kernel.container_files_roots import (
+    Mapping,
     RootView,
     Shown,
     enter,
@@ -118,7 +119,8 @@ def _enter(job: Job) -> int:
     """Enter the container's root; returns what `open_descriptors` gives, of before."""
     descriptors_fd, root = open_descriptors(), job["root"]
     shown = tuple(Shown(*each) for each in root["shown"])
-    enter(RootView(path=root["path"], read_only=root["read_only"], shown=shown))
+    mapping = Mapping(*root["mapping"]) if root["mapping"] else None
+    enter(RootView(path=root["path"], read_only=root["read_only"], shown=shown, mapping=mapping))
     return descriptors_fd
 
 

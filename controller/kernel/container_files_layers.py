@@ -43,13 +43,27 @@ class Change(NamedTuple):
     path: str
 
 
+class Owners(NamedTuple):
+    """Which users of the host the container's users from 0 on are, as its upper directory has them (see `Mapping`)."""
+
+    base: int = 0
+    size: int = 0
+
+    def find_own(self, number: int) -> int:
+        """Return the number that a user has in the container, and in layers."""
+        return number - self.base if self.base <= number < self.base + self.size else number
+
+
 class Comparison:
     """Compares an upper directory with the merged layers below it; both are open directories.
 
     `mount_points` are paths that a runtime makes so as to mount something there: they are no changes of the container.
     """
 
-    def __init__(self, upper_fd: int, lower_fd: int | None, mount_points: frozenset[str]) -> None:
+    def __init__(
+        self, upper_fd: int, lower_fd: int | None, mount_points: frozenset[str], owners: Owners
+    ) -> None:
+        self._owners = owners
         self._upper_fd = upper_fd
         self._lower_fd = lower_fd
         self._mount_points = mount_points
@@ -98,13 +112,18 @@ class Comparison:
                 opened.callback(os.close, inner_lower_fd)
             changes = list(self._compare(inner_fd, inner_lower_fd, path))
             made = below is None and path in self._mount_points and not changes
-            alike = below is not None and _are_alike(status, below)
+            alike = below is not None and self._are_alike(status, below)
             if changes or not (made or alike):
                 yield Change("A" if below is None else "C", path)
             yield from changes
 
     def _is_mount_point(self, path: str, status: os.stat_result) -> bool:
         return path in self._mount_points and stat.S_ISREG(status.st_mode) and status.st_size == 0
+
+    def _are_alike(self, status: os.stat_result, below: os.stat_result) -> bool:
+        """Tell whether a directory is in the upper one only for the sake of something in it."""
+        owner = (self._owners.find_own(status.st_uid), self._owners.find_own(status.st_gid))
+        return (status.st_mode, *owner) == (below.st_mode, below.st_uid, below.st_gid)
 
 
 def _list_names(directory_fd: int) -> set[str]:
@@ -120,15 +139,16 @@ def _look_below(lower_fd: int | None, name: str) -> os.stat_result | None:
         return None
 
 
-def _are_alike(status: os.stat_result, below: os.stat_result) -> bool:
-    """Tell whether a directory is in the upper one only for the sake of something in it."""
-    return (status.st_mode, status.st_uid, status.st_gid) == (below.st_mode, below.st_uid, below.st_gid)
-
-
 class LayerWriter(TreeWriter):
     """Writes an upper directory as an image's layer; `left_out` are paths that are no part of it."""
 
     left_out: frozenset[str] = frozenset()
+    owners: Owners = Owners()
+
+    def add_header(self, header: tarfile.TarInfo) -> None:
+        """Write the header of an entry, its owner as the container has it."""
+        header.uid, header.gid = self.owners.find_own(header.uid), self.owners.find_own(header.gid)
+        super().add_header(header)
 
     def add_opened(self, fd: int, entry: str) -> None:
         """Write what an O_PATH descriptor stands for; a whiteout by its name."""

@@ -9,9 +9,10 @@ import contextlib
 import errno
 import os
 import stat
+from pathlib import Path
 from typing import NamedTuple
 
-from controller.errors import NotFound, Refused
+from controller.errors import NotFound, Refused, Unsupported
 from controller.kernel import syscalls
 from controller.kernel.confined import make_directories_in_root, open_in_root
 
@@ -28,24 +29,32 @@ class Shown(NamedTuple):
     subpath: str
 
 
+class Mapping(NamedTuple):
+    """A container's users from 0 on are `size` users of the host from `base` on; those are stored in its root."""
+
+    base: int
+    size: int
+
+
 class RootView(NamedTuple):
     """A root directory; `path` is /proc/PID/root or the mount point of an overlay. `shown` comes over it."""
 
     path: str
     read_only: bool = False
     shown: tuple[Shown, ...] = ()
+    mapping: Mapping | None = None
 
 
 def enter(view: RootView) -> None:
-    """Make the view this process' root directory; NotFound when it is gone."""
+    """Make the view this process' root directory, and its users this process' users; NotFound when it is gone."""
+    user_namespace_fd = _find_user_namespace(view)
     if view.shown or view.read_only:
         leave_mounts()
-        _mount_all(view)
+        _mount_all(view, user_namespace_fd)
     try:
         root_fd = os.open(view.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise NotFound("the container's root is gone: it has just ended, or is being removed") from error
-    user_namespace_fd = _open_user_namespace(view.path)
     os.fchdir(root_fd)
     os.chroot(".")
     os.close(root_fd)
@@ -54,13 +63,42 @@ def enter(view: RootView) -> None:
         _become_root_of(user_namespace_fd)
 
 
-def _open_user_namespace(root_path: str) -> int | None:
-    """Open the user namespace of the process whose root it is; None when that is ours, or there is no process."""
-    path = f"{root_path.removesuffix('/root')}/ns/user"
-    if not root_path.startswith("/proc/"):
-        return None
+def _find_user_namespace(view: RootView) -> int | None:
+    """Open the user namespace that a container has or would have; None for ours."""
+    if view.mapping is not None:
+        return make_user_namespace(view.mapping)
+    return _open_user_namespace(view.path) if view.path.startswith("/proc/") else None
+
+
+def make_user_namespace(mapping: Mapping) -> int:
+    """Open a user namespace with these users; the process that it takes to make one has ended by then."""
+    (ready_fd, made_fd), (wait_fd, end_fd) = os.pipe(), os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            syscalls.unshare(syscalls.CLONE_NEWUSER)
+            os.write(made_fd, b"x")
+            os.close(end_fd)
+            os.read(wait_fd, 1)
+        finally:
+            os._exit(0)
+    os.close(made_fd)
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        if not os.read(ready_fd, 1):
+            raise Unsupported("the host makes no user namespaces: see user.max_user_namespaces in sysctl(8)")
+        for name in ("uid_map", "gid_map"):
+            Path(f"/proc/{pid}/{name}").write_text(f"0 {mapping.base} {mapping.size}")
+        return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        for fd in (end_fd, ready_fd, wait_fd):
+            os.close(fd)
+        os.waitpid(pid, 0)
+
+
+def _open_user_namespace(root_path: str) -> int | None:
+    """Open the user namespace of the process whose root it is; None when that is ours."""
+    try:
+        fd = os.open(f"{root_path.removesuffix('/root')}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise NotFound("the container's process has just ended") from error
     if os.fstat(fd).st_ino == os.stat("/proc/self/ns/user").st_ino:  # noqa: PTH116 - as is done with the descriptor
@@ -95,20 +133,20 @@ def leave_mounts() -> None:
     syscalls.mount("", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
 
 
-def _mount_all(view: RootView) -> None:
+def _mount_all(view: RootView, user_namespace_fd: int | None) -> None:
     if view.read_only:
         syscalls.mount(view.path, view.path, flags=syscalls.MS_BIND)
         _make_read_only(view.path)
     root_fd = os.open(view.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for shown in view.shown:
-            _show(root_fd, shown)
+            _show(root_fd, shown, user_namespace_fd)
     finally:
         os.close(root_fd)
 
 
-def _show(root_fd: int, shown: Shown) -> None:
-    """Mount one; a missing directory is made, as it is at each start."""
+def _show(root_fd: int, shown: Shown, user_namespace_fd: int | None) -> None:
+    """Mount one, its owners mapped; a missing directory is made, as it is at each start."""
     with contextlib.ExitStack() as opened:
         try:
             source_fd = _open_source(shown)
@@ -122,12 +160,29 @@ def _show(root_fd: int, shown: Shown) -> None:
         opened.callback(os.close, target_fd)
         if _is_directory(target_fd) != is_directory:
             raise Refused(f"{shown.source} can't be mounted at {shown.target}: one of them is no directory")
-        flags = syscalls.MS_BIND | syscalls.MS_REC
-        syscalls.mount(f"/proc/self/fd/{source_fd}", f"/proc/self/fd/{target_fd}", flags=flags)
+        if user_namespace_fd is not None and is_directory:
+            _mount_mapped(source_fd, target_fd, user_namespace_fd)
+        else:
+            flags = syscalls.MS_BIND | syscalls.MS_REC
+            syscalls.mount(f"/proc/self/fd/{source_fd}", f"/proc/self/fd/{target_fd}", flags=flags)
     if shown.read_only:
         mounted_fd = open_in_root(root_fd, shown.target, os.O_PATH)
         _make_read_only(f"/proc/self/fd/{mounted_fd}")
         os.close(mounted_fd)
+
+
+def _mount_mapped(source_fd: int, target_fd: int, user_namespace_fd: int) -> None:
+    """Mount a directory so that its owners are shown as the container's."""
+    flags = syscalls.OPEN_TREE_CLONE | syscalls.OPEN_TREE_CLOEXEC | syscalls.AT_EMPTY_PATH
+    tree_fd = syscalls.open_tree(source_fd, "", flags)
+    try:
+        syscalls.mount_setattr_idmap(tree_fd, user_namespace_fd)
+        os.fchdir(target_fd)
+        syscalls.move_mount(tree_fd, ".")
+    except OSError as error:
+        raise Unsupported("a mount of the container is on a file system that can't map owners") from error
+    finally:
+        os.close(tree_fd)
 
 
 def _open_source(shown: Shown) -> int:

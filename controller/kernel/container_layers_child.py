@@ -9,7 +9,7 @@ import shutil
 import sys
 
 from controller.kernel.container_files_jobs import Job, Output, run_job
-from controller.kernel.container_files_layers import Comparison, LayerWriter
+from controller.kernel.container_files_layers import Comparison, LayerWriter, Owners
 from controller.kernel.container_files_roots import leave_mounts
 from controller.kernel.overlay import mount_overlay
 from controller.trees.paths import open_descriptors
@@ -29,6 +29,7 @@ def layer(job: Job, output: Output) -> None:
         changed = {change.path for change in _compare(job, stack).list_changes()}
         upper_fd = os.open(job["upper"], _OPENED)
         writer = LayerWriter(output, open_descriptors())
+        writer.owners = _read_owners(job)
         writer.left_out = frozenset(job["mount_points"]) - changed
         output.tell({"changes": len(changed)})
         writer.add(upper_fd, ".", "")
@@ -41,7 +42,11 @@ def _compare(job: Job, stack: contextlib.ExitStack) -> Comparison:
     mount_overlay(view, job["lower"], None, links)
     stack.callback(shutil.rmtree, links, ignore_errors=True)
     upper_fd, lower_fd = (os.open(path, _OPENED) for path in (job["upper"], view))
-    return Comparison(upper_fd, lower_fd, frozenset(job["mount_points"]))
+    return Comparison(upper_fd, lower_fd, frozenset(job["mount_points"]), _read_owners(job))
+
+
+def _read_owners(job: Job) -> Owners:
+    return Owners(*job["mapping"]) if job["mapping"] else Owners()
 
 
 if __name__ == "__main__":

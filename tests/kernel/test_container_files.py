@@ -52,7 +52,7 @@ class Desk:
     def place(
         self, *, pid: int = 0, read_only: bool = False, mounts: tuple[ShownMount, ...] = ()
     ) -> FilesPlace:
-        points = ("/dev", "/proc", "/sys", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
+        points = ("/data", "/dev", "/proc", "/sys", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
         return FilesPlace(root=self.root, pid=pid, read_only=read_only, mounts=mounts, mount_points=points)
 
     async def read(
@@ -317,7 +317,7 @@ def test_in_a_user_namespace_owners_are_its_own(remapped: subprocess.Popen[bytes
             "path": str(path),
             "source": ["note", False, False],
             "keep_owner": keep_owner,
-            "root": {"path": f"/proc/{remapped.pid}/root", "read_only": False, "shown": []},
+            "root": {"path": f"/proc/{remapped.pid}/root", "read_only": False, "shown": [], "mapping": None},
         }
         command = [sys.executable, "-I", "-m", "controller.kernel.container_files_child", json.dumps(job)]
         archive = make_archive("note", uid=5)
@@ -329,3 +329,35 @@ def test_in_a_user_namespace_owners_are_its_own(remapped: subprocess.Popen[bytes
     assert [(inside / name).stat().st_uid for name in ("note", "kept")] == [100_000, 100_005]
     code, told = put(outside, keep_owner=False)
     assert (code, "permission denied" in told) == (3, True)
+
+
+async def test_a_stopped_remapped_container_keeps_its_own_numbers(desk: Desk) -> None:
+    base = 200_000
+    await desk.ports.roots.unmount(WEB)
+    desk.root = RootWant(uid=WEB, lower_paths=(desk.ports.image_path,), id_base=base)
+    volume = desk.base / "volume"
+    volume.mkdir()
+    place = desk.place(mounts=(ShownMount(source=str(volume), target="/data", read_only=False),))
+    await desk.put("/etc/plain", place)
+    await desk.put("/etc/kept", place, keep_owner=True)
+    await desk.put("/data/note", place)
+    owners = [(desk.merged / "etc" / name).stat().st_uid for name in ("plain", "kept", "passwd")]
+    assert owners == [base, base + 1234, base]
+    assert (volume / "note").stat().st_uid == 0
+    async with desk.files.exporting(place) as archive:
+        exported = read_owners(b"".join([chunk async for chunk in archive]))
+    async with desk.files.packing(place) as layer:
+        packed = read_owners(b"".join([chunk async for chunk in layer]))
+    assert (exported["etc/passwd"], exported["etc/kept"]) == (0, 1234)
+    assert {name: packed[name] for name in ("etc", "etc/plain", "etc/kept")} == {
+        "etc": 0,
+        "etc/plain": 0,
+        "etc/kept": 1234,
+    }
+    changes = [(each.kind, each.path) for each in await desk.files.compare(place)]
+    assert changes == [("C", "/etc"), ("A", "/etc/kept"), ("A", "/etc/plain")]
+
+
+def read_owners(archive: bytes) -> dict[str, int]:
+    with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+        return {each.name: each.uid for each in opened}
