@@ -114,7 +114,15 @@ class KernelNamespaces:
                 Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
                 syscalls.mount(path, path, flags=syscalls.MS_BIND)
                 syscalls.mount("", path, flags=syscalls.MS_PRIVATE)
+            self._drop_lost_users()
             self._is_prepared = True
+
+    def _drop_lost_users(self) -> None:
+        """Let go of user namespaces without a network: a daemon ended between making the one and the other."""
+        present = set(self._insides.list())
+        for path in Path(self._layout.netns_dir_path, "users").glob("*"):
+            if Uid(path.stem) not in present and path.suffix != ".base":
+                _drop(str(path))
 
     def _delete(self, container: Uid) -> None:
         self._insides.forget(container)

@@ -1,6 +1,7 @@
 """What every adapter of Roots promises."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,29 @@ async def test_accounts_are_those_that_the_container_sees(linux: ContainerPorts,
     assert await linux.roots.read_accounts(want) == AccountFiles(passwd="top:x:1:1::/:/bin/sh\n")
     plain = RootWant(uid=DB, lower_paths=(linux.image_path,))
     assert await linux.roots.read_accounts(plain) == AccountFiles(passwd=PASSWD, group=GROUP)
+
+
+@pytest.mark.kernel
+async def test_a_root_changes_hands(linux: ContainerPorts) -> None:
+    """Layers stay as they are, the writable layer belongs to whom the root is for."""
+    base = 1 << 30
+    plain, own = _want(linux), replace(_want(linux), id_base=base)
+    merged, upper = Path(linux.layout.merged_path(WEB)), Path(linux.layout.upper_path(WEB))
+    await linux.roots.mount(plain)
+    (merged / "mine").write_text("x")
+    _dress(str(merged / "mine"), mode=0o4755, owner=7)
+    (merged / "link").symlink_to("mine")
+    await linux.roots.unmount(WEB)
+    await linux.roots.mount(own)
+    facts = await linux.roots.read(WEB)
+    assert facts == RootFacts(
+        uid=WEB, mounted=True, lower_paths=own.lower_paths, has_upper=True, id_base=base
+    )
+    assert _look(str(merged / "mine")) == (0o4755, base + 7)
+    assert (merged / "bin/busybox").stat().st_uid == base
+    assert (merged / "link").lstat().st_uid == base
+    assert Path(linux.image_path, "bin/busybox").stat().st_uid == 0
+    assert not list(Path(linux.layout.roots_path, ".mapped").iterdir())
+    await linux.roots.mount(plain)
+    assert _look(str(upper / "mine")) == (0o4755, 7)
+    assert (await linux.roots.read(WEB)).id_base == 0
