@@ -249,7 +249,12 @@ def _list_violations(error: ValidationError, origin: Mapping[str, _Source]) -> l
         first = str(detail["loc"][0]) if detail["loc"] else ""
         name = by_alias.get(first, first)
         place = origin[name].describe(name) if name in origin else first
-        violations.append(Violation(field=place, message=detail["msg"].removeprefix("Value error, ")))
+        place = ": ".join([place, *(str(part) for part in detail["loc"][1:])])
+        if detail["type"] == "extra_forbidden":
+            message = f"{detail['loc'][-1]!r} is no setting there"
+        else:
+            message = detail["msg"].removeprefix("Value error, ")
+        violations.append(Violation(field=place, message=message))
     return violations
 
 

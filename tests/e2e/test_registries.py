@@ -12,6 +12,7 @@ from tests.registries.debian import RegistryServer, running_registry
 from tests.registries.layouts import make_image, write_layout
 from tests.registries.programs import running_docker, usable_podman
 
+EXAMPLE_PATH = Path(__file__).parents[2] / "manifests/images.yaml"
 LOGIN = ("me", "secret words")
 HELLO = "hello from a registry\n"
 
@@ -123,6 +124,21 @@ def test_a_declared_container_waits_for_its_image_and_a_login(
     assert LOGIN[1] not in machine.read_log()
     machine.succeed("rm", "late")
     remove_images(machine, guarded)
+
+
+def test_the_example_comes_up_once_its_images_are_there(
+    machine: Machine, layout: str, tmp_path: Path
+) -> None:
+    text = EXAMPLE_PATH.read_text().replace("/srv/tools.tar", str(machine.make_image_archive()))
+    machine.succeed("apply", "-f", "-", stdin=text)
+    with running_registry(tmp_path / "registry", port=5000) as server:
+        for tag in ("1", "latest"):
+            server.copy_in(layout, f"hello:{tag}")
+        names = ("greeter", "toolbox", "newest")
+        machine.succeed("wait", "--for=condition=Ready", *(f"container/{name}" for name in names))
+        assert machine.get("image", "localhost:5000/hello:latest")["metadata"].get("manager", "") == ""
+    machine.succeed("delete", "-f", "-", "--grace-period", "0", stdin=text)
+    machine.succeed("rmi", "localhost:5000/hello:latest")
 
 
 @pytest.mark.skipif(shutil.which("podman") is None, reason="podman is not installed")

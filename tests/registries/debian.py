@@ -57,10 +57,14 @@ def running_registry(
     identity: Identity | None = None,
     login: tuple[str, str] | None = None,
     tokens: TokenService | None = None,
+    port: int = 0,
 ) -> Iterator[RegistryServer]:
-    """Run a registry that keeps its content below `path`: open, with a password file, or with a token service."""
+    """Run a registry that keeps its content below `path`: open, with a password file, or with a token service.
+
+    It listens on a free port unless one is named.
+    """
     path.mkdir(parents=True, exist_ok=True)
-    name = f"{address}:{find_free_port(address)}"
+    name = f"{address}:{port or find_free_port(address)}"
     config_path, log_path = path / "config.yml", path / "registry.log"
     config_path.write_text(yaml.safe_dump(_render_config(path, name, identity, login, tokens)))
     with log_path.open("wb") as log:
