@@ -1,6 +1,6 @@
 """How much disk each object takes, and how much of it is not needed; what is shared is counted once in totals."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -96,31 +96,31 @@ def derive_usage(snapshot: Snapshot, index: ImageIndex, disk: DiskFacts, store: 
         if isinstance(resource, Volume)
     )
     needed = {part for image in images if image.containers for part in store.parts.get(image.id, ())}
-    needed.update(store.layers_in_use)
+    unneeded = (disk.layers.keys() | disk.documents.keys()) - needed - set(store.layers_in_use)
+    total = KindUsage(
+        kind="Image",
+        total=len(images),
+        active=sum(bool(image.containers) for image in images),
+        size_bytes=disk.images.allocated_bytes,
+        reclaimable_bytes=sum_parts(disk, unneeded),
+    )
     totals = (
-        KindUsage(
-            kind="Image",
-            total=len(images),
-            active=sum(bool(image.containers) for image in images),
-            size_bytes=disk.images.allocated_bytes,
-            reclaimable_bytes=sum_parts(disk, (disk.layers.keys() | disk.documents.keys()) - needed),
-        ),
-        KindUsage(
-            kind="Container",
-            total=len(containers),
-            active=sum(each.running for each in containers),
-            size_bytes=sum(each.size_bytes for each in containers),
-            reclaimable_bytes=sum(each.size_bytes for each in containers if not each.running),
-        ),
-        KindUsage(
-            kind="Volume",
-            total=len(volumes),
-            active=sum(bool(each.containers) for each in volumes),
-            size_bytes=sum(each.size_bytes for each in volumes),
-            reclaimable_bytes=sum(each.size_bytes for each in volumes if not each.containers),
-        ),
+        total,
+        _sum_up("Container", [(each.size_bytes, each.running) for each in containers]),
+        _sum_up("Volume", [(each.size_bytes, bool(each.containers)) for each in volumes]),
     )
     return Usage(images=images, containers=containers, volumes=volumes, totals=totals)
+
+
+def _sum_up(kind: KindName, sizes: Sequence[tuple[int, bool]]) -> KindUsage:
+    """Return the total of objects that share nothing: bytes of each, and whether it is active."""
+    return KindUsage(
+        kind=kind,
+        total=len(sizes),
+        active=sum(active for _, active in sizes),
+        size_bytes=sum(size for size, _ in sizes),
+        reclaimable_bytes=sum(size for size, active in sizes if not active),
+    )
 
 
 def derive_freed(disk: DiskFacts, store: StoreFacts, gone: Iterable[Resource], images: Iterable[str]) -> int:
