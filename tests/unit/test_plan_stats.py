@@ -1,8 +1,14 @@
 """What containers use, and what images made of them say: from facts to what people see."""
 
+import os
+from pathlib import Path
+
 import pytest
 
-from controller.kernel.gauges import find_number, parse_v1_blocks, parse_v2_blocks, select_processes
+from controller.kernel.cgroups import Cgroups
+from controller.kernel.gauges import select_processes
+from controller.kernel.traffic import Bytes
+from controller.kernel.usage import CgroupUsage, find_number, parse_v1_blocks, parse_v2_blocks
 from controller.model.container import Container
 from controller.model.ids import Uid
 from controller.model.image import ImageConfig
@@ -51,6 +57,45 @@ def test_processes_of_others_are_left_out() -> None:
     output = "USER   PID CMD\nroot     1 init\nweb     22 sleep 9 9\nweb    222 sleep\n"
     table = select_processes(output, {"22"})
     assert (table.titles, table.rows) == (("USER", "PID", "CMD"), (("web", "22", "sleep 9 9"),))
+
+
+V1 = {
+    "cpuacct/cpuacct.usage": "2500000000\n",
+    "memory/memory.usage_in_bytes": "5000\n",
+    "memory/memory.limit_in_bytes": "9223372036854771712\n",
+    "memory/memory.stat": "cache 7\ntotal_inactive_file 1000\n",
+    "pids/pids.current": "3\n",
+    "blkio/blkio.throttle.io_service_bytes_recursive": "8:0 Read 10\n8:0 Write 20\nTotal 30\n",
+}
+V2 = {
+    "cpu.stat": "usage_usec 2500000\nuser_usec 1\n",
+    "memory.current": "5000\n",
+    "memory.max": "max\n",
+    "memory.stat": "anon 1\ninactive_file 1000\n",
+    "pids.current": "3\n",
+    "io.stat": "8:0 rbytes=10 wbytes=20 rios=1\n",
+}
+
+
+@pytest.mark.parametrize(("files", "unified"), [(V1, False), (V2, True)])
+def test_both_versions_of_cgroups_tell_the_same(tmp_path: Path, files: dict[str, str], unified: bool) -> None:
+    v1_paths = (
+        {} if unified else {name.partition("/")[0]: f"{tmp_path}/{name.partition('/')[0]}" for name in files}
+    )
+    cgroups = Cgroups(
+        instance="hold", mount_paths=(), v1_paths=v1_paths, unified_path=str(tmp_path) if unified else None,
+        hybrid=False,
+    )  # fmt: skip
+    for name, text in files.items():
+        tree, slash, file = name.rpartition("/")
+        path = tmp_path / f"{tree}{slash}hold/1/{file}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    found = CgroupUsage(cgroups).read(Uid("1"), Bytes(received=7, sent=8))
+    assert (found.cpu_s, found.memory_bytes, found.pids) == (2.5, 4000, 3)
+    assert found.memory_limit_bytes == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert (found.block_read_bytes, found.block_written_bytes) == (10, 20)
+    assert (found.network_received_bytes, found.network_sent_bytes) == (7, 8)
 
 
 def describe(**spec: object) -> Container:
