@@ -3,26 +3,35 @@
 import argparse
 import importlib.metadata
 import json
+from typing import Any
 
 from controller.api.v1 import system_pb2
 from controller.cli.client import Client, Failure
 from controller.cli.fields import to_public
+from controller.cli.formats import Format
 from controller.cli.tables import render_size, render_table
 from controller.cli.transport import Unreachable
 
 _FORMS = ("text", "json")
 
 
+def _add_form_flags(parser: argparse.ArgumentParser, example: str) -> None:
+    parser.add_argument("-o", "--output", choices=_FORMS, default="text", help="How to print it.")
+    parser.add_argument(
+        "-f", "--format", default="", metavar="TEMPLATE", help=f"json, or a template such as '{example}'."
+    )
+
+
 def add_version(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `hold version`."""
-    parser.add_argument("-o", "--output", choices=_FORMS, default="text", help="How to print it.")
+    _add_form_flags(parser, "{{.Server.Version}}")
     parser.add_argument("--client", action="store_true", help="Do not ask the daemon.")
 
 
 def run_version(client: Client, options: argparse.Namespace) -> int:
     """Print the versions; exit code 1 when the daemon can't be asked."""
     own = importlib.metadata.version("hold")
-    fields: dict[str, object] = {"client": {"version": own}}
+    fields: dict[str, dict[str, Any]] = {"client": {"version": own}}
     failure: Unreachable | None = None
     if not options.client:
         try:
@@ -32,20 +41,34 @@ def run_version(client: Client, options: argparse.Namespace) -> int:
             fields["daemon"] = to_public(answer)
         except Unreachable as error:
             failure = error
-    if options.output == "json":
+    if options.format not in ("", "json"):
+        print(Format(options.format).fill(view_version(fields)))
+    elif "json" in (options.format, options.output):
         print(json.dumps(fields, indent=2))
     else:
         print(f"Client: {own}")
-        for name, value in (fields.get("daemon") or {}).items():  # type: ignore[attr-defined]
+        for name, value in fields.get("daemon", {}).items():
             print(f"Daemon {name}: {value}" if name != "version" else f"Daemon: {value}")
     if failure is not None:
         raise failure
     return 0
 
 
+def view_version(fields: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the versions, and beside them Docker's names for them."""
+    daemon = fields.get("daemon", {})
+    server = {
+        "Version": daemon.get("version", ""),
+        "KernelVersion": daemon.get("kernelRelease", ""),
+        "Os": "linux",
+        "Arch": daemon.get("architecture", ""),
+    }
+    return {"Client": {"Version": fields["client"]["version"]}, "Server": server, **fields}
+
+
 def add_info(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `hold info`."""
-    parser.add_argument("-o", "--output", choices=_FORMS, default="text", help="How to print it.")
+    _add_form_flags(parser, "{{.ContainersRunning}}")
 
 
 def run_info(client: Client, options: argparse.Namespace) -> int:
@@ -53,7 +76,10 @@ def run_info(client: Client, options: argparse.Namespace) -> int:
     answer = client.channel.unary(
         "SystemService/GetInfo", system_pb2.GetInfoRequest(), system_pb2.GetInfoResponse
     )
-    if options.output == "json":
+    if options.format not in ("", "json"):
+        print(Format(options.format).fill(view_info(answer)))
+        return 0
+    if "json" in (options.format, options.output):
         print(json.dumps(to_public(answer), indent=2))
         return 0
     running, paused, stopped = answer.containers_running, answer.containers_paused, answer.containers_stopped
@@ -80,6 +106,29 @@ def run_info(client: Client, options: argparse.Namespace) -> int:
     for name, value in facts:
         print(f"{name + ':':<16} {value}")
     return 0
+
+
+def view_info(answer: system_pb2.GetInfoResponse) -> dict[str, Any]:
+    """Return the facts, and beside them Docker's names for them."""
+    running, paused, stopped = answer.containers_running, answer.containers_paused, answer.containers_stopped
+    docker = {
+        "ServerVersion": answer.version,
+        "Containers": running + paused + stopped,
+        "ContainersRunning": running,
+        "ContainersPaused": paused,
+        "ContainersStopped": stopped,
+        "Images": answer.objects["Image"],
+        "Driver": "overlay",
+        "DockerRootDir": answer.root_path,
+        "KernelVersion": answer.kernel_release,
+        "OperatingSystem": answer.operating_system,
+        "OSType": "linux",
+        "NCPU": answer.processors,
+        "MemTotal": answer.memory_bytes,
+        "DefaultRuntime": answer.default_runtime,
+        "CgroupVersion": "2" if answer.cgroup_layout == "v2" else "1",
+    }
+    return {**docker, **to_public(answer)}
 
 
 def add_doctor(parser: argparse.ArgumentParser) -> None:
