@@ -51,7 +51,7 @@ def _view_container(metadata: Document, spec: Document, status: Document) -> dic
         "State": _view_state(status),
         "Config": _view_config(metadata, spec),
         "HostConfig": _view_host_config(spec),
-        "Mounts": [_view_mount(each) for each in spec.get("mounts", [])],
+        "Mounts": [_view_mount(each) for each in _list_mounts(spec, status)],
         "NetworkSettings": _view_networks(spec, status),
     }
 
@@ -105,10 +105,69 @@ def _view_host_config(spec: Document) -> dict[str, Any]:
         "AutoRemove": spec.get("autoRemove", False),
         "ReadonlyRootfs": spec.get("readOnly", False),
         "Privileged": spec.get("privileged", False),
+        "CapAdd": spec.get("capAdd", []),
+        "CapDrop": spec.get("capDrop", []),
+        "SecurityOpt": _view_security(spec.get("securityOpt", {})),
+        "Devices": [_view_device(each) for each in spec.get("devices", [])],
+        "DeviceCgroupRules": spec.get("deviceCgroupRules", []),
+        "Sysctls": spec.get("sysctls", {}),
+        "GroupAdd": spec.get("groupAdd", []),
+        "Init": spec.get("init", False),
+        "ShmSize": spec.get("shmSize", 64 << 20),
+        "PidMode": spec.get("pid", ""),
+        "IpcMode": spec.get("ipc", "private"),
+        "UTSMode": spec.get("uts", ""),
+        "CgroupnsMode": spec.get("cgroup", "private"),
+        "UsernsMode": spec.get("userNamespace", "host"),
+        "ExtraHosts": [f"{each['hostname']}:{each['address']}" for each in spec.get("extraHosts", [])],
+        "Dns": spec.get("dns", []),
+        "DnsSearch": spec.get("dnsSearch", []),
+        "DnsOptions": spec.get("dnsOpt", []),
+        "Links": [
+            f"/{each['container']}:{each.get('alias') or each['container']}" for each in spec.get("links", [])
+        ],
+        "VolumesFrom": [f"{each['container']}:{_view_access(each)}" for each in spec.get("volumesFrom", [])],
+        "PublishAllPorts": spec.get("publishAll", False),
         "Memory": limits.get("memory", 0),
         "NanoCpus": int(limits.get("cpus", 0) * 1_000_000_000),
         "PidsLimit": limits.get("pids", 0),
     }
+
+
+def _view_access(source: Document) -> str:
+    return "ro" if source.get("readOnly") else "rw"
+
+
+def _view_device(device: Document) -> dict[str, str]:
+    return {
+        "PathOnHost": device["source"],
+        "PathInContainer": device.get("target") or device["source"],
+        "CgroupPermissions": device.get("permissions", "rwm"),
+    }
+
+
+def _view_security(options: Document) -> list[str]:
+    """Return Docker's words for security options."""
+    words = ["no-new-privileges"] if options.get("noNewPrivileges") else []
+    words += ["seccomp=unconfined"] if options.get("seccomp") == "unconfined" else []
+    words += [f"apparmor={options['apparmor']}"] if options.get("apparmor") else []
+    return words + [f"label={label}" for label in options.get("labels", [])]
+
+
+def _list_mounts(spec: Document, status: Document) -> list[Document]:
+    """Return the mounts of the spec with every volume named, and those that the image asks for."""
+    volumes = status.get("volumes", {})
+    own = [
+        {**each, "source": each.get("source") or volumes.get(each["target"], "")}
+        for each in spec.get("mounts", [])
+    ]
+    covered = {each["target"] for each in own}
+    wanted = [
+        {"type": "volume", "source": name, "target": target}
+        for target, name in volumes.items()
+        if target not in covered
+    ]
+    return [*own, *wanted]
 
 
 def _view_mount(mount: Document) -> dict[str, Any]:

@@ -354,6 +354,10 @@ class ContainerStatus(Status):
     )
     networks: tuple[AttachmentStatus, ...] = Field(default=(), description="Networks joined.")
     ports: tuple[PortMapping, ...] = Field(default=(), description="Published ports, host ports filled in.")
+    volumes: dict[str, str] = Field(
+        default={},
+        description="Volumes that nobody named, by target: of mounts without a source, and of the image.",
+    )
 
 
 class Container(Model):

@@ -55,6 +55,38 @@ def test_dockers_fields_stand_beside_holds_own(template: str, text: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{{range .Mounts}}{{.Name}}:{{.Destination}} {{end}}", "a1:/own b2:/image "),
+        (
+            "{{.HostConfig.CapAdd}} {{.HostConfig.SecurityOpt}}",
+            "[CAP_KILL] [no-new-privileges seccomp=unconfined]",
+        ),
+        ("{{(index .HostConfig.Devices 0).PathInContainer}} {{.HostConfig.ShmSize}}", "/dev/a 67108864"),
+        (
+            "{{.HostConfig.Links}} {{.HostConfig.VolumesFrom}} {{.HostConfig.ExtraHosts}}",
+            "[/db:sql] [db:ro] [a:::1]",
+        ),
+        ("{{.HostConfig.NetworkMode}} {{.HostConfig.PidMode}}", "container:db host"),
+    ],
+)
+def test_isolation_is_seen(template: str, text: str) -> None:
+    spec = {
+        "networkMode": "container:db",
+        "pid": "host",
+        "mounts": [{"type": "volume", "target": "/own"}],
+        "capAdd": ["CAP_KILL"],
+        "securityOpt": {"noNewPrivileges": True, "seccomp": "unconfined"},
+        "devices": [{"source": "/dev/a"}],
+        "links": [{"container": "db", "alias": "sql"}],
+        "volumesFrom": [{"container": "db", "readOnly": True}],
+        "extraHosts": [{"hostname": "a", "address": "::1"}],
+    }
+    status = {"volumes": {"/own": "a1", "/image": "b2"}}
+    assert Format(template).fill(view_as_docker({**WEB, "spec": spec, "status": status})) == text
+
+
+@pytest.mark.parametrize(
     ("kind", "template", "text"),
     [
         ("Network", "{{range .IPAM.Config}}{{.Subnet}}{{end}} {{.Driver}} {{.Internal}}", "10.1.0.0/24 bridge true"),

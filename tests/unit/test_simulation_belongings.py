@@ -256,6 +256,20 @@ def test_who_is_named_has_to_be_there(fields: dict[str, object], tmp_path: Path)
     run_virtually(main)
 
 
+def test_containers_can_be_named_by_their_identity(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        async with simulate(loop, tmp_path) as sim:
+            await sim.apply(*draft_shop(), draft_container("web"))
+            uid = sim.uid(WEB)
+            short = {"volumesFrom": [uid], "links": [f"{uid[:12]}:db"], "pid": f"container:{uid[:8]}"}
+            await sim.apply(draft_container("other", **short))
+            spec = sim.container("other").spec
+            assert (spec.volumes_from[0].container, spec.links[0].container) == ("web", "web")
+            assert (spec.links[0].alias, spec.pid) == ("db", "container:web")
+
+    run_virtually(main)
+
+
 def test_a_circle_is_refused(tmp_path: Path) -> None:
     async def main(loop: VirtualLoop) -> None:
         async with simulate(loop, tmp_path) as sim:

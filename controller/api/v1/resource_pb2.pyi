@@ -1526,6 +1526,26 @@ Global___Dependency: _TypeAlias = Dependency  # noqa: Y015
 class ContainerStatus(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class VolumesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     OBSERVED_GENERATION_FIELD_NUMBER: _builtins.int
     CONDITIONS_FIELD_NUMBER: _builtins.int
     PHASE_FIELD_NUMBER: _builtins.int
@@ -1542,6 +1562,7 @@ class ContainerStatus(_message.Message):
     NETWORKS_FIELD_NUMBER: _builtins.int
     PORTS_FIELD_NUMBER: _builtins.int
     HEALTH_FIELD_NUMBER: _builtins.int
+    VOLUMES_FIELD_NUMBER: _builtins.int
     observed_generation: _builtins.int
     phase: _builtins.str
     pid: _builtins.int
@@ -1564,6 +1585,10 @@ class ContainerStatus(_message.Message):
     def ports(self) -> _containers.RepeatedCompositeFieldContainer[Global___PortMapping]: ...
     @_builtins.property
     def health(self) -> Global___Health: ...
+    @_builtins.property
+    def volumes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Volumes that nobody named, by target."""
+
     def __init__(
         self,
         *,
@@ -1583,10 +1608,11 @@ class ContainerStatus(_message.Message):
         networks: _abc.Iterable[Global___AttachmentStatus] | None = ...,
         ports: _abc.Iterable[Global___PortMapping] | None = ...,
         health: Global___Health | None = ...,
+        volumes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "exit_code", b"exit_code", "finished_at", b"finished_at", "health", b"health", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "backoff_s", b"backoff_s", "conditions", b"conditions", "error", b"error", "exit_code", b"exit_code", "finished_at", b"finished_at", "health", b"health", "networks", b"networks", "observed_generation", b"observed_generation", "oom_killed", b"oom_killed", "phase", b"phase", "pid", b"pid", "ports", b"ports", "restarts", b"restarts", "run", b"run", "spec_hash", b"spec_hash", "started_at", b"started_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "backoff_s", b"backoff_s", "conditions", b"conditions", "error", b"error", "exit_code", b"exit_code", "finished_at", b"finished_at", "health", b"health", "networks", b"networks", "observed_generation", b"observed_generation", "oom_killed", b"oom_killed", "phase", b"phase", "pid", b"pid", "ports", b"ports", "restarts", b"restarts", "run", b"run", "spec_hash", b"spec_hash", "started_at", b"started_at", "volumes", b"volumes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__exit_code: _TypeAlias = _typing.Literal["exit_code"]  # noqa: Y015
     _WhichOneofArgType__exit_code: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code"]  # noqa: Y015

@@ -15,6 +15,7 @@ from controller.model.mounts import MountType
 from controller.model.volume import VolumeSpec
 from controller.plan.admission.batch import AdmissionContext, ApplyBatch
 from controller.plan.admission.findings import Findings
+from controller.plan.admission.peers import name_peers
 
 DEFAULT_NETWORK = "bridge"
 _NAME = re.compile(NAME_PATTERN)
@@ -43,7 +44,7 @@ def complete_key(key: Key) -> Key:
     return Key(key.kind, complete_image_name(key.name)) if key.kind == "Image" else key
 
 
-def complete_spec(spec: Spec, stored: Resource | None) -> Spec:
+def complete_spec(spec: Spec, stored: Resource | None, snapshot: Snapshot) -> Spec:
     """Return `spec` as it is stored, so that applying the same text again finds nothing changed.
 
     An image gets its tag, a container without networks the default one. The serial number of the run never falls: a
@@ -53,6 +54,7 @@ def complete_spec(spec: Spec, stored: Resource | None) -> Spec:
         return _complete_source(spec)
     if not isinstance(spec, ContainerSpec):
         return spec
+    spec = name_peers(spec, snapshot)
     update: dict[str, object] = {}
     if spec.image is not None and spec.image != complete_image_name(spec.image):
         update["image"] = complete_image_name(spec.image)
@@ -97,7 +99,7 @@ def collect_intents(
         intents[key] = Intent(
             key=key,
             uid=Uid(uid) if uid else derive_uid(context.seed, key),
-            spec=complete_spec(draft.spec, stored),
+            spec=complete_spec(draft.spec, stored, snapshot),
             draft=draft,
             stored=stored,
         )

@@ -42,7 +42,9 @@ def amend(
     desired: ContainerDesired, now: datetime, conditions: Iterable[Condition], **fields: object
 ) -> ContainerStatus:
     """Return the present status with new conditions and `fields`."""
+    assigned = desired.container.assigned
     update = {
+        "volumes": assigned.volumes if assigned is not None else {},
         "observed_generation": desired.container.metadata.generation,
         "conditions": date_conditions(desired.status, conditions, now),
         **fields,
