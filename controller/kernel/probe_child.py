@@ -294,6 +294,25 @@ def _write(path: str, text: bytes) -> None:
     os.close(fd)
 
 
+def _execute(arguments: list[str], environment: dict[str, str]) -> NoReturn:
+    """Become a program, looked for in the container's PATH; OSError as execve(2).
+
+    os.execvpe would import a module to do that, from where the container has its own.
+    """
+    name = arguments[0]
+    if "/" in name:
+        os.execve(name, arguments, environment)
+    denied: OSError | None = None
+    for directory in environment.get("PATH", "").split(":"):
+        try:
+            os.execve(f"{directory or '.'}/{name}", arguments, environment)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except PermissionError as error:
+            denied = error
+    raise denied or FileNotFoundError(name)
+
+
 def _run(context: Context, arguments: list[str], container_fd: int, fds: tuple[int, int]) -> NoReturn:
     """Become the check, in the child; what goes wrong before is printed, with the exit code of shells for it."""
     code = 126
@@ -304,7 +323,7 @@ def _run(context: Context, arguments: list[str], container_fd: int, fds: tuple[i
         os.dup2(output_fd, 2)
         context.enter(container_fd)
         context.confine()
-        os.execvpe(arguments[0], arguments, context.environment)
+        _execute(arguments, context.environment)
     except FileNotFoundError:
         code = 127
         os.write(2, f"{arguments[0]}: executable not found in the container".encode())
