@@ -16,7 +16,7 @@ import pytest
 
 from controller.cli.tables import render_size
 from tests.e2e.conftest import IMAGE
-from tests.machine import PROGRAM, Machine
+from tests.machine import PROGRAM, Machine, wait_for
 from tests.registries.debian import running_registry
 
 
@@ -165,8 +165,10 @@ def test_disk_usage_is_that_of_du(machine: Machine) -> None:
     }
     for row, path in rows.values():
         assert row["Size"] == _render(_du(machine.root_path / path))
+    # What was removed before goes in the background.
+    images_path = machine.root_path / "images"
+    wait_for(lambda: _measure(machine)["Images"]["Size"] == _render(_du(images_path)), "du's size")
     totals = _measure(machine)
-    assert totals["Images"]["Size"] == _render(_du(machine.root_path / "images"))
     assert totals["Local Volumes"]["Reclaimable"].startswith("0B")
     machine.succeed("rm", "writer")
     machine.succeed("volume", "rm", "df-data")
