@@ -14,6 +14,7 @@ Story = tuple[Step, ...]
 """Steps in order; between two of them the loops have time to settle, or not, as the test wants."""
 
 WEB = Key("Container", "web")
+PULLED = "reg.example/web:1"
 FULL = {
     "ports": ["8080:80"],
     "mounts": ["data:/data"],
@@ -76,6 +77,22 @@ def _new_image(sim: Simulation) -> Awaitable[object]:
     )
 
 
+def _pull(content: str, **fields: object) -> Step:
+    """Run an image that nobody declares; the registry has this content for it."""
+
+    def step(sim: Simulation) -> Awaitable[object]:
+        sim.world.registry[PULLED] = content
+        return sim.apply(draft_container("web", image=PULLED, networkMode="none", **fields))
+
+    return step
+
+
+def _move_reference(sim: Simulation) -> Awaitable[object]:
+    sim.world.registry["reg.example/web:2"] = "two"
+    image = ImageSpec(source=ImageSource(registry="reg.example/web:2"))
+    return sim.apply(make_draft(Key("Image", PULLED), image))
+
+
 STORIES: Mapping[str, Story] = {
     "create and delete": (
         _apply(),
@@ -126,5 +143,11 @@ STORIES: Mapping[str, Story] = {
         lambda sim: sim.world.lose_mount(sim.uid(WEB)) if sim.world.roots else None,
     ),
     "dependencies": (_dependants, _delete(WEB, Key("Container", "db"), Key("Container", "job"))),
+    "an image of a registry": (
+        _pull("one"),
+        _pull("newer", pullPolicy="always", command=["other"]),
+        _move_reference,
+        _delete(WEB, Key("Image", PULLED)),
+    ),
     "host's network": (_apply(), _host_mode, _apply()),
 }

@@ -124,7 +124,7 @@ async def _examine(name: str, origins: Origins) -> str:
     """Return why a registry does not answer; one that wants a login does."""
     own = Origins([origin for origin in origins if origin.endpoint.registry == name])
     try:
-        await own.ask_in_turn(lambda origin: origin.ask(Call(path="/v2/", about=name)))
+        await own.ask_in_turn(lambda origin: origin.ask(Call(path="/v2/", about="the registry")))
     except HoldError as error:
         lacks_login = isinstance(error, Refused) and error.__cause__ is None
         return "" if lacks_login else error.message

@@ -1,6 +1,8 @@
 """One HTTP request after another: the only file that knows the HTTP library."""
 
 import contextlib
+import os
+import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Self
@@ -112,6 +114,8 @@ def _describe(error: BaseException) -> str:
         return str(error.verify_message or error)
     if isinstance(error, ssl.SSLError):
         return f"TLS failed ({(error.reason or str(error)).lower().replace('_', ' ')})"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
+    if isinstance(error, socket.gaierror):
+        return str(error.strerror).lower()
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno).lower()
     return str(error)
