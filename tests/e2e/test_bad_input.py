@@ -1,8 +1,14 @@
 """Wrong input is told in one place with what to do, and changes nothing."""
 
+import contextlib
 import json
+import os
+import shutil
+import socket
+import sqlite3
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -132,3 +138,93 @@ def test_a_damaged_store_is_told_and_left_alone(machine: Machine) -> None:
     assert broken.spawn_daemon().wait(timeout=60) == 1
     assert "hold.db" in broken.read_log()
     assert (broken.root_path / "hold.db").read_bytes().startswith(b"this is no database")
+
+
+_BOMB = (
+    "kind: Volume\nmetadata: {name: a}\na0: &a0 [x, x]\n"
+    + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))
+    + "spec: *a11\n"
+)
+
+
+def _count_objects(machine: Machine) -> object:
+    return json.loads(machine.succeed("info", "-o", "json"))["objects"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("bomb.yaml", _BOMB, "bomb.yaml"),
+        ("binary.yaml", "kind: Volume\x00\x01\x02", "binary.yaml"),
+        ("deep.yaml", "[" * 100_000, "deep.yaml"),
+        ("huge.yaml", "", "larger than 8 MiB"),
+    ],
+    ids=lambda value: value if len(value) < 20 else "text",
+)
+def test_a_hostile_file_is_refused_quickly(
+    sound: Machine, tmp_path: Path, name: str, text: str, told: str
+) -> None:
+    before = _count_objects(sound)
+    (tmp_path / name).write_text(text)
+    if not text:
+        os.truncate(tmp_path / name, 50 << 20)
+    answer = sound.hold("apply", "-f", str(tmp_path / name))
+    assert answer.returncode == 1
+    assert told in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert len(answer.stderr) < 2000
+    assert _count_objects(sound) == before
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"\x00" * 4096,
+        bytes(range(256)) * 64,
+        b"GET / HTTP/1.1\r\nHost: hold\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 9000,
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" + b"\x00\x00\x08\x01\x05" + b"?" * 64,
+    ],
+    ids=["zeros", "bytes", "http1", "preface", "frames"],
+)  # fmt: skip
+def test_junk_on_the_socket_disturbs_nobody(sound: Machine, junk: bytes) -> None:
+    pid, before = sound.daemon_pid, sound.read_pid("sound")
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(10)
+        connection.connect(str(sound.run_path / "hold.sock"))
+        with contextlib.suppress(OSError):
+            connection.sendall(junk)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(65536):
+                pass
+    assert (sound.daemon_pid, sound.read_pid("sound")) == (pid, before)
+
+
+def test_a_store_of_a_newer_version_is_left_alone(machine: Machine) -> None:
+    newer = Machine(machine.scratch_path / "newer")
+    newer.root_path.mkdir(parents=True)
+    with contextlib.closing(sqlite3.connect(newer.root_path / "hold.db")) as database:
+        database.execute("CREATE TABLE objects (kind TEXT)")
+        database.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        database.execute("INSERT INTO alembic_version VALUES ('9999')")
+        database.commit()
+    content = (newer.root_path / "hold.db").read_bytes()
+    assert newer.spawn_daemon().wait(timeout=60) == 1
+    assert "written by a newer version of hold" in newer.read_log()
+    assert (newer.root_path / "hold.db").read_bytes()[100:] == content[100:]
+
+
+def test_a_missing_tool_is_named_with_its_package(sound: Machine) -> None:
+    """Hidden in the mount namespace of the test host alone."""
+    path = shutil.which("conmon") or "conmon"
+    subprocess.run(["mount", "--bind", "/dev/null", path], check=True)
+    try:
+        doctor = sound.hold("doctor")
+        answer = sound.hold("run", "--rm", "box:1", "true")
+    finally:
+        subprocess.run(["umount", path], check=True)
+    assert doctor.returncode == 1
+    assert "apt install conmon" in doctor.stdout + doctor.stderr
+    assert answer.returncode == 125
+    assert "conmon is missing on this host: install it (apt install conmon)" in answer.stderr
+    assert sound.succeed("run", "--rm", "box:1", "echo", "there") == "there\n"
