@@ -8,8 +8,8 @@ from controller.cli.client import Client
 
 def add_tag(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `hold tag`."""
-    parser.add_argument("source", metavar="SOURCE", help="Name of an image, or the beginning of its id.")
-    parser.add_argument("target", metavar="TARGET", help="The new name; NAME[:TAG].")
+    parser.add_argument("source", metavar="IMAGE", help="Name of an image, or the beginning of its id.")
+    parser.add_argument("target", metavar="NAME[:TAG]", help="The new name.")
     parser.add_argument(
         "-f", "--force", action="store_true", help="Also take the name over from another manager."
     )
