@@ -21,7 +21,7 @@ class ImageSource(Model):
 
     archive: str | None = Field(
         default=None,
-        description="Absolute path of a tar archive of a root file system; plain, gzip, xz or bzip2.",
+        description="Absolute path of a tar archive: of a root file system, or of images, of which that of this name is taken.",
     )
     directory: str | None = Field(
         default=None, description="Absolute path of a directory to copy as the only layer."
