@@ -7,7 +7,7 @@ from typing import Any
 from controller.api.v1 import resource_pb2
 from controller.cli.client import KINDS
 from controller.cli.fields import find_condition, to_document
-from controller.cli.tables import read_now, render_age, render_table
+from controller.cli.tables import align, measure, read_now, render_age
 
 _COLUMNS = {
     "Container": (("PHASE", "IMAGE", "RESTARTS"), ("ADDRESSES", "PORTS", "PID", "MANAGER")),
@@ -27,40 +27,58 @@ class Columns:
     kinds: bool = False
 
 
+class Tables:
+    """Tables of one command, one for each kind. What comes later is put under the columns that are there."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        self._widths: dict[str, list[int]] = {}
+
+    def render(self, resources: Iterable[resource_pb2.Resource], *, gone: bool = False) -> str:
+        """Return the next rows, those of a kind that is new with titles; nothing without resources."""
+        by_kind: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
+        for resource in resources:
+            by_kind[resource.kind].append(to_document(resource))
+        several = self._columns.kinds or sum(map(bool, by_kind.values())) > 1
+        tables = []
+        for kind, documents in by_kind.items():
+            cells = [_list_cells(kind, document, prefixed=several, gone=gone) for document in documents]
+            if cells:
+                tables.append(self._align(kind, cells))
+        return "\n\n".join(tables)
+
+    def _align(self, kind: str, rows: list[dict[str, Any]]) -> str:
+        narrow, more = _COLUMNS[kind]
+        titles = ["NAME", *narrow, "READY", "AGE", *(more if self._columns.wide else ())]
+        titles += ["LABELS"] if self._columns.labels else []
+        lines = [[str(cells[title]) for title in titles] for cells in rows]
+        before = self._widths.get(kind)
+        if before is None and self._columns.headers:
+            lines.insert(0, titles)
+        widths = [max(pair) for pair in zip(measure(lines), before or [0] * len(titles), strict=True)]
+        self._widths[kind] = widths
+        return align(lines, widths)
+
+
 def print_tables(resources: Iterable[resource_pb2.Resource], columns: Columns) -> None:
     """Print a table for each kind that there is something of."""
-    by_kind: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
-    for resource in resources:
-        by_kind[resource.kind].append(to_document(resource))
-    several = columns.kinds or sum(bool(documents) for documents in by_kind.values()) > 1
-    tables = [
-        _render_kind(kind, documents, columns, prefixed=several)
-        for kind, documents in by_kind.items()
-        if documents
-    ]
-    if tables:
-        print("\n\n".join(tables))
+    text = Tables(columns).render(resources)
+    if text:
+        print(text)
 
 
-def _render_kind(kind: str, documents: list[dict[str, Any]], columns: Columns, *, prefixed: bool) -> str:
-    narrow, more = _COLUMNS[kind]
-    titles = ["NAME", *narrow, "READY", "AGE", *(more if columns.wide else ())]
-    titles += ["LABELS"] if columns.labels else []
-    now = read_now()
-    rows = []
-    for document in documents:
-        metadata = document["metadata"]
-        cells = {
-            "NAME": f"{kind.lower()}/{metadata['name']}" if prefixed else metadata["name"],
-            "READY": find_condition(document, "Ready"),
-            "AGE": render_age(metadata.get("createdAt", ""), now),
-            "MANAGER": metadata.get("manager", ""),
-            "LABELS": render_labels(metadata),
-        } | _KIND_CELLS[kind](document)
-        if metadata.get("deletedAt"):
-            cells["READY"] = "Deleting"
-        rows.append([str(cells[title]) for title in titles])
-    return render_table(titles, rows, with_headers=columns.headers)
+def _list_cells(kind: str, document: dict[str, Any], *, prefixed: bool, gone: bool) -> dict[str, Any]:
+    metadata = document["metadata"]
+    cells = {
+        "NAME": f"{kind.lower()}/{metadata['name']}" if prefixed else metadata["name"],
+        "READY": find_condition(document, "Ready"),
+        "AGE": render_age(metadata.get("createdAt", ""), read_now()),
+        "MANAGER": metadata.get("manager", ""),
+        "LABELS": render_labels(metadata),
+    } | _KIND_CELLS[kind](document)
+    if gone or metadata.get("deletedAt"):
+        cells["READY"] = "Deleted" if gone else "Deleting"
+    return cells
 
 
 def render_labels(metadata: dict[str, Any]) -> str:

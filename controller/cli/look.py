@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from controller.api.v1 import resource_pb2, state_pb2
 from controller.cli.client import Client, Failure, parse_kind
-from controller.cli.columns import Columns, print_tables
+from controller.cli.columns import Columns, Tables, print_tables
 from controller.cli.fields import to_document
 from controller.cli.output import print_documents
 from controller.cli.tables import render_table
@@ -95,18 +95,33 @@ def _sort_key(resource: resource_pb2.Resource, path: str) -> tuple[bool, float, 
 
 
 def _watch(client: Client, options: argparse.Namespace, kind: str, names: list[str]) -> int:
+    """Print the present state at once, then each change as it comes; an object that goes is shown a last time."""
     name = names[0] if len(names) == 1 else ""
-    columns = replace(_choose_columns(options), kinds=not kind)
+    tables = Tables(replace(_choose_columns(options), kinds=not kind))
+    present: list[resource_pb2.Resource] = []
+    is_synced = False
     for change in client.watch(kind, name, options.selector, patience_s=None):
-        if change.type == "SYNCED" or (names and change.resource.metadata.name not in names):
+        if change.type == "SYNCED":
+            is_synced = True
+        elif names and change.resource.metadata.name not in names:
             continue
-        if options.output in ("", "wide"):
-            print_tables([change.resource], columns)
-            columns = replace(columns, headers=False)
         else:
-            print_documents([change.resource], options.output, single=True)
-        sys.stdout.flush()
+            present.append(change.resource)
+        if is_synced and present:
+            _show(present, options, tables, gone=change.type == "DELETED")
+            present.clear()
     return 0
+
+
+def _show(
+    resources: list[resource_pb2.Resource], options: argparse.Namespace, tables: Tables, *, gone: bool
+) -> None:
+    if options.output in ("", "wide"):
+        print(tables.render(resources, gone=gone), flush=True)
+        return
+    for resource in resources:
+        print_documents([resource], options.output, single=True)
+    sys.stdout.flush()
 
 
 def _show_sources(client: Client, options: argparse.Namespace) -> int:

@@ -8,7 +8,16 @@ def render_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, with_
     """Return aligned columns, three spaces apart."""
     lines = [list(headers)] if with_headers else []
     lines += [list(row) for row in rows]
-    widths = [max((len(line[place]) for line in lines), default=0) for place in range(len(headers))]
+    return align(lines, measure(lines) if lines else [])
+
+
+def measure(lines: Sequence[Sequence[str]]) -> list[int]:
+    """Return the width of each column."""
+    return [max(map(len, column)) for column in zip(*lines, strict=True)]
+
+
+def align(lines: Sequence[Sequence[str]], widths: Sequence[int]) -> str:
+    """Return lines with columns of the given widths, three spaces apart."""
     return "\n".join(
         "   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines

@@ -3,7 +3,7 @@
 import pytest
 
 from controller.api.v1 import resource_pb2
-from controller.cli.columns import Columns, print_tables
+from controller.cli.columns import Columns, Tables, print_tables
 
 
 def _make(kind: str, name: str, **labels: str) -> resource_pb2.Resource:
@@ -39,3 +39,17 @@ def test_tables(
 ) -> None:
     print_tables(resources, columns)
     assert capsys.readouterr().out.splitlines() == lines
+
+
+def test_what_comes_later_is_under_the_same_columns() -> None:
+    tables = Tables(Columns(kinds=True))
+    first = tables.render([_make("Volume", "long-name"), _make("Volume", "b")])
+    assert first.splitlines() == [
+        "NAME               DRIVER   READY     AGE",
+        "volume/long-name   local    Unknown   -",
+        "volume/b           local    Unknown   -",
+    ]
+    assert tables.render([_make("Volume", "c")]) == "volume/c           local    Unknown   -"
+    assert tables.render([_make("Volume", "b")], gone=True) == "volume/b           local    Deleted   -"
+    assert tables.render([_make("Network", "n")]).startswith("NAME ")
+    assert tables.render([]) == ""
