@@ -1,35 +1,43 @@
 """Runs health checks in containers: a small program of its own, `python -I -S probe_child.py DESCRIPTOR`.
 
 Starting a program in a container by the OCI runtime costs several times what most checks cost themselves. This process
-is small, so that forking it is cheap, and its children enter the container by themselves: namespaces by the container's
-pidfd, cgroups, user, capabilities, seccomp filter, limits; in the order in which runtimes do it.
+is small, so that forking it is cheap, and its children enter the container by themselves: namespaces by the pidfd of the
+container's first process, cgroups, user, capabilities, seccomp filter, limits; in the order in which runtimes do it.
 
-One message on the socket DESCRIPTOR asks for one check: JSON, with the pidfd of the container's first process attached.
-`context` is the file that tells how its processes are set up; `{"id": ..., "cancel": true}` kills a check. An answer
-goes back for each check. All checks end with the socket.
+Each message on the packet socket DESCRIPTOR asks for one check; its fields end with NUL bytes: a number, the most seconds,
+pid and start time of the container's first process, the path of the file that tells how its processes are set up, the
+program and its arguments. A number alone kills that check. The answer to each is the number, its exit code, and what it
+printed. All checks end with the socket.
 
-Nothing of hold is imported, to stay small.
+Nothing of hold is imported, and of the standard library only what the interpreter has loaded already or what is small:
+every page that is touched is paid for with each fork. (With json, socket and typing a check costs a fifth more.) Children
+must import nothing at all: they would find it in the container.
 """
 
-import base64
+from __future__ import annotations
+
+import binascii
 import ctypes
-import fcntl
-import functools
 import gc
-import json
 import os
 import resource
 import select
-import signal
-import socket
 import sys
 import time
-from typing import Any, NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 MOST_OUTPUT_BYTES = 4096
 MOST_MESSAGE_BYTES = 1 << 18
+MOST_CONTEXTS = 4096
 SHORT_S = 0.05
+LATE, GONE = "late", "gone"
+"""In the place of an exit code: it took too long; the container's first process is not there any more."""
 
+_SIGKILL, _SIGPIPE, _SIGXFSZ = 9, 13, 25
+_OFF = False
 _CLONE_NEWNS, _CLONE_NEWCGROUP, _CLONE_NEWUTS = 0x00020000, 0x02000000, 0x04000000
 _CLONE_NEWIPC, _CLONE_NEWPID, _CLONE_NEWNET = 0x08000000, 0x20000000, 0x40000000
 _INSIDE = _CLONE_NEWNS | _CLONE_NEWCGROUP | _CLONE_NEWUTS | _CLONE_NEWIPC | _CLONE_NEWNET
@@ -64,7 +72,7 @@ def _check(result: int, about: str) -> None:
 class Running:
     """A check that goes on."""
 
-    def __init__(self, identity: int, pid: int, output_fd: int, deadline: float) -> None:
+    def __init__(self, identity: str, pid: int, output_fd: int, deadline: float) -> None:
         self.identity = identity
         self.pid = pid
         self.pidfd = os.pidfd_open(pid)
@@ -79,9 +87,9 @@ class Running:
     def kill(self) -> None:
         """Send SIGKILL to the check and what it started, as far as that is in its process group."""
         try:
-            os.killpg(self.pid, signal.SIGKILL)
+            os.killpg(self.pid, _SIGKILL)
         except ProcessLookupError:
-            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+            os.kill(self.pid, _SIGKILL)  # not waited for yet, so the number is still its own
 
     def read(self) -> bool:
         """Take what was printed; False at the end of it."""
@@ -106,12 +114,14 @@ class Running:
 class Prober:
     """Serves one socket."""
 
-    def __init__(self, door: socket.socket) -> None:
-        self._door = door
+    def __init__(self, door_fd: int) -> None:
+        self._door_fd = door_fd
         self._poll = select.epoll()
-        self._poll.register(door.fileno(), select.EPOLLIN)
-        self._running: dict[int, Running] = {}
+        self._poll.register(door_fd, select.EPOLLIN)
+        self._running: dict[str, Running] = {}
         self._by_fd: dict[int, Running] = {}
+        self._contexts: dict[str, tuple[int, Context]] = {}
+        self._filters: dict[str, _Filter] = {}
         self._own_pids_fd = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self._null_fd = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
 
@@ -119,7 +129,7 @@ class Prober:
         """Serve until the other end of the socket is closed."""
         while True:
             for fd, _ in self._poll.poll(self._find_wait_s()):
-                if fd == self._door.fileno():
+                if fd == self._door_fd:
                     if not self._take():
                         return
                 elif fd in self._by_fd:
@@ -148,45 +158,60 @@ class Prober:
         return max(0.0, min(times) - now) if times else -1
 
     def _take(self) -> bool:
-        data, fds, _, _ = socket.recv_fds(self._door, MOST_MESSAGE_BYTES, 1)
-        for fd in fds:
-            fcntl.fcntl(fd, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+        data = os.read(self._door_fd, MOST_MESSAGE_BYTES)
         if not data:
             return False
-        request = json.loads(data)
-        if request.get("cancel"):
-            if request["id"] in self._running:
-                self._running[request["id"]].kill()
+        identity, *fields = os.fsdecode(data).split("\0")[:-1]
+        if not fields:
+            if identity in self._running:
+                self._running[identity].kill()
+            return True
+        timeout, pid, birth, path, *arguments = fields
+        try:
+            container_fd = _open_process(int(pid), birth)
+        except (FileNotFoundError, ProcessLookupError):
+            self._answer(identity, GONE, "")
             return True
         try:
-            self._begin(request, fds[0])
+            running = self._begin(identity, self._find_context(path), arguments, container_fd)
+            running.deadline = time.monotonic() + float(timeout)
         except OSError as error:
-            self._answer(request["id"], -1, f"it can't be run: {error.strerror}", late=False)
+            self._answer(identity, "126", f"{arguments[0]}: {error}")
         finally:
-            for fd in fds:
-                os.close(fd)
+            os.close(container_fd)
         return True
 
-    def _begin(self, request: dict[str, Any], container_fd: int) -> None:
-        path = request["context"]
-        context = _load(path, os.stat(path).st_mtime_ns)
+    def _find_context(self, path: str) -> Context:
+        """Return the context of a container, read again when the file is another one."""
+        made_at_ns = os.stat(path).st_mtime_ns
+        known = self._contexts.get(path)
+        if known is not None and known[0] == made_at_ns:
+            return known[1]
+        if len(self._contexts) >= MOST_CONTEXTS:
+            self._contexts.clear()
+        context = Context(path, self._filters)
+        self._contexts[path] = (made_at_ns, context)
+        return context
+
+    def _begin(self, identity: str, context: Context, arguments: list[str], container_fd: int) -> Running:
         read_fd, write_fd = os.pipe()
-        os.set_blocking(read_fd, False)
+        os.set_blocking(read_fd, _OFF)
         # Only children of the process that enters a pid namespace are in it.
         try:
             _check(LIBC.setns(container_fd, _CLONE_NEWPID), "pid namespace")
             pid = os.fork()
             if pid == 0:
-                _run(context, request["arguments"], container_fd, (self._null_fd, write_fd))
+                _run(context, arguments, container_fd, (self._null_fd, write_fd))
         except OSError:
             os.close(read_fd)
             raise
         finally:
             LIBC.setns(self._own_pids_fd, _CLONE_NEWPID)
             os.close(write_fd)
-        running = Running(request["id"], pid, read_fd, time.monotonic() + request["timeout_s"])
-        self._running[running.identity] = self._by_fd[running.pidfd] = running
+        running = Running(identity, pid, read_fd, float("inf"))
+        self._running[identity] = self._by_fd[running.pidfd] = running
         self._poll.register(running.pidfd, select.EPOLLIN)
+        return running
 
     def _go_on(self, running: Running, fd: int) -> None:
         if fd == running.output_fd:
@@ -204,36 +229,58 @@ class Prober:
                 self._poll.unregister(each)
         running.close()
         code = os.waitstatus_to_exitcode(status)
-        text = running.output.decode(errors="replace")
-        self._answer(running.identity, 128 - code if code < 0 else code, text, late=running.late)
+        word = LATE if running.late else str(128 - code if code < 0 else code)
+        self._answer(running.identity, word, os.fsdecode(bytes(running.output)))
 
-    def _answer(self, identity: int, code: int, output: str, *, late: bool) -> None:
-        answer = {"id": identity, "code": code, "output": output, "late": late}
-        self._door.send(json.dumps(answer).encode(), socket.MSG_NOSIGNAL)
+    def _answer(self, identity: str, code: str, output: str) -> None:
+        os.write(self._door_fd, os.fsencode(f"{identity}\0{code}\0{output}"))
+
+
+def _open_process(pid: int, birth: str) -> int:
+    """Return a pidfd; ProcessLookupError or FileNotFoundError when the pid is not that of the process born then."""
+    pidfd = os.pidfd_open(pid)
+    fd = -1
+    try:
+        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        found = os.read(fd, 4096).rpartition(b")")[2].split()[19].decode()
+        if found != birth:
+            raise ProcessLookupError
+    except OSError:
+        os.close(pidfd)
+        raise
+    finally:
+        if fd >= 0:
+            os.close(fd)
+    return pidfd
 
 
 class Context:
     """How a container's processes are set up, read once: a forked child pays for every page that it touches."""
 
-    def __init__(self, path: str) -> None:
-        with open(path, encoding="utf-8") as file:
-            fields = json.load(file)
-        self.environment: dict[str, str] = fields["environment"]
-        self._cgroup_paths = [f"{each}/cgroup.procs" for each in fields["cgroups"]]
-        self._oom_score_adj = str(fields["oom_score_adj"]).encode()
-        self._rlimits = [(number, (soft, hard)) for number, soft, hard in fields["rlimits"]]
-        self._directory: str = fields["directory"]
-        capabilities = fields["capabilities"]
-        bounding = capabilities["bounding"]
-        self._dropped = [n for n in range(fields["last_capability"] + 1) if not bounding >> n & 1]
-        sets = [capabilities[name] for name in ("effective", "permitted", "inheritable")]
+    def __init__(self, path: str, filters: dict[str, _Filter]) -> None:
+        fields: dict[str, list[str]] = {}
+        for item in os.fsdecode(_read(path)).split("\0")[:-1]:
+            name, _, value = item.partition("=")
+            fields.setdefault(name, []).append(value)
+        numbers = {name: int(values[0]) for name, values in fields.items() if values[0].isdigit()}
+        self.environment = dict(item.partition("=")[::2] for item in fields.get("environment", []))
+        self._cgroup_paths = [f"{each}/cgroup.procs" for each in fields.get("cgroup", [])]
+        self._oom_score_adj = fields["oom_score_adj"][0].encode()
+        self._rlimits = []
+        for limit in fields.get("rlimit", []):
+            number, soft, hard = limit.split()
+            self._rlimits.append((int(number), (int(soft), int(hard))))
+        self._directory = fields["directory"][0]
+        self._dropped = [n for n in range(numbers["last_capability"] + 1) if not numbers["bounding"] >> n & 1]
+        sets = [numbers[name] for name in ("effective", "permitted", "inheritable")]
         words = (*(each & 0xFFFFFFFF for each in sets), *(each >> 32 for each in sets))
         self._capabilities = (ctypes.c_uint32 * 6)(*words)
-        self._ambient = [n for n in range(64) if capabilities["ambient"] >> n & 1]
-        self._no_new_privileges: bool = fields["no_new_privileges"]
-        self._filter = _make_filter(fields["filter"])
-        self._umask: int = fields["umask"]
-        self._uid, self._gid, self._groups = fields["uid"], fields["gid"], fields["groups"]
+        self._ambient = [n for n in range(64) if numbers["ambient"] >> n & 1]
+        self._no_new_privileges = bool(numbers["no_new_privileges"])
+        self._filter = _make_filter(fields["filter"][0], filters)
+        self._umask = numbers["umask"]
+        self._uid, self._gid = numbers["uid"], numbers["gid"]
+        self._groups = [int(group) for group in fields.get("group", [])]
 
     def enter(self, container_fd: int) -> None:
         """Make the calling process, which is in the pid namespace already, one of the container."""
@@ -267,25 +314,29 @@ class Context:
         _check(LIBC.capset(ctypes.byref(header), self._capabilities), "capabilities")
         for number in self._ambient:
             _check(LIBC.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, number, 0, 0), "capabilities")
-        _check(LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "pdeathsig")
+        _check(LIBC.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0), "pdeathsig")
 
 
-@functools.lru_cache(maxsize=64)
-def _make_filter(text: str) -> _Filter | None:
+def _make_filter(text: str, known: dict[str, _Filter]) -> _Filter | None:
     """Return the seccomp filter, which most containers have in common."""
     if not text:
         return None
-    program = base64.b64decode(text)
-    described = _Filter(len(program) // 8)
-    described.program = ctypes.cast(ctypes.create_string_buffer(program, len(program)), ctypes.c_void_p)
-    return described
+    if text not in known:
+        program = binascii.a2b_base64(text)
+        described = _Filter(len(program) // 8)
+        buffer = ctypes.create_string_buffer(program, len(program))
+        described.program = ctypes.cast(buffer, ctypes.c_void_p)
+        known[text] = described
+    return known[text]
 
 
-@functools.lru_cache(maxsize=4096)
-def _load(path: str, made_at_ns: int) -> Context:
-    """Return the context of the file at `path` as it was made at some time."""
-    del made_at_ns
-    return Context(path)
+def _read(path: str) -> bytes:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    text = b""
+    while data := os.read(fd, 1 << 20):
+        text += data
+    os.close(fd)
+    return text
 
 
 def _write(path: str, text: bytes) -> None:
@@ -326,30 +377,31 @@ def _run(context: Context, arguments: list[str], container_fd: int, fds: tuple[i
         _execute(arguments, context.environment)
     except FileNotFoundError:
         code = 127
-        os.write(2, f"{arguments[0]}: executable not found in the container".encode())
+        os.write(2, os.fsencode(f"{arguments[0]}: executable not found in the container"))
     except (OSError, ValueError) as error:
-        os.write(2, f"{arguments[0]}: {error}".encode())
-    os._exit(code)
+        os.write(2, os.fsencode(f"{arguments[0]}: {error}"))
+    finally:
+        os._exit(code)
 
 
 def main() -> None:
     """Serve the socket whose descriptor is the argument."""
+    door_fd = int(sys.argv[1])
+    os.set_inheritable(door_fd, _OFF)
     os.setsid()  # a terminal's signals are meant for the daemon
     LIBC.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     keyctl = _KEYCTL_NUMBERS.get(os.uname().machine)
     if keyctl is not None:  # the daemon's keys are not for containers (keyrings(7))
         LIBC.syscall(keyctl, _KEYCTL_JOIN_SESSION_KEYRING, None)
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # ignored by Python, which children would inherit
-        signal.signal(number, signal.SIG_DFL)
+    for number in (_SIGPIPE, _SIGXFSZ):  # ignored by Python, which children would inherit; None is SIG_DFL
+        LIBC.signal(number, None)
     gc.freeze()
     gc.disable()
-    with socket.socket(fileno=int(sys.argv[1])) as door:
-        door.set_inheritable(False)
-        prober = Prober(door)
-        try:
-            prober.serve()
-        finally:
-            prober.end()
+    prober = Prober(door_fd)
+    try:
+        prober.serve()
+    finally:
+        prober.end()
 
 
 if __name__ == "__main__":

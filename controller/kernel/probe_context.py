@@ -1,6 +1,8 @@
 """What a health check's program must be given to be a process of the container: derived from its OCI configuration."""
 
 import json
+import os
+from collections.abc import Iterable
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -11,18 +13,19 @@ from controller.kernel.fitting import BPF_ANNOTATION
 from controller.kernel.seccomp import FilterCompiler
 from controller.kernel.ulimits import RLIMIT_NUMBERS, UNLIMITED
 
+_CAPABILITY_SETS = ("bounding", "effective", "permitted", "inheritable", "ambient")
 _PLAIN_RUNTIMES = ("crun", "runc")
 _PLAIN_NAMESPACES = {"pid", "mount", "uts", "ipc", "cgroup", "network"}
 
 
-def derive_context(
+def render_context(
     bundle: Bundle, runtime_path: str, cgroups: Cgroups, compiler: FilterCompiler
-) -> dict[str, Any] | None:
-    """Return the context for `probe_child`; None for containers that only their runtime may enter.
+) -> bytes | None:
+    """Return the context for `probe_child`: NAME=VALUE, each ended by a NUL byte, some names more than once.
 
-    Those are the ones of other runtimes, whose processes may be elsewhere; those with labels, a user namespace or a
-    filter that only the runtime can make; and those that may trace processes: they could take over the child on its way
-    in.
+    None for containers that only their runtime may enter: those of other runtimes, whose processes may be elsewhere; those
+    with labels, a user namespace or a filter that only the runtime can make; and those that may trace processes: they
+    could take over the child on its way in.
     """
     config: dict[str, Any] = json.loads(bundle.config_path.read_text())
     process, linux = config["process"], config["linux"]
@@ -36,24 +39,27 @@ def derive_context(
     if "CAP_SYS_PTRACE" in process["capabilities"]["bounding"]:
         return None
     user = process["user"]
-    return {
-        "cgroups": [str(path) for path in cgroups.directories(bundle.uid)],
-        "oom_score_adj": process.get("oomScoreAdj", 0),
-        "rlimits": [_convert_rlimit(each) for each in process.get("rlimits", [])],
-        "directory": process["cwd"],
-        "environment": dict(item.partition("=")[::2] for item in process["env"]),
-        "capabilities": {
-            name: sum(1 << CAPABILITY_NUMBERS[each] for each in process["capabilities"].get(name, []))
-            for name in ("bounding", "effective", "permitted", "inheritable", "ambient")
-        },
-        "last_capability": int(Path("/proc/sys/kernel/cap_last_cap").read_text()),
-        "no_new_privileges": process.get("noNewPrivileges", False),
-        "filter": compiled,
-        "umask": user.get("umask", 0o022),
-        "uid": user["uid"],
-        "gid": user["gid"],
-        "groups": user.get("additionalGids", []),
-    }
+    items = [
+        *(("cgroup", path) for path in cgroups.directories(bundle.uid)),
+        ("oom_score_adj", process.get("oomScoreAdj", 0)),
+        *(("rlimit", _render_rlimit(each)) for each in process.get("rlimits", [])),
+        ("directory", process["cwd"]),
+        *(("environment", item) for item in process["env"]),
+        *((name, _join(process["capabilities"].get(name, []))) for name in _CAPABILITY_SETS),
+        ("last_capability", Path("/proc/sys/kernel/cap_last_cap").read_text().strip()),
+        ("no_new_privileges", int(process.get("noNewPrivileges", False))),
+        ("filter", compiled),
+        ("umask", user.get("umask", 0o022)),
+        ("uid", user["uid"]),
+        ("gid", user["gid"]),
+        *(("group", group) for group in user.get("additionalGids", [])),
+    ]
+    return b"".join(os.fsencode(f"{name}={value}\0") for name, value in items)
+
+
+def _join(capabilities: Iterable[str]) -> int:
+    """Return the bit mask of capabilities."""
+    return sum(1 << CAPABILITY_NUMBERS[each] for each in capabilities)
 
 
 def _find_filter(config: dict[str, Any], compiler: FilterCompiler) -> str | None:
@@ -65,6 +71,6 @@ def _find_filter(config: dict[str, Any], compiler: FilterCompiler) -> str | None
     return compiler.compile(profile) if profile else ""
 
 
-def _convert_rlimit(limit: dict[str, Any]) -> tuple[int, int, int]:
+def _render_rlimit(limit: dict[str, Any]) -> str:
     soft, hard = (-1 if value >= UNLIMITED else value for value in (limit["soft"], limit["hard"]))
-    return RLIMIT_NUMBERS[limit["type"].removeprefix("RLIMIT_").lower()], soft, hard
+    return f"{RLIMIT_NUMBERS[limit['type'].removeprefix('RLIMIT_').lower()]} {soft} {hard}"

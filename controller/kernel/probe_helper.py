@@ -3,15 +3,16 @@
 import asyncio
 import contextlib
 import itertools
-import json
+import os
 import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from controller.errors import Exhausted, Unavailable
+from controller.errors import Exhausted, NotFound, Unavailable
+from controller.kernel.probe_child import GONE, LATE
 from controller.kernel.subprocesses import Child, Runner, Stdio
 from controller.model.health import ProbeOutcome
 
@@ -22,8 +23,10 @@ _BUFFER_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeRequest:
-    """A program to run by the context file of a container."""
+    """A program to run by the context file of a container, whose first process has this pid and start time."""
 
+    pid: int
+    birth: str
     context_path: str
     arguments: tuple[str, ...]
     timeout_s: float
@@ -52,27 +55,22 @@ class ProbeHelper:
         self._close()
         await self._group.__aexit__(kind, error, trace)
 
-    async def run(self, request: ProbeRequest, container_fd: int) -> ProbeOutcome:
-        """Run a program in the container that the pidfd is of; kills it when cancelled.
+    async def run(self, request: ProbeRequest) -> ProbeOutcome:
+        """Run a program in a container; kills it when cancelled.
 
-        Unavailable when the process dies over it, Exhausted when it can't keep up.
+        NotFound when the container has ended, Unavailable when the process dies over it, Exhausted when it can't keep up.
         """
         door = self._door or self._open()
         identity = next(self._numbers)
-        message = {
-            "id": identity,
-            "context": request.context_path,
-            "arguments": request.arguments,
-            "timeout_s": request.timeout_s,
-        }
+        place = (request.timeout_s, request.pid, request.birth, request.context_path)
         answer: asyncio.Future[ProbeOutcome] = asyncio.get_running_loop().create_future()
         self._waiting[identity] = answer
         try:
-            self._send(door, message, [container_fd])
+            self._send(door, identity, *place, *request.arguments)
             outcome = await answer
         except asyncio.CancelledError:
             with contextlib.suppress(Exhausted, Unavailable):
-                self._send(door, {"id": identity, "cancel": True}, [])
+                self._send(door, identity)
             raise
         finally:
             self._waiting.pop(identity, None)
@@ -95,9 +93,9 @@ class ProbeHelper:
         self._door = ours
         return ours
 
-    def _send(self, door: socket.socket, message: dict[str, Any], fds: list[int]) -> None:
+    def _send(self, door: socket.socket, *fields: object) -> None:
         try:
-            socket.send_fds(door, [json.dumps(message).encode()], fds)
+            door.send(os.fsencode("".join(f"{field}\0" for field in fields)))
         except BlockingIOError as exc:
             raise Exhausted("more health checks are due than can be started") from exc
         except OSError as exc:
@@ -115,11 +113,15 @@ class ProbeHelper:
         if not data:
             self._close()
             return
-        answer = json.loads(data)
-        waiting = self._waiting.get(answer["id"])
-        if waiting is not None and not waiting.done():
-            code = -1 if answer["late"] else answer["code"]
-            waiting.set_result(ProbeOutcome(exit_code=code, output=answer["output"]))
+        identity, code, output = os.fsdecode(data).split("\0", 2)
+        waiting = self._waiting.get(int(identity))
+        if waiting is None or waiting.done():
+            return
+        if code == GONE:
+            waiting.set_exception(NotFound("the container has ended"))
+        else:
+            text = os.fsencode(output).decode(errors="replace")
+            waiting.set_result(ProbeOutcome(exit_code=-1 if code == LATE else int(code), output=text))
 
     def _close(self) -> None:
         """Let the process end, if it has not, and fail what still waits for it."""

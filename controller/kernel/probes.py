@@ -2,17 +2,17 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 from dataclasses import dataclass
+from pathlib import Path
 
 from controller.errors import Conflict, NotFound, Refused
 from controller.kernel import ending
 from controller.kernel.bundles import Bundle
 from controller.kernel.cgroups import Cgroups
 from controller.kernel.executions import ExecSession
-from controller.kernel.probe_context import derive_context
+from controller.kernel.probe_context import render_context
 from controller.kernel.probe_helper import ProbeHelper, ProbeRequest
 from controller.kernel.probe_requests import request
 from controller.kernel.seccomp import FilterCompiler
@@ -25,16 +25,19 @@ from controller.ports import ExecWant, Session, Sessions
 MOST_OUTPUT_BYTES = 4096
 _PATIENCE_S = 5.0
 """How long after its time the end of a check is waited for: SIGKILL doesn't end what hangs in the kernel."""
-_CONTEXT_NAME = "probe.json"
+_CONTEXT_NAME = "probe.context"
 _MOST_ENTRANCES = 4096
 """More than are checked at a time; those that were not for the longest time are forgotten."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Entrance:
-    """The container's first process, and the file by which the helper enters; None when only its runtime may."""
+    """The container's first process with its start time (clock ticks since boot), which no later one of that pid has, and
+    the file by which the helper enters; None when only its runtime may.
+    """
 
     pid: int
+    birth: str
     context_path: str | None
 
 
@@ -54,43 +57,33 @@ class ContainerProbes:
 
     async def probe(self, uid: Uid, probe: Probe, *, timeout_s: float) -> ProbeOutcome:
         """See Probes."""
-        entrance, container_fd = self._open(uid)
-        try:
-            if self._cgroups.is_frozen(uid):
-                raise Conflict(f"container {uid} is paused")
-            match probe:
-                case ExecProbe():
-                    return await self._execute(uid, entrance, probe, container_fd, timeout_s)
-                case HttpProbe() | TcpProbe() | GrpcProbe():
-                    return await self._request(uid, entrance, probe, timeout_s)
-        finally:
-            os.close(container_fd)
-
-    def _open(self, uid: Uid) -> tuple[_Entrance, int]:
-        """Return how the container is entered, remembered as long as its process lives, and a pidfd of that."""
-        known = self._entrances.pop(uid, None) or self._find_entrance(uid)
-        container_fd = ending.open_pidfd(known.pid, lambda pid: self._cgroups.owns(uid, pid))
-        if container_fd is None:  # another process may have taken its place
-            known = self._find_entrance(uid)
-            container_fd = ending.open_pidfd(known.pid, lambda pid: self._cgroups.owns(uid, pid))
-        if container_fd is None:
-            raise NotFound(f"container {uid} does not run")
-        self._entrances[uid] = known
+        entrance = self._entrances.pop(uid, None) or self._find_entrance(uid)
+        if self._cgroups.is_frozen(uid):
+            raise Conflict(f"container {uid} is paused")
+        if isinstance(probe, ExecProbe):
+            outcome = await self._execute(uid, entrance, probe, timeout_s)
+        else:
+            outcome = await self._request(uid, entrance, probe, timeout_s)
+        # Remembered as long as it leads to the container: what went wrong above is looked up anew.
+        self._entrances[uid] = entrance
         if len(self._entrances) > _MOST_ENTRANCES:
             del self._entrances[next(iter(self._entrances))]
-        return known, container_fd
+        return outcome
 
     def _find_entrance(self, uid: Uid) -> _Entrance:
         bundle = Bundle(self._layout, uid)
         pid = bundle.read_pid()
-        if bundle.awaits_start() or not self._cgroups.owns(uid, pid):
+        birth = _read_birth(pid)
+        if bundle.awaits_start() or not birth or not self._cgroups.owns(uid, pid):
             raise NotFound(f"container {uid} does not run")
         with translated(f"health check of {uid}"):
-            return _Entrance(pid=pid, context_path=self._ensure_context(bundle))
+            return _Entrance(pid=pid, birth=birth, context_path=self._ensure_context(bundle))
 
     async def _request(
         self, uid: Uid, entrance: _Entrance, probe: HttpProbe | TcpProbe | GrpcProbe, timeout_s: float
     ) -> ProbeOutcome:
+        if not self._cgroups.owns(uid, entrance.pid):
+            raise NotFound(f"container {uid} does not run")
         try:
             async with asyncio.timeout(timeout_s):
                 return await request(f"/proc/{entrance.pid}/ns/net", probe)
@@ -100,15 +93,21 @@ class ContainerProbes:
             raise NotFound(f"container {uid} has ended") from exc
 
     async def _execute(
-        self, uid: Uid, entrance: _Entrance, probe: ExecProbe, container_fd: int, timeout_s: float
+        self, uid: Uid, entrance: _Entrance, probe: ExecProbe, timeout_s: float
     ) -> ProbeOutcome:
         path = entrance.context_path
         if path is None:
             return await self._execute_by_runtime(uid, probe, timeout_s)
-        wanted = ProbeRequest(context_path=path, arguments=probe.arguments, timeout_s=timeout_s)
+        wanted = ProbeRequest(
+            pid=entrance.pid,
+            birth=entrance.birth,
+            context_path=path,
+            arguments=probe.arguments,
+            timeout_s=timeout_s,
+        )
         try:
             async with asyncio.timeout(timeout_s + _PATIENCE_S):
-                outcome = await self._helper.run(wanted, container_fd)
+                outcome = await self._helper.run(wanted)
         except TimeoutError:
             return _tell_late("", timeout_s)
         return _tell_late(outcome.output, timeout_s) if outcome.exit_code == -1 else outcome
@@ -120,10 +119,10 @@ class ContainerProbes:
             origin = bundle.read_origin()
             context = None
             if origin is not None:
-                context = derive_context(bundle, origin.runtime, self._cgroups, self._compiler)
+                context = render_context(bundle, origin.runtime, self._cgroups, self._compiler)
             new_path = path.with_suffix(".new")
             new_path.touch(mode=0o600)
-            new_path.write_text(json.dumps(context) if context is not None else "")
+            new_path.write_bytes(context or b"")
             new_path.replace(path)
         return str(path) if path.stat().st_size else None
 
@@ -156,6 +155,13 @@ class ContainerProbes:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE_S):
                 await session.exit_code()
+
+
+def _read_birth(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def _tell_late(output: str, timeout_s: float) -> ProbeOutcome:

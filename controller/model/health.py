@@ -107,6 +107,8 @@ class Healthcheck(Model):
 
 def _refuse_bad_test(test: tuple[str, ...]) -> None:
     kind, *words = test
+    if any("\0" in word for word in words):
+        raise ValueError("test has a NUL byte, which no argument can have")
     match kind:
         case "NONE" if words:
             raise ValueError("test: NONE takes no arguments")

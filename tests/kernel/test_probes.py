@@ -50,7 +50,7 @@ class Doctor:
 
     def enters_by_itself(self) -> bool:
         """Tell whether the runtime was not needed."""
-        return Path(self.box.ports.layout.bundle_path(WEB), "probe.json").stat().st_size > 0
+        return Path(self.box.ports.layout.bundle_path(WEB), "probe.context").stat().st_size > 0
 
 
 @pytest.fixture
