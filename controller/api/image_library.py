@@ -15,7 +15,7 @@ from controller.model.ids import Key
 from controller.model.image import ImageSource, ImageSpec, complete_image_name
 from controller.plan.admission import CLI_MANAGER, ApplyBatch, HostNeed, decide_apply
 from controller.plan.image_document import ImageDocument, align_history, parse_document
-from controller.plan.image_names import ImageIndex, derive_repository_digest, list_users
+from controller.plan.image_names import ImageIndex, derive_repository_digest
 from controller.plan.image_removal import ImageRemoval, decide_image_removal
 from controller.ports.library import DanglingContent, ImageContents
 from controller.ports.usage import DiskUsage
@@ -49,8 +49,7 @@ class ImageLibrary:
         index = ImageIndex(snapshot, contents, roots)
         ids = dict.fromkeys(index.ids[name] or name for name in index.images)
         summaries = [
-            summarize(snapshot, index, index.list_names(each) if each in index.contents else (each,))
-            for each in ids
+            summarize(index, index.list_names(each) if each in index.contents else (each,)) for each in ids
         ]
         dangling = []
         for facts in index.list_dangling():
@@ -73,7 +72,7 @@ class ImageLibrary:
         document = parse_document(content)
         sizes = await self._parts.contents.find_layer_sizes(facts.layers)
         layer_sizes = {layer: sizes.get(layer, 0) for layer in facts.layers}
-        summary = summarize(snapshot, index, match.names) if match.names else summarize_content(facts)
+        summary = summarize(index, match.names) if match.names else summarize_content(facts)
         return image_pb2.InspectImageResponse(
             image=summary,
             document=content.decode(),
@@ -146,7 +145,7 @@ class ImageLibrary:
             raise Unavailable(f"somebody is about to use the content {', '.join(left)}: try again later")
 
 
-def summarize(snapshot: Snapshot, index: ImageIndex, names: tuple[str, ...]) -> image_pb2.ImageSummary:
+def summarize(index: ImageIndex, names: tuple[str, ...]) -> image_pb2.ImageSummary:
     """Return the summary of an image that has names."""
     images = [index.images[name] for name in names]
     facts = index.contents.get(index.ids[names[0]])
@@ -154,7 +153,7 @@ def summarize(snapshot: Snapshot, index: ImageIndex, names: tuple[str, ...]) -> 
     summary = image_pb2.ImageSummary() if facts is None else summarize_content(facts)
     summary.names.extend(names)
     summary.repository_digests.extend(dict.fromkeys(filter(None, digests)))
-    summary.containers.extend(key.name for key in list_users(snapshot, names))
+    summary.containers.extend(index.list_users(names))
     if not summary.HasField("created_at"):
         summary.created_at.FromDatetime(images[0].metadata.created_at or datetime.fromtimestamp(0, UTC))
     return summary

@@ -7,10 +7,12 @@ from types import MappingProxyType
 
 from controller.errors import Invalid, NotFound
 from controller.model.changes import Snapshot
+from controller.model.container import Container
 from controller.model.facts import ImageFacts
-from controller.model.ids import Key, Uid
+from controller.model.ids import Uid
 from controller.model.image import Image, complete_image_name
 from controller.model.image_reference import parse_reference
+from controller.model.kinds import Resource
 from controller.plan.admission.findings import suggest
 
 _ID = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
@@ -43,9 +45,9 @@ class ImageIndex:
         roots: Mapping[str, Collection[Uid]] = MappingProxyType({}),
     ) -> None:
         self._roots = roots
-        self._containers = {
-            resource.metadata.uid: key.name for key, resource in snapshot.items() if key.kind == "Container"
-        }
+        containers = sorted(each for each in snapshot.items() if each[0].kind == "Container")
+        self._containers = {resource.metadata.uid: key.name for key, resource in containers}
+        self._users = _index_users(resource for _, resource in containers)
         self.contents: Mapping[str, ImageFacts] = {facts.id: facts for facts in contents}
         self.images = {
             key.name: resource
@@ -54,10 +56,17 @@ class ImageIndex:
         }
         by_digest = {facts.manifest_digest: facts.id for facts in self.contents.values()}
         self.ids = {name: _find_id(image, by_digest) for name, image in self.images.items()}
+        self._names: dict[str, tuple[str, ...]] = {}
+        for name, image_id in self.ids.items():
+            self._names[image_id] = (*self._names.get(image_id, ()), name)
 
     def list_names(self, image_id: str) -> tuple[str, ...]:
         """Return the names that stand for content."""
-        return tuple(name for name, found in self.ids.items() if found == image_id)
+        return self._names.get(image_id, ())
+
+    def list_users(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the containers that name one of these images."""
+        return tuple(user for name in names for user in self._users.get(name, ()))
 
     def list_dangling(self) -> tuple[ImageFacts, ...]:
         """Return content that no name stands for."""
@@ -137,11 +146,10 @@ def derive_repository_digest(image: Image) -> str:
     return f"{_derive_repository(image.metadata.name)}@{image.status.digest}"
 
 
-def list_users(snapshot: Snapshot, names: Iterable[str]) -> tuple[Key, ...]:
-    """Return the containers whose image is one of `names`."""
-    wanted = set(names)
-    return tuple(
-        key
-        for key, resource in sorted(snapshot.items())
-        if resource.kind == "Container" and resource.spec.image in wanted
-    )
+def _index_users(containers: Iterable[Resource]) -> dict[str, tuple[str, ...]]:
+    """Return the names of the containers by the image that each names."""
+    users: dict[str, tuple[str, ...]] = {}
+    for container in containers:
+        if isinstance(container, Container) and container.spec.image is not None:
+            users[container.spec.image] = (*users.get(container.spec.image, ()), container.metadata.name)
+    return users
