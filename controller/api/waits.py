@@ -1,6 +1,16 @@
 """What the start of a container waits for, for people who wait for it."""
 
 from controller.api.v1 import container_pb2
+from controller.errors import (
+    Conflict,
+    Damaged,
+    Exhausted,
+    Invalid,
+    NotFound,
+    Refused,
+    Unavailable,
+    Unsupported,
+)
 from controller.model.container import Container
 from controller.model.resource import find_condition
 from controller.plan.conditions import Reason
@@ -13,13 +23,21 @@ _WAITS = (
     Reason.WAITING_FOR_CONTAINERS,
     Reason.BACK_OFF,
 )
+_SETBACKS = frozenset(
+    kind.__name__
+    for kind in (Conflict, Damaged, Exhausted, Invalid, NotFound, Refused, Unavailable, Unsupported)
+)
+"""Reasons that steps fail for which are tried again (`plan.conditions.list_setback`)."""
 
 
 def find_wait(container: Container) -> container_pb2.Waiting | None:
-    """Return what the container's present status waits for; None when it waits for nothing, or is of an earlier spec."""
+    """Return what the container's present status waits for, or fails at and is tried again.
+
+    None when it waits for nothing, or is of an earlier spec.
+    """
     status = container.status
     ready = find_condition(status, "Ready")
     is_current = status.observed_generation >= container.metadata.generation
-    if ready is None or not is_current or ready.reason not in _WAITS:
+    if ready is None or not is_current or ready.reason not in {*_WAITS, *_SETBACKS}:
         return None
     return container_pb2.Waiting(reason=ready.reason, message=ready.message)

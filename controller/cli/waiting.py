@@ -16,6 +16,11 @@ _WAITS = {
 }
 """What a container waits for, by the reason of its condition Ready."""
 
+_SETBACKS = (
+    "Conflict", "Damaged", "Exhausted", "Invalid", "NotFound", "Refused", "Unavailable", "Unsupported",
+)  # fmt: skip
+"""Reasons why a step failed that is tried again."""
+
 
 class Narrator:
     """Tells what a container waits for, each thing once, on standard error."""
@@ -34,10 +39,17 @@ class Narrator:
                 self.tell(condition.reason, condition.message)
 
     def tell(self, reason: str, message: str) -> None:
-        """Print a line for a reason to wait, nothing for others or when it was the last one told."""
-        if reason not in _WAITS or self._told == (reason, message):
+        """Print a line for a reason to wait or to try again, nothing for others or when it was the last one told."""
+        if reason not in {*_WAITS, *_SETBACKS} or self._told == (reason, message):
             return
         self._told = (reason, message)
+        if reason in _SETBACKS:
+            print(
+                f"hold: {self._name} can't start yet and is tried again: {message}",
+                file=sys.stderr,
+                flush=True,
+            )
+            return
         told = f" ({message})" if message else ""
         print(f"hold: {self._name} waits for {_WAITS[reason]}{told}", file=sys.stderr, flush=True)
 

@@ -22,6 +22,8 @@ def test_each_thing_that_is_waited_for_is_told_once(capsys: pytest.CaptureFixtur
         _make("WaitingForDependencies", "not yet: db started"),
         _make("WaitingForDependencies", "not yet: db started"),
         _make("BackOff", "the process ended with exit code 1"),
+        _make("Refused", "mount root file system: read-only file system"),
+        _make("Refused", "mount root file system: read-only file system"),
         _make("Creating"),
         _make("Running"),
     ):
@@ -31,4 +33,5 @@ def test_each_thing_that_is_waited_for_is_told_once(capsys: pytest.CaptureFixtur
     assert told.err.splitlines() == [
         "hold: web waits for the containers that it depends on (not yet: db started)",
         "hold: web waits for the pause before its next start (the process ended with exit code 1)",
+        "hold: web can't start yet and is tried again: mount root file system: read-only file system",
     ]
