@@ -12,7 +12,7 @@ import tarfile
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from controller.trees.writer import TreeWriter, make_header
+from controller.trees.writer import TreeWriter, check_depth, make_header
 
 _OPAQUE = "trusted.overlay.opaque"
 _WHITEOUT_PREFIX = ".wh."
@@ -73,6 +73,7 @@ class Comparison:
         return list(self._compare(self._upper_fd, self._lower_fd, ""))
 
     def _compare(self, upper_fd: int, lower_fd: int | None, path: str) -> Iterator[Change]:
+        check_depth(path)
         names = sorted(os.listdir(upper_fd))
         gone = _list_names(lower_fd) - set(names) if lower_fd is not None and is_opaque(upper_fd) else set()
         for name in sorted({*names, *gone}):

@@ -10,6 +10,7 @@ from typing import IO, NamedTuple
 
 from controller.errors import Exhausted, HoldError, Invalid, Refused
 from controller.trees.landing import rename
+from controller.trees.writer import check_depth
 
 _CHUNK_BYTES = 1 << 18
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
@@ -59,10 +60,12 @@ class Planter:
         count = 0
         try:
             with tarfile.open(fileobj=stream, mode="r|*", errorlevel=2, bufsize=_CHUNK_BYTES) as archive:
-                for member in archive:
+                while (member := archive.next()) is not None:
                     with _told(member.name):
+                        check_depth(member.name)
                         self._plant_one(archive, member)
                     count += 1
+                    vars(archive)["members"].clear()  # or it keeps every header, of millions of entries too
         except (tarfile.TarError, EOFError) as error:
             raise Invalid(f"the archive is none, or is broken: {error}") from error
         for path, member in reversed(self._directories):

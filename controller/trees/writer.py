@@ -8,6 +8,10 @@ import tarfile
 from collections.abc import Iterator
 from typing import Protocol
 
+from controller.errors import Refused
+
+MOST_DEPTH = 250
+"""Directories in one another; each takes a few frames and two descriptors."""
 _BUFFER_BYTES = 1 << 20
 _READ_BYTES = 1 << 18
 _VANISHED = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
@@ -67,6 +71,7 @@ class TreeWriter:
 
         `.` as the name is the directory itself; an empty entry leaves the directory itself out.
         """
+        check_depth(entry)
         try:
             fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory_fd)
         except OSError as error:
@@ -143,6 +148,12 @@ class TreeWriter:
             self._sink.write(data)
             left -= len(data)
         self._sink.write(b"\0" * (-size % tarfile.BLOCKSIZE))
+
+
+def check_depth(path: str) -> None:
+    """Refuse what only somebody makes who wants to see a program fail."""
+    if path.count("/") > MOST_DEPTH:
+        raise Refused(f"{path[:40]}... lies in more than {MOST_DEPTH} directories, one in another")
 
 
 def make_header(entry: str, status: os.stat_result) -> tarfile.TarInfo:

@@ -27,7 +27,7 @@ from tests.contract.containers import WEB, ContainerPorts, linux_containers
 from tests.machine import wait_for
 
 SECRET = b"of the host alone"
-SWAPS = 4
+SWAPS = 3
 RENAME_EXCHANGE = 2
 AT_FDCWD = -100
 

@@ -137,6 +137,20 @@ def test_hostile_archives_write_nothing_outside(
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_bottomless_trees_are_refused_both_ways(tmp_path: Path) -> None:
+    directory_fd = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(400):
+        os.mkdir("d", dir_fd=directory_fd)
+        below_fd = os.open("d", os.O_RDONLY, dir_fd=directory_fd)
+        os.close(directory_fd)
+        directory_fd = below_fd
+    os.close(directory_fd)
+    with pytest.raises(Refused, match="more than 250 directories"):
+        write_tree(tmp_path / "d", "d")
+    with pytest.raises(Refused, match="more than 250 directories"):
+        plant_tree(make_archive(member("/".join("d" * 300))), tmp_path)
+
+
 @pytest.mark.parametrize("spoil", [lambda data: data[:700], lambda _: b"no archive at all" * 100])
 def test_what_is_no_archive_is_told(tmp_path: Path, spoil: Callable[[bytes], bytes]) -> None:
     with pytest.raises(Invalid, match="the archive is none, or is broken"):
