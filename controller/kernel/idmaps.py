@@ -9,7 +9,7 @@ import stat
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from controller.errors import Unsupported
+from controller.errors import Refused, Unsupported
 from controller.kernel import syscalls
 from controller.kernel.subprocesses import Runner, Stdio, wait_readable
 from controller.kernel.translation import translated
@@ -87,6 +87,13 @@ def mount_mapped(source_fd: int, target: str, user_namespace_fd: int) -> None:
     """Mount what a descriptor holds at `target` with owners mapped."""
     with detached_mount(source_fd, user_namespace_fd) as tree_fd:
         syscalls.move_mount(tree_fd, target)
+
+
+def check_passage(path: str) -> None:
+    """Refuse a path to which other users can't get: what starts a container with users of its own is not root there."""
+    for parent in Path(path).parents:
+        if not parent.stat().st_mode & stat.S_IXOTH:
+            raise Refused(f"userNamespace auto needs {parent} to let every user through: chmod o+x {parent}")
 
 
 def shift_owners(path: str, *, old_base: int, new_base: int) -> None:

@@ -21,7 +21,7 @@ from controller.kernel.confined import make_directories_in_root, open_root
 from controller.kernel.conmon import create_container, render_command
 from controller.kernel.fitting import fit_config, read_abilities
 from controller.kernel.gates import Gates
-from controller.kernel.idmaps import opened_user_namespace
+from controller.kernel.idmaps import check_passage, opened_user_namespace
 from controller.kernel.log_files import mark_run
 from controller.kernel.rotation import LogRotator
 from controller.kernel.runtimes import Runtime, Runtimes, classify_failure, translate_complaint
@@ -215,6 +215,8 @@ class OciProcesses:
             for path in want.host_directories:
                 if not Path(path).exists():  # a file can be mounted as well
                     Path(path).mkdir(parents=True)
+            if want.id_base:
+                check_passage(config["root"]["path"])
             stage(want.staged, user_namespace_fd)
             check_sources(config)
             if drop_recursion_of_files(config):

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,14 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """A machine with a running daemon and the image box:1; nothing of it may be left on the host at the end."""
     if os.environ.get("HOLD_TEST_HOST") != "1":
         pytest.skip("needs a test host")
+    with running_machine(tmp_path_factory.mktemp("machine")) as running:
+        yield running
+
+
+@contextmanager
+def running_machine(scratch_path: Path) -> Iterator[Machine]:
+    """See `machine`; all that lies on disk is below `scratch_path`."""
     before = read_inventory()
-    scratch_path = tmp_path_factory.mktemp("machine")
     (scratch_path / "resolv.conf").write_text("nameserver 127.0.0.53\n")
     machine = Machine(scratch_path, options=["--resolv-conf", str(scratch_path / "resolv.conf")])
     machine.start_daemon()

@@ -1,7 +1,9 @@
 """What a container can do and see, from inside, on the real kernel."""
 
 import json
-from collections.abc import Callable
+import os
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from controller.kernel import syscalls
 from tests.bench.engines import Engine
 from tests.compare.__main__ import run_probe
 from tests.compare.verdict import is_closed
-from tests.e2e.conftest import IMAGE
+from tests.e2e.conftest import IMAGE, running_machine
 from tests.machine import PROGRAM, Machine, wait_for
 
 ALLOWED = {
@@ -23,6 +25,19 @@ ALLOWED = {
 }
 """What the probe may do, as under Docker; `make compare` asks Docker itself."""
 RUNTIMES = ("crun", "runc")
+
+
+@pytest.fixture(scope="module")
+def machine() -> Iterator[Machine]:
+    """A machine whose directories let every user through, which those of pytest do not."""
+    if os.environ.get("HOLD_TEST_HOST") != "1":
+        pytest.skip("needs a test host")
+    with tempfile.TemporaryDirectory(
+        prefix="hold-e2e-", dir="/var/tmp", ignore_cleanup_errors=True
+    ) as scratch:
+        Path(scratch).chmod(0o755)
+        with running_machine(Path(scratch)) as running:
+            yield running
 
 
 def _make_engine(machine: Machine) -> Engine:
@@ -43,7 +58,6 @@ def test_what_is_forbidden_is_refused(machine: Machine) -> None:
     assert all(answer == "True" for name, answer in answers.items() if name.startswith("own namespace"))
 
 
-@pytest.mark.usefixtures("open_paths")
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_options_are_seen_from_inside(machine: Machine, runtime: str) -> None:
     def run(*words: str) -> str:
@@ -260,14 +274,6 @@ def test_volumes_without_a_name_and_parts_of_volumes(machine: Machine) -> None:
     machine.succeed("volume", "rm", "kept")
 
 
-@pytest.fixture
-def open_paths(machine: Machine) -> None:
-    """Let every user pass through to where the machine lies: what starts a container is not root then."""
-    for path in (machine.scratch_path, *machine.scratch_path.parents):
-        path.chmod(path.stat().st_mode | 0o011)
-
-
-@pytest.mark.usefixtures("open_paths")
 def test_users_of_its_own(machine: Machine) -> None:
     script = "echo x > /v/f && chown 5:6 /v/f && touch /mine && chmod 4755 /mine && sleep 1000"
     flags = (
@@ -320,6 +326,15 @@ def test_users_of_its_own(machine: Machine) -> None:
     assert seen.splitlines() == ["0 4755", "5 644"]
     machine.succeed("rm", "-f", "mapped")
     machine.succeed("volume", "rm", "mapped")
+
+
+def test_users_of_its_own_need_a_way_through(machine: Machine) -> None:
+    machine.run_path.chmod(0o700)
+    try:
+        answer = machine.hold("run", "--rm", "--userns", "auto", IMAGE, "true")
+    finally:
+        machine.run_path.chmod(0o755)
+    assert (answer.returncode, f"chmod o+x {machine.run_path}" in answer.stderr) == (125, True), answer.stderr
 
 
 def _strip(document: dict[str, Any]) -> str:
