@@ -1,0 +1,107 @@
+"""What every adapter of Sessions promises about logs."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from controller.errors import NotFound
+from controller.kernel.cgroups import Cgroups
+from controller.kernel.gates import Gates
+from controller.kernel.sessions import ContainerSessions
+from controller.kernel.subprocesses import Runner
+from controller.model.facts import ProcessState
+from controller.ports import LogLine, Sessions, Stream
+from tests.contract.containers import WEB, linux_containers
+from tests.fakes.api_kernel import PlayedSessions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logged:
+    """Sessions, and a run of the container that writes three lines: its name with 1, 2, 3."""
+
+    sessions: Sessions
+    run: Callable[[str], Awaitable[None]]
+
+    async def read(
+        self, *, since: datetime | None = None, tail: int | None = None, previous: bool = False
+    ) -> list[LogLine]:
+        """Return what is logged."""
+        lines = self.sessions.logs(WEB, follow=False, since=since, tail=tail, previous=previous)
+        return [line async for line in lines]
+
+
+async def _play() -> AsyncIterator[Logged]:
+    played = PlayedSessions()
+
+    async def run(name: str) -> None:
+        begin = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=len(played.lines))
+        lines = [
+            LogLine(
+                at=begin + timedelta(seconds=number), stream=Stream.STDOUT, data=f"{name}{number}\n".encode()
+            )
+            for number in (1, 2, 3)
+        ]
+        if played.lines:
+            played.previous_lines = played.lines[-3:]
+        played.lines += lines
+
+    yield Logged(sessions=played, run=run)
+
+
+async def _open_linux() -> AsyncIterator[Logged]:
+    gates = Gates()
+    async with linux_containers("", gates) as ports:
+        cgroups = Cgroups.find(ports.layout.instance)
+        opened = ContainerSessions(layout=ports.layout, runner=Runner(), cgroups=cgroups, gates=gates)
+        async with opened as sessions:
+
+            async def run(name: str) -> None:
+                await ports.run(WEB, command=["sh", "-c", f"for i in 1 2 3; do echo {name}$i; done"])
+                await ports.wait_for(WEB, ProcessState.STOPPED)
+
+            yield Logged(sessions=sessions, run=run)
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(_play, id="fake"),
+        pytest.param(_open_linux, id="linux", marks=pytest.mark.kernel),
+    ]
+)
+async def logged(request: pytest.FixtureRequest) -> AsyncIterator[Logged]:
+    """The sessions."""
+    async for opened in request.param():
+        yield opened
+
+
+async def test_lines_come_in_order_over_all_runs(logged: Logged) -> None:
+    await logged.run("a")
+    await logged.run("b")
+    lines = await logged.read()
+    assert [line.data for line in lines] == [b"a1\n", b"a2\n", b"a3\n", b"b1\n", b"b2\n", b"b3\n"]
+    assert [line.at for line in lines] == sorted(line.at for line in lines)
+    assert {line.stream for line in lines} == {Stream.STDOUT}
+
+
+async def test_the_last_lines_alone(logged: Logged) -> None:
+    await logged.run("a")
+    assert [line.data for line in await logged.read(tail=2)] == [b"a2\n", b"a3\n"]
+    assert len(await logged.read(tail=99)) == 3
+
+
+async def test_lines_from_a_time_on(logged: Logged) -> None:
+    await logged.run("a")
+    second = (await logged.read())[1]
+    later = [line.data for line in await logged.read(since=second.at)]
+    assert later[-2:] == [b"a2\n", b"a3\n"]
+    assert await logged.read(since=datetime(2100, 1, 1, tzinfo=UTC)) == []
+
+
+async def test_the_previous_run_alone(logged: Logged) -> None:
+    await logged.run("a")
+    with pytest.raises(NotFound, match="no earlier run"):
+        await logged.read(previous=True)
+    await logged.run("b")
+    assert [line.data for line in await logged.read(previous=True)] == [b"a1\n", b"a2\n", b"a3\n"]
