@@ -52,6 +52,10 @@ class Committer:
         if not isinstance(image, Image) or not image.status.id:
             raise Unavailable(f"image {container.spec.image} of the container is not there")
         changes = read_config(request.config)
+        if request.name:
+            _draft_image(
+                request.name, image.status.id
+            )  # whether the name is one is known before anything is made
         want = CommitWant(
             parent=image.status.id,
             config=derive_config(container, image.status.config or ImageConfig(), changes),
@@ -67,7 +71,7 @@ class Committer:
             self._parts.commits.committing(want, layer) as facts,
         ):
             if request.name:
-                await self._give_name(request.name, facts.manifest_digest)
+                await self._parts.gate.apply(_make_batch(request.name, facts.manifest_digest))
         return container_pb2.CommitResponse(id=facts.id)
 
     @asynccontextmanager
@@ -85,11 +89,13 @@ class Committer:
             if not asked_to_rest:
                 await self._parts.freezer.resume(uid_of(container))
 
-    async def _give_name(self, name: str, manifest_digest: str) -> None:
-        draft = Draft(
-            key=Key("Image", complete_image_name(name)),
-            spec=ImageSpec(source=ImageSource(stored=manifest_digest)),
-            labels={},
-            annotations={},
-        )
-        await self._parts.gate.apply(ApplyBatch(drafts=(draft,)))
+
+def _make_batch(name: str, manifest_digest: str) -> ApplyBatch:
+    """Return the wish for a name to stand for an image."""
+    draft = Draft(
+        key=Key("Image", complete_image_name(name)),
+        spec=ImageSpec(source=ImageSource(stored=manifest_digest)),
+        labels={},
+        annotations={},
+    )
+    return ApplyBatch(drafts=(draft,))

@@ -139,6 +139,9 @@ async def test_a_commit_freezes_builds_names(bench: Bench) -> None:
     await bench.store.put_status(
         Key("Image", "box:1"), Uid(found.metadata.uid or ""), ImageStatus(id="sha256:1", layers=("sha256:1",))
     )
+    with pytest.raises(grpc.aio.AioRpcError, match="a b"):
+        await commit(bench, name="a b")
+    assert bench.inside.commit_wants == []
     config = resource_pb2.ImageConfig(environment={"A": "1"})
     digest = await commit(bench, name="new", pause=True, author="me", config=config)
     assert bench.inside.frozen == [("pause", uid), ("resume", uid)]
