@@ -53,9 +53,8 @@ class Committer:
             raise Unavailable(f"image {container.spec.image} of the container is not there")
         changes = read_config(request.config)
         if request.name:
-            _draft_image(
-                request.name, image.status.id
-            )  # whether the name is one is known before anything is made
+            # Whether the name can be given is known before anything is made.
+            await self._parts.gate.foresee(_make_batch(request.name, image.status.id))
         want = CommitWant(
             parent=image.status.id,
             config=derive_config(container, image.status.config or ImageConfig(), changes),
