@@ -5,15 +5,23 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import zstandard
+
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
-OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
+PACKINGS: Mapping[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    "+gzip": lambda content: gzip.compress(content, mtime=0),
+    "+zstd": lambda content: zstandard.ZstdCompressor().compress(content),
+}
+"""How layers are packed, by the end of their media type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +70,11 @@ def make_image(
     architecture: str = "amd64",
     config: Mapping[str, Any] | None = None,
     annotations: Mapping[str, str] | None = None,
+    packing: str = "+gzip",
 ) -> MadeImage:
-    """Return an OCI image with gzip layers."""
+    """Return an OCI image."""
     plain = [make_tar(files) for files in layers]
-    packed = [gzip.compress(each, mtime=0) for each in plain]
+    packed = [PACKINGS[packing](each) for each in plain]
     settings = json.dumps(
         {
             "architecture": architecture,
@@ -79,7 +88,7 @@ def make_image(
             "schemaVersion": 2,
             "mediaType": OCI_MANIFEST,
             "config": describe(settings, OCI_CONFIG),
-            "layers": [describe(each, OCI_LAYER) for each in packed],
+            "layers": [describe(each, OCI_LAYER + packing) for each in packed],
             "annotations": dict(annotations or {}),
         }
     ).encode()

@@ -1,6 +1,7 @@
 """One HTTP request after another: the only file that knows the HTTP library."""
 
 import contextlib
+import io
 import os
 import socket
 import ssl
@@ -78,7 +79,7 @@ class Transport:
                 request.method,
                 yarl.URL(request.url, encoded=True),
                 headers=request.headers,
-                data=request.body,
+                data=None if request.body is None else io.BytesIO(request.body),
                 allow_redirects=False,
                 proxy=self._proxies.choose(request.url),
                 ssl=request.context if urlsplit(request.url).scheme == "https" and request.context else True,
