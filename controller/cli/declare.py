@@ -231,9 +231,9 @@ def wait_until_gone(client: Client, keys: Iterable[state_pb2.Key]) -> None:
     for change in client.watch(kinds.pop() if len(kinds) == 1 else ""):
         key = (change.resource.kind, change.resource.metadata.name)
         is_synced = is_synced or change.type == "SYNCED"
-        if change.type == "DELETED":
-            there.discard(key)
-        elif key in waiting:
+        if key in waiting and change.type != "DELETED" and change.resource.metadata.HasField("deleted_at"):
             there.add(key)
+        else:  # gone, or made anew by others
+            there.discard(key)
         if is_synced and not there:
             return

@@ -60,25 +60,6 @@ def _with_zeros(message: Message) -> dict[str, Any]:
     return fields
 
 
-def find_path(document: Any, path: str) -> Any:  # noqa: ANN401
-    """Return the value at `.status.networks[0].ipv4`; None when it is not there."""
-    value = document
-    for part in path.replace("[", ".").replace("]", "").strip(".").split("."):
-        if part == "":
-            continue
-        if isinstance(value, dict):
-            value = value.get(part)
-        elif isinstance(value, list) and part.lstrip("-").isdigit():
-            value = value[int(part)] if -len(value) <= int(part) < len(value) else None
-        elif isinstance(value, list) and part == "*":
-            continue
-        elif isinstance(value, list):
-            value = [each.get(part) for each in value if isinstance(each, dict)]
-        else:
-            return None
-    return value
-
-
 def find_condition(document: dict[str, Any], kind: str) -> str:
     """Return the status of a condition, `Unknown` when it is not told."""
     for condition in document.get("status", {}).get("conditions", []):

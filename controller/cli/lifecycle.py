@@ -198,9 +198,9 @@ def run_unpause(client: Client, options: argparse.Namespace) -> int:
 
 def _set_paused(client: Client, name: str, desired: str, phase: str, present: str) -> None:
     def edit(resource: resource_pb2.Resource) -> None:
-        if resource.container_status.phase != present:
-            phase = resource.container_status.phase.lower() or "pending"
-            raise Failure(f"container {name} is {phase}, not {present.lower()}")
+        found = resource.container_status.phase or "Pending"
+        if found != present:
+            raise Failure(f"container {name} is {found.lower()}, not {present.lower()}")
         resource.container.desired = desired
 
     container = _want(client, name, edit)

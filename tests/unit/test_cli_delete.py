@@ -1,0 +1,63 @@
+"""Waiting until objects are gone."""
+
+from collections.abc import Iterator
+from typing import cast
+
+import pytest
+
+from controller.api.v1 import resource_pb2, state_pb2
+from controller.cli.client import Client
+from controller.cli.declare import wait_until_gone
+
+
+class PlayedClient:
+    """A daemon whose changes the test has written down; asking for more is a hang."""
+
+    def __init__(self, changes: list[state_pb2.WatchResponse]) -> None:
+        self._changes = changes
+        self.kinds: list[str] = []
+
+    def watch(self, kind: str) -> Iterator[state_pb2.WatchResponse]:
+        self.kinds.append(kind)
+        yield from self._changes
+        raise AssertionError("still waiting at the end of all changes")
+
+
+def _change(kind: str, name: str, *, leaving: bool = False) -> state_pb2.WatchResponse:
+    resource = resource_pb2.Resource(kind="Container", metadata=resource_pb2.Metadata(name=name))
+    if leaving:
+        resource.metadata.deleted_at.GetCurrentTime()
+    return state_pb2.WatchResponse(type=kind, resource=resource)
+
+
+SYNCED = state_pb2.WatchResponse(type="SYNCED")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [SYNCED],
+        [_change("ADDED", "other"), SYNCED],
+        [_change("ADDED", "web", leaving=True), SYNCED, _change("DELETED", "web", leaving=True)],
+        [_change("ADDED", "web"), SYNCED],  # somebody made it anew
+        [_change("ADDED", "web", leaving=True), SYNCED, _change("DELETED", "web"), _change("ADDED", "web")],
+    ],
+)
+def test_it_returns_when_nothing_is_left(changes: list[state_pb2.WatchResponse]) -> None:
+    client = PlayedClient(changes)
+    wait_until_gone(cast("Client", client), [state_pb2.Key(kind="Container", name="web")])
+    assert client.kinds == ["Container"]
+
+
+def test_it_waits_for_all() -> None:
+    leaving = [_change("ADDED", name, leaving=True) for name in ("a", "b")]
+    client = PlayedClient([*leaving, SYNCED, _change("DELETED", "b", leaving=True)])
+    keys = [state_pb2.Key(kind="Container", name=name) for name in ("a", "b")]
+    with pytest.raises(AssertionError, match="still waiting"):
+        wait_until_gone(cast("Client", client), keys)
+
+
+def test_nothing_is_waited_for_without_a_question() -> None:
+    client = PlayedClient([])
+    wait_until_gone(cast("Client", client), [])
+    assert client.kinds == []
