@@ -4,7 +4,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from controller.api.v1 import container_pb2
 from controller.cli.client import NOT_FOUND, Client, Failure
@@ -116,6 +116,8 @@ def parse_moment(text: str) -> datetime:
     if parts and "".join(number + unit for number, unit in parts) == text:
         return read_now() - timedelta(seconds=sum(float(number) * _UNITS_S[unit] for number, unit in parts))
     try:
+        if re.fullmatch(r"\d{5,12}(\.\d+)?", text):
+            return datetime.fromtimestamp(float(text), UTC)
         return parse_time(text if "T" in text else f"{text}T00:00:00")
     except ValueError as error:
         raise Failure(f"{text!r} is not a time: write 2026-01-31T12:00:00Z or 10m") from error

@@ -47,6 +47,7 @@ def _find(word: str) -> image_pb2.ImageSummary:
         (["before=alpine:3.20"], "", "a"),
         (["since=alpine:3.20"], "", "dc"),
         (["until=2026-01-02T12:00:00Z"], "", "ba"),
+        (["until=1767355200"], "", "ba"),
         (["reference=*:3*"], "", "b"),
         (["reference=shop", "reference=alpine"], "", "ba"),
         (["reference=*/*"], "", "c"),
