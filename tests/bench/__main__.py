@@ -4,6 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.bench.content import measure_contents
 from tests.bench.engines import docker, hold, make_image_archive, podman
 from tests.bench.hold_only import measure_hold
 from tests.bench.measures import Rows, measure_engine
@@ -18,12 +19,15 @@ def main() -> int:
     ) as scratch:
         scratch_path = Path(scratch)
         archive_path = make_image_archive(scratch_path)
-        for start in (hold, docker, podman):
+        starts = (hold, docker, podman)
+        for start in starts:
             with start(scratch_path, archive_path) as engine:
                 print(f"measuring {engine.name}", file=sys.stderr)
                 results[engine.name] = measure_engine(engine)
                 if engine.name == "hold":
                     results[engine.name] |= measure_hold(engine)
+        for name, rows in measure_contents(starts, archive_path, scratch_path).items():
+            results[name] |= rows
     print(write_report(Path("BENCHMARKS.md"), results))
     return 0
 

@@ -17,7 +17,8 @@ class Engine:
     """An engine that is ready: `command` begins each of its command lines.
 
     `monitors` are the names of the processes that it keeps for each container, `daemon_pids` its own processes,
-    `remove` the verb that ends and removes containers at once.
+    `remove` the verb that ends and removes containers at once, `registry_options` what pulling from and pushing to a
+    registry without encryption needs.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Engine:
     monitors: tuple[str, ...] = ()
     daemon_pids: tuple[int, ...] = ()
     remove: tuple[str, ...] = ("rm", "-f")
+    registry_options: tuple[str, ...] = ()
 
     def run(self, *arguments: str) -> str:
         """Run one command of the engine and return what it printed."""
@@ -118,6 +120,7 @@ def podman(scratch_path: Path, archive_path: Path) -> Iterator[Engine]:
         command=("podman", *storage, *options),
         monitors=("conmon",),
         remove=("rm", "-f", "-t", "0"),
+        registry_options=("--tls-verify=false",),
     )
     engine.run("import", str(archive_path), IMAGE)
     yield engine

@@ -17,6 +17,8 @@ TARGETS = {
     "kill -9 to running again (restart always)": "40 ms",
     "deleted veth repaired": "100 ms",
     "flushed firewall repaired": "100 ms",
+    "pull a large image": "0.35 x Docker",
+    "unpack the layers alone, digests checked": "1.2 x the row below",
     "no-op resync, 1,000 objects (processor time)": "200 ms",
 }
 
