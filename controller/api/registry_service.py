@@ -57,7 +57,10 @@ class RegistryService(registry_pb2_grpc.RegistryServiceServicer):
             )
             images = [
                 registry_pb2.SearchedImage(
-                    name=each.name, description=each.description, stars=each.stars, official=each.official
+                    name=_complete_name(registry, each.name),
+                    description=each.description,
+                    stars=each.stars,
+                    official=each.official,
                 )
                 for each in found
             ]
@@ -75,6 +78,12 @@ class RegistryService(registry_pb2_grpc.RegistryServiceServicer):
                 raise Invalid.of([Violation(field="credential", message="say who logs in")])
             await self._registries.check_login(registry, credential)
             return registry_pb2.CheckLoginResponse(registry=registry)
+
+
+def _complete_name(registry: str, name: str) -> str:
+    """Return a result's name in the form that can be pulled."""
+    is_whole = registry == DEFAULT_REGISTRY or name.startswith(f"{registry}/")
+    return name if is_whole else f"{registry}/{name}"
 
 
 def split_search(text: str) -> tuple[str, str]:

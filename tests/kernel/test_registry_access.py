@@ -158,6 +158,10 @@ async def test_tokens_behind_tls_of_an_own_authority(
         assert set(states) == {TransferState.MOUNTED}
         assert "repository:private/new:pull,push" in service.asked
         assert "repository:public/shop:pull" in service.asked
+        named = RegistrySettings(ca=str(authority.certificate_path))
+        places = dict.fromkeys((server.name, f"{ADDRESS}:{service.port}"), named)
+        believing = await make_client(tmp_path / "believing", registries=places)
+        await believing.pull(f"{server.name}/public/shop:1")
         insecure = await make_client(
             tmp_path / "careless", registries={f"{ADDRESS}/32": RegistrySettings(insecure=True)}
         )

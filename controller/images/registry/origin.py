@@ -169,7 +169,8 @@ class Origin:
                 host = urlsplit(url).netloc
                 own = host == urlsplit(self.endpoint.base_url).netloc
                 verified = self.endpoint.verified if own else self._wire.trust.is_verified(host)
-                context = await self._wire.trust.find_context(host, verified=verified)
+                registry = self.endpoint.registry if own else host
+                context = await self._wire.trust.find_context(host, registry=registry, verified=verified)
             request = Request(method=call.method, url=url, context=context, headers=headers, body=call.body)
             async with contextlib.AsyncExitStack() as stack:
                 with self._explained(call.about):

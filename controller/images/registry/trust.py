@@ -25,23 +25,29 @@ class Trust:
         """Tell whether somebody has to vouch for `HOST[:PORT]`."""
         return not is_insecure(host, self._registries)
 
-    async def find_context(self, host: str, *, verified: bool) -> ssl.SSLContext:
-        """Return the context for `HOST[:PORT]`; Invalid when a certificate in its directory can't be used."""
+    async def find_context(self, host: str, *, registry: str, verified: bool) -> ssl.SSLContext:
+        """Return the context for `HOST[:PORT]`, which answers for `registry`.
+
+        Invalid when a certificate in its directory can't be used.
+        """
         key = (host, verified)
         if key not in self._contexts:
-            self._contexts[key] = await asyncio.to_thread(self._make_context, host, verified=verified)
+            self._contexts[key] = await asyncio.to_thread(
+                self._make_context, host, registry=registry, verified=verified
+            )
         return self._contexts[key]
 
-    def _make_context(self, host: str, *, verified: bool) -> ssl.SSLContext:
+    def _make_context(self, host: str, *, registry: str, verified: bool) -> ssl.SSLContext:
         context = ssl.create_default_context()
         if not verified:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-        settings = self._registries.get(host)
+        settings = self._registries.get(registry)
         if settings is not None and settings.ca is not None:
             _load_authority(context, Path(settings.ca))
         for directory in self._directories:
-            _load_directory(context, directory / host)
+            for name in dict.fromkeys((registry, host)):
+                _load_directory(context, directory / name)
         return context
 
 
