@@ -1,5 +1,6 @@
 """ArchiveService: archives of images, in and out."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -55,8 +56,9 @@ class ArchiveService(archive_pb2_grpc.ArchiveServiceServicer):
         """See the proto."""
         async with reported(context):
             images = await self._resolve(list(request.names))
-            async for chunk in self._parts.archives.save(images):
-                yield archive_pb2.SaveImagesResponse(chunk=chunk)
+            async with contextlib.aclosing(self._parts.archives.save(images)) as chunks:
+                async for chunk in chunks:
+                    yield archive_pb2.SaveImagesResponse(chunk=chunk)
 
     async def _resolve(self, words: list[str]) -> list[SavedImage]:
         """Return what words mean; several names of one image make one entry. NotFound, Invalid."""

@@ -2,7 +2,7 @@
 
 import json
 import tarfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 from controller.images.archive_index import (
@@ -22,7 +22,7 @@ _BLOCK_BYTES = 512
 _END = bytes(2 * _BLOCK_BYTES)
 
 
-async def write_archive(store: ImageTarget, images: Sequence[SavedImage]) -> AsyncIterator[bytes]:
+async def write_archive(store: ImageTarget, images: Sequence[SavedImage]) -> AsyncGenerator[bytes]:
     """Yield an archive in pieces; blobs are those that came. A lease keeps them meanwhile. NotFound."""
     with store.lease():
         entries = [(image, store.get_entry(image.manifest_digest)) for image in images]

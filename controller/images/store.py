@@ -5,7 +5,7 @@ their `facts`, `catalog` a record for each image that is whole, `uploads` what i
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -179,7 +179,7 @@ class ImageStore:
         """Take in the images of an archive; an error that `chunks` raises passes through, nothing is kept."""
         return await self._archives.load(chunks, about="the archive")
 
-    def save(self, images: Sequence[SavedImage]) -> AsyncIterator[bytes]:
+    def save(self, images: Sequence[SavedImage]) -> AsyncGenerator[bytes]:
         """Yield an archive of images that `load`, Docker, Podman and skopeo take. NotFound."""
         return write_archive(self, images)
 

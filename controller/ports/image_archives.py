@@ -1,6 +1,6 @@
 """Archives of images."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Protocol
 
 from controller.model.archives import LoadedImage, SavedImage
@@ -17,6 +17,9 @@ class ImageArchives(Protocol):
         """
         ...
 
-    def save(self, images: Sequence[SavedImage]) -> AsyncIterator[bytes]:
-        """Yield an archive of images, their blobs byte for byte as they came. NotFound when one is not there."""
+    def save(self, images: Sequence[SavedImage]) -> AsyncGenerator[bytes]:
+        """Yield an archive of images, their blobs byte for byte as they came. NotFound when one is not there.
+
+        The images stay until the generator is closed.
+        """
         ...

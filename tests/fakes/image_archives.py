@@ -1,6 +1,6 @@
 """Archives of images that are one line: `ID NAME NAME...` for each image."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from controller.errors import Invalid
@@ -23,7 +23,7 @@ class PlayedArchives:
         self.loaded += images
         return images
 
-    async def save(self, images: Sequence[SavedImage]) -> AsyncIterator[bytes]:
+    async def save(self, images: Sequence[SavedImage]) -> AsyncGenerator[bytes]:
         for image in images:
             yield f"{image.manifest_digest} {' '.join(image.names)}\n".encode()
 
