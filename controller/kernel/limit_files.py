@@ -193,7 +193,11 @@ def read_v2(cgroups: Cgroups, uid: Uid, device_names: Mapping[str, str], host: H
     quota, _, period_text = texts["cpus"].partition(" ")
     period = _parse(period_text) or DEFAULT_CPU_PERIOD_US
     weight_file = find_weight_file(path)
-    inherited = LimitValues(block_io_weight=_DEFAULT_WEIGHTS.get(weight_file))
+    inherited = LimitValues(
+        cpuset_cpus=read_text(path.parent / "cpuset.cpus.effective") or None,
+        cpuset_mems=read_text(path.parent / "cpuset.mems.effective") or None,
+        block_io_weight=_DEFAULT_WEIGHTS.get(weight_file),
+    )
     facts = LimitFacts(
         memory_bytes=memory,
         memory_swap_bytes=None if memory is None or swap is None else memory + swap,

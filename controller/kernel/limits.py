@@ -62,8 +62,7 @@ class CgroupLimits:
         if path is None or not (path / write.name).exists():
             return
         try:
-            # A line: nothing at all would not be a write, and an empty list of processors means all of them.
-            (path / write.name).write_text(f"{write.value}\n")
+            (path / write.name).write_text(write.value)
         except OSError as exc:
             raise _explain(exc, write) from exc
 

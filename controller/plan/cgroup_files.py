@@ -139,7 +139,7 @@ def render_v2(
     differs, fitted = find_differences(want, facts), fit_limits(want, facts.host)
     return (
         *_render_v2_memory(fitted, differs),
-        *_render_v2_processors(fitted, differs),
+        *_render_v2_processors(fitted, facts.host.inherited, differs),
         *_render_v2_block_io(fitted, facts, numbers, weight_file),
     )
 
@@ -155,16 +155,19 @@ def _render_v2_memory(want: LimitsWant, differs: frozenset[str]) -> Iterator[Cgr
         yield _write("memory", "memory.low", want.memory_reservation_bytes or 0)
 
 
-def _render_v2_processors(want: LimitsWant, differs: frozenset[str]) -> Iterator[CgroupWrite]:
+def _render_v2_processors(
+    want: LimitsWant, inherited: LimitValues, differs: frozenset[str]
+) -> Iterator[CgroupWrite]:
+    """Lists are never made empty again: kernels refuse that while there are processes."""
     if differs & {"cpus", "cpu_period_us"}:
         period = want.cpu_period_us or DEFAULT_CPU_PERIOD_US
         yield _write("cpu", "cpu.max", f"{derive_quota_us(want) or 'max'} {period}")
     if "cpu_shares" in differs:
         yield _write("cpu", "cpu.weight", derive_cpu_weight(want.cpu_shares))
     if "cpuset_cpus" in differs:
-        yield _write("cpuset", "cpuset.cpus", want.cpuset_cpus or "")
+        yield _write("cpuset", "cpuset.cpus", want.cpuset_cpus or inherited.cpuset_cpus)
     if "cpuset_mems" in differs:
-        yield _write("cpuset", "cpuset.mems", want.cpuset_mems or "")
+        yield _write("cpuset", "cpuset.mems", want.cpuset_mems or inherited.cpuset_mems)
     if "pids" in differs:
         yield _write("pids", "pids.max", want.pids or "max")
 

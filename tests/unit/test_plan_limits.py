@@ -186,7 +186,7 @@ CASES: list[tuple[str, LimitsWant, LimitFacts, list[str], list[str]]] = [
         LimitFacts(memory_bytes=6 * MIB, memory_swap_bytes=6 * MIB, cpus=0.5, pids=7, cpuset_cpus="0", host=HOST),
         ["memory.memsw.limit_in_bytes -1", "memory.limit_in_bytes -1", "cpu.cfs_period_us 100000",
          "cpu.cfs_quota_us -1", "cpuset.cpus 0-3", "pids.max max"],
-        ["memory.max max", "memory.swap.max max", "cpu.max max 100000", "cpuset.cpus ", "pids.max max"],
+        ["memory.max max", "memory.swap.max max", "cpu.max max 100000", "cpuset.cpus 0-3", "pids.max max"],
     ),
     (
         "processors",
