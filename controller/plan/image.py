@@ -97,13 +97,15 @@ def gather_image(snapshot: Snapshot, image: Image, users: tuple[str, ...]) -> Im
     return ImageDesired(
         image=image,
         users=users,
-        shared=any(
-            {other.status.id, other.spec.source.stored} & content
-            for other in others
-            if other.metadata.deleted_at is None
-        ),
+        shared=any(_list_digests(other) & content for other in others if other.metadata.deleted_at is None),
         keep=frozenset(layer for other in others for layer in other.status.layers),
     )
+
+
+def _list_digests(image: Image) -> frozenset[str]:
+    """Return every digest that an image stands for, also before a turn has seen its content."""
+    pulled = image.assigned.manifest if image.assigned is not None else ""
+    return frozenset({image.status.id, image.spec.source.stored or "", pulled})
 
 
 def plan_image(

@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from controller.model.facts import ImageFacts
+from controller.model.ids import Key
 from controller.model.image import Image, ImageAssigned, ImageConfig, ImageStatus
+from controller.model.kinds import Resource, key_of
 from controller.model.pulls import PullFacts, PullState
 from controller.model.resource import find_condition, is_ready
-from controller.plan.image import ImageDesired, ImageObserved, plan_image
+from controller.plan.image import ImageDesired, ImageObserved, gather_image, plan_image
 from controller.plan.image_pull import BeginPull, CancelPull, derive_want, find_pulled_digest
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -113,6 +115,17 @@ def test_the_old_content_serves_while_a_newer_one_comes() -> None:
     done = facts(image, PullState.DONE, content=CONTENT)
     plan = plan_image(ImageDesired(image=image), ImageObserved(content=CONTENT, pull=done), NOW)
     assert (plan.actions, plan.status.pull, find_condition(plan.status, "Refreshed")) == ((), 1, None)
+
+
+def test_content_that_another_image_was_just_pulled_for_stays() -> None:
+    status = ImageStatus(id=CONTENT.id, digest=DIGEST, observed_generation=1)
+    image = make_image(status=status)
+    metadata = image.metadata.model_copy(update={"name": "other:1", "uid": "b" * 32})
+    other = make_image(assigned=ImageAssigned(manifest=DIGEST)).model_copy(update={"metadata": metadata})
+    snapshot: dict[Key, Resource] = {key_of(each): each for each in (image, other)}
+    assert gather_image(snapshot, image, ()).shared
+    del snapshot[key_of(other)]
+    assert not gather_image(snapshot, image, ()).shared
 
 
 def test_a_deleted_image_gives_its_pull_up_first() -> None:
