@@ -96,6 +96,10 @@ def _translated() -> Iterator[None]:
         yield
     except aiohttp.ClientConnectorCertificateError as error:
         raise Untrusted(_describe(error.certificate_error)) from error
+    except aiohttp.ClientHttpProxyError as error:
+        raise CantConnect(f"the proxy refuses with status {error.status}") from error
+    except aiohttp.ClientProxyConnectionError as error:
+        raise CantConnect(f"the proxy does not answer: {_describe(error.os_error)}") from error
     except aiohttp.ClientConnectorError as error:
         raise CantConnect(_describe(error.os_error)) from error
     except aiohttp.ConnectionTimeoutError as error:
