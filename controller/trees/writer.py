@@ -99,7 +99,7 @@ class TreeWriter:
                 self.add_header(header)
                 return
         if stat.S_ISREG(status.st_mode):
-            with self._reopened(fd, os.O_RDONLY) as file_fd:
+            with self._reopened(fd, entry, os.O_RDONLY) as file_fd:
                 self._describe(header, file_fd)
                 self.add_header(header)
                 self._copy(file_fd, header.size)
@@ -109,7 +109,7 @@ class TreeWriter:
         self.add_header(header)
 
     def _add_directory(self, fd: int, entry: str, status: os.stat_result) -> None:
-        with self._reopened(fd, os.O_RDONLY | os.O_DIRECTORY) as directory_fd:
+        with self._reopened(fd, entry, os.O_RDONLY | os.O_DIRECTORY) as directory_fd:
             if entry:
                 header = make_header(entry, status)
                 self._describe(header, directory_fd)
@@ -122,9 +122,12 @@ class TreeWriter:
         """Write what has to stand in a directory before its own entries; nothing here."""
 
     @contextlib.contextmanager
-    def _reopened(self, fd: int, flags: int) -> Iterator[int]:
-        """Give a descriptor to read what an O_PATH descriptor stands for."""
-        opened_fd = os.open(str(fd), flags | os.O_CLOEXEC, dir_fd=self._descriptors_fd)
+    def _reopened(self, fd: int, entry: str, flags: int) -> Iterator[int]:
+        """Give a descriptor to read what an O_PATH descriptor stands for; Refused names the entry."""
+        try:
+            opened_fd = os.open(str(fd), flags | os.O_CLOEXEC, dir_fd=self._descriptors_fd)
+        except OSError as error:
+            raise Refused(f"{entry} can't be read: {(error.strerror or str(error)).lower()}") from error
         try:
             yield opened_fd
         finally:

@@ -4,7 +4,9 @@ import io
 import os
 import stat
 import tarfile
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -135,6 +137,27 @@ def test_hostile_archives_write_nothing_outside(
     with pytest.raises(error, match=told):
         plant_tree(make_archive(*members, content=b"x"), target)
     assert list(tmp_path.iterdir()) == [target]
+
+
+@contextmanager
+def acting_as_nobody() -> Iterator[None]:
+    """Let root have no more rights than anybody else; others have none to lose."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def test_what_may_not_be_read_is_named() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name)
+        path.chmod(0o755)
+        (path / "secret").touch(mode=0o000)
+        with acting_as_nobody(), pytest.raises(Refused, match="s/secret can't be read: permission denied"):
+            write_tree(path, "s")
 
 
 def test_bottomless_trees_are_refused_both_ways(tmp_path: Path) -> None:
