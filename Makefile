@@ -118,7 +118,8 @@ test-vm: setup ## Limits and health checks on cgroup v2, in a small virtual mach
 	@$(call install,$(VM_PACKAGES))
 	@$(call step,tests in a virtual machine)
 	@$(PY) -m tests.vm -- $(PY) -m pytest -q -p no:cacheprovider --color=no -m kernel \
-		tests/contract/test_limits.py tests/kernel/test_probes.py $(ARGS) || $(call skippable,virtual machine)
+		tests/contract/test_limits.py tests/kernel/test_probes.py \
+		tests/contract/test_processes.py::test_running_out_of_memory_is_told $(ARGS) || $(call skippable,virtual machine)
 
 .PHONY: check
 check: setup ## Lint and all tests: what CI runs
