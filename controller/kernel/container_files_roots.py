@@ -9,6 +9,8 @@ import contextlib
 import errno
 import os
 import stat
+import sys
+from importlib.machinery import BuiltinImporter, FrozenImporter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,12 +57,21 @@ def enter(view: RootView) -> None:
         root_fd = os.open(view.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise NotFound("the container's root is gone: it has just ended, or is being removed") from error
+    forbid_imports()
     os.fchdir(root_fd)
     os.chroot(".")
     os.close(root_fd)
     os.umask(0)
     if user_namespace_fd is not None:
         _become_root_of(user_namespace_fd)
+
+
+def forbid_imports() -> None:
+    """Load no further module from files: they would be those of the container (as in CVE-2019-14271 of Docker)."""
+    sys.path.clear()
+    sys.path_hooks.clear()
+    sys.path_importer_cache.clear()
+    sys.meta_path[:] = [each for each in sys.meta_path if each in (BuiltinImporter, FrozenImporter)]
 
 
 def _find_user_namespace(view: RootView) -> int | None:

@@ -1,10 +1,13 @@
 """From a tar stream to a tree: every entry is made by descriptor in its directory, and nothing there is followed."""
 
+import bz2
 import contextlib
 import errno
+import lzma
 import os
 import stat
 import tarfile
+import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, NamedTuple
 
@@ -12,6 +15,8 @@ from controller.errors import Exhausted, HoldError, Invalid, Refused
 from controller.trees.landing import rename
 from controller.trees.writer import check_depth
 
+PACKINGS = (zlib, bz2, lzma)
+"""What tarfile loads when it meets such an archive; by then there may be other modules under these names."""
 _CHUNK_BYTES = 1 << 18
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _NO_XATTRS = {errno.ENOTSUP, errno.EPERM}

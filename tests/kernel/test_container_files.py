@@ -1,16 +1,19 @@
 """Files of real containers: what the processes see, what is stopped, and nothing else, whatever links do meanwhile."""
 
 import asyncio
+import bz2
 import ctypes
+import gzip
 import io
 import json
+import lzma
 import os
 import subprocess
 import sys
 import tarfile
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -223,6 +226,20 @@ async def test_no_race_of_links_leads_out(desk: Desk, climbs: bool) -> None:
     assert b"of the container" in seen
     assert SECRET not in seen
     assert {path.name for path in host.iterdir()} == {"secret"}
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+async def test_no_program_of_the_container_is_loaded(desk: Desk, pack: Callable[[bytes], bytes]) -> None:
+    """Everything that Python might look for lies in the container, and tells when it is found."""
+    for folder in {each for each in sys.path if each}:
+        (desk.merged / folder[1:]).mkdir(parents=True, exist_ok=True)
+        for name in sys.stdlib_module_names:
+            (desk.merged / folder[1:] / f"{name}.py").write_text("open('/loaded', 'w')")
+    await desk.files.put(desk.place(), PutWant(path="/etc"), stream(pack(make_archive("note"))))
+    assert await desk.read("/etc/note") == {"note": b"note"}
+    with pytest.raises(Invalid, match="is none, or is broken"):
+        await desk.files.put(desk.place(), PutWant(path="/etc"), stream(pack(b"x" * 5000)))
+    assert not (desk.merged / "loaded").exists()
 
 
 async def test_a_device_is_copied_but_never_opened(desk: Desk) -> None:
