@@ -25,9 +25,15 @@ def show_changes(client: Client, name: str) -> int:
     """Print a line for each change: A added, C changed, D deleted."""
     request = container_pb2.DiffRequest(container=name)
     answer = client.channel.unary("ContainerService/Diff", request, container_pb2.DiffResponse)
+    plain = sys.stdout.isatty()
     for change in answer.changes:
-        print(f"{change.kind} {change.path}")
+        print(f"{change.kind} {_disarm(change.path) if plain else change.path}")
     return 0
+
+
+def _disarm(path: str) -> str:
+    """Return a path without what a terminal would take for a command: it is the container that chose it."""
+    return "".join(each if each.isprintable() else "?" for each in path)
 
 
 def add_export(parser: argparse.ArgumentParser) -> None:

@@ -78,6 +78,8 @@ def _told_plainly() -> Iterator[None]:
         yield
     except BrokenPipeError:
         raise
+    except UnicodeEncodeError as error:
+        raise Failure(f"{os.fsencode(str(error.object))!r}: a path has to be UTF-8 to be sent") from error
     except OSError as error:
         raise Failure(f"{error.filename or 'here'}: {(error.strerror or str(error)).lower()}") from error
 

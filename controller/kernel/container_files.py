@@ -51,11 +51,11 @@ class ChildFiles:
             facts = await work.read_header()
             yield FilesRead(
                 facts=FileFacts(
-                    name=facts["name"],
+                    name=_make_readable(facts["name"]),
                     mode=facts["mode"],
                     size_bytes=facts["size"],
                     modified_at=facts["modified"],
-                    link_target=facts["link_target"],
+                    link_target=_make_readable(facts["link_target"]),
                 ),
                 archive=work.read_rest(),
             )
@@ -95,7 +95,7 @@ class ChildFiles:
         """See ContainerFiles."""
         async with self._running(await self._describe_layers("changes", place)) as work:
             changes: list[list[str]] = await work.read_header()
-        return tuple(FileChange(kind=kind, path=path) for kind, path in changes)
+        return tuple(FileChange(kind=kind, path=_make_readable(path)) for kind, path in changes)
 
     async def measure(self, uids: Sequence[Uid]) -> Mapping[Uid, int]:
         """See ContainerFiles."""
@@ -158,6 +158,11 @@ class ChildFiles:
             yield work
         finally:
             await work.end()
+
+
+def _make_readable(name: str) -> str:
+    """Return a file name as text: bytes that are no UTF-8, which file systems do not mind, are written out."""
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def _describe_mapping(root: RootWant) -> tuple[int, int] | None:

@@ -286,6 +286,14 @@ def _replace_directory(spare: Path, path: Path) -> None:
     (path / "only").write_text("only")
 
 
+async def test_names_may_be_any_bytes(desk: Desk) -> None:
+    Path(os.fsdecode(os.fsencode(desk.merged / "etc") + b"/odd-\xff")).write_bytes(b"odd")
+    assert ("A", "/etc/odd-\\xff") in {
+        (each.kind, each.path) for each in await desk.files.compare(desk.place())
+    }
+    assert (await desk.read("/etc"))[os.fsdecode(b"etc/odd-\xff")] == b"odd"
+
+
 async def test_all_of_it_is_exported(desk: Desk) -> None:
     async with desk.files.exporting(desk.place()) as archive:
         members = read_members(b"".join([chunk async for chunk in archive]))

@@ -1,6 +1,9 @@
 """Trees to archives, archives to trees: what is kept, what is refused, what is never followed."""
 
+import bz2
+import gzip
 import io
+import lzma
 import os
 import stat
 import tarfile
@@ -137,6 +140,12 @@ def test_hostile_archives_write_nothing_outside(
     with pytest.raises(error, match=told):
         plant_tree(make_archive(*members, content=b"x"), target)
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_packed_archives_are_unpacked(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    plant_tree(pack(make_archive(member("a/b"), content=b"x")), tmp_path)
+    assert (tmp_path / "a/b").read_bytes() == b"x"
 
 
 @contextmanager
