@@ -16,7 +16,10 @@ from controller.kernel.probe_child import GONE, LATE
 from controller.kernel.subprocesses import Child, Runner, Stdio
 from controller.model.health import ProbeOutcome
 
-_PROGRAM_PATH = Path(__file__).with_name("probe_child.py")
+_ROOT_PATH = Path(__file__).parents[2]
+_PROGRAM = "import sys; sys.path.append(sys.argv[2]); from controller.kernel.probe_child import main; main(int(sys.argv[1]))"
+"""Without `site`, which would make the process larger; so it has to be told where its modules are."""
+
 _MOST_ANSWER_BYTES = 1 << 16
 _BUFFER_BYTES = 1 << 20
 
@@ -82,7 +85,7 @@ class ProbeHelper:
             ours.settimeout(0)
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
             stdio = Stdio(extra_fds=(theirs.fileno(),))
-            command = (sys.executable, "-I", "-S", str(_PROGRAM_PATH), str(theirs.fileno()))
+            command = (sys.executable, "-I", "-S", "-c", _PROGRAM, str(theirs.fileno()), str(_ROOT_PATH))
             try:
                 child = self._runner.spawn(*command, stdio=stdio)
             except (Exhausted, Unavailable):

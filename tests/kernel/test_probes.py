@@ -159,7 +159,7 @@ async def test_a_helper_that_dies_is_replaced(doctor: Doctor) -> None:
     helpers = [
         int(path.parent.name)
         for path in Path("/proc").glob("[0-9]*/cmdline")
-        if b"probe_child.py" in path.read_bytes()
+        if b"probe_child" in path.read_bytes()
     ]
     async with asyncio.TaskGroup() as group:
         task = group.create_task(_await_unavailable(doctor.ask(shell("sleep 6666"))))
