@@ -57,7 +57,7 @@ class Resync:
         kind = self._kinds[key.kind]
         desired = kind.gather(self._state.snapshot(), resource)
         plan = kind.plan(desired, await kind.recall(desired, world), self._clock.now())
-        if plan.actions or plan.gone or plan.retire or plan.status != resource.status:
+        if plan.actions or plan.gone or plan.retire or plan.readmit or plan.status != resource.status:
             self._queue.wake(key, fresh=False)
         elif plan.requeue_after_s is not None:
             self._queue.wake_later(key, plan.requeue_after_s)

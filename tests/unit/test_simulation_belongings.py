@@ -71,6 +71,23 @@ def test_volumes_of_the_image_are_made_and_kept(tmp_path: Path) -> None:
     run_virtually(main)
 
 
+def test_a_daemon_that_dies_before_volumes_are_chosen_is_followed_up(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        async with simulate(loop, tmp_path) as sim:
+            await sim.apply(*draft_shop()[:2], IMAGE, draft_container("web"))
+            for delay_s in (0.001, 0.003, 0.01, 0.02):
+                sim.boot()
+                await sim.settle(delay_s)
+                await sim.kill_daemon()
+            sim.boot()
+            await sim.settle()
+            assert len(_list_volumes(sim)) == 2
+            assert sim.container("web").status.phase is Phase.RUNNING
+            assert sim.faults() == []
+
+    run_virtually(main)
+
+
 def test_a_container_that_removes_itself_takes_its_volumes_along(tmp_path: Path) -> None:
     async def main(loop: VirtualLoop) -> None:
         async with simulate(loop, tmp_path) as sim:
