@@ -42,7 +42,8 @@ class NetworkAssigner:
                 self._subnets[intent.key] = IPv4Network(previous.subnet)
         for intent, spec in named:
             self._finish(intent, spec, self._take_named(intent, IPv4Network(spec.subnets[0])))
-        for intent, spec in unnamed:
+        # By name, so that the order of the drafts does not decide who gets which.
+        for intent, spec in sorted(unnamed, key=lambda each: each[0].key):
             self._finish(intent, spec, self._subnets.get(intent.key) or self._choose(intent))
 
     def _list_intents(self) -> Iterator[tuple[Intent, NetworkSpec]]:
