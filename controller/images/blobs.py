@@ -142,16 +142,17 @@ class BlobWriter:
         """The digest of what has come so far."""
         return f"sha256:{self._hash.hexdigest()}"
 
-    async def write(self, chunk: bytes) -> None:
-        """Take the next piece."""
-        self.count_bytes += len(chunk)
-        await in_thread(_ABOUT, lambda: self._write(chunk))
+    async def write(self, *pieces: bytes) -> None:
+        """Take the next pieces."""
+        self.count_bytes += sum(map(len, pieces))
+        await in_thread(_ABOUT, lambda: self._write(pieces))
 
-    def _write(self, chunk: bytes) -> None:
-        self._hash.update(chunk)
-        rest = memoryview(chunk)
-        while rest:
-            rest = rest[self._file.write(rest) :]
+    def _write(self, pieces: tuple[bytes, ...]) -> None:
+        for piece in pieces:
+            self._hash.update(piece)
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[self._file.write(rest) :]
 
     async def keep(self) -> None:
         """Give the file its name; durable once settled. Inside `taking`, as the digest is known."""

@@ -15,6 +15,7 @@ from controller.images.blobs import BlobWriter
 from controller.images.descriptors import OCI_LAYER, Descriptor
 from controller.images.documents import render_config, render_manifest
 from controller.images.files import derive_partial, in_thread
+from controller.images.intake import take_in
 from controller.images.packing import BZIP2, XZ, derive_suffix, read_magic
 from controller.images.parts import StoreParts
 from controller.images.target import ImageTarget
@@ -23,7 +24,7 @@ from controller.model.image import ImageConfig
 from controller.model.provenance import Provenance
 from controller.ports import Unpacked
 
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 4 << 20
 _ABOUT = "an archive can't be read"
 
 
@@ -96,9 +97,7 @@ class Imports:
         self, chunks: AsyncIterator[bytes], blob: BlobWriter, path: Path, about: str
     ) -> Unpacked:
         async with self._unpacker.unpacking(str(path), about=about) as unpacking:
-            async for chunk in chunks:
-                await blob.write(chunk)
-                await unpacking.feed(chunk)
+            await take_in(chunks, blob, unpacking)
             unpacked = await unpacking.finish()
         if not unpacked.entries:
             raise Invalid(f"{about} is an archive without files: give one of a root file system")

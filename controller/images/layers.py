@@ -9,7 +9,7 @@ import contextlib
 import json
 import logging
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from controller.images.files import (
     remove_partials,
     write_at_once,
 )
+from controller.images.intake import take_in
 from controller.images.parts import StoreParts
 from controller.images.turns import Turns
 from controller.ports import Unpacked
@@ -31,7 +32,6 @@ LOG = logging.getLogger(__name__)
 
 _AT_ONCE = max(4, os.cpu_count() or 1)
 """Layers that are unpacked at the same time; more than cores, as some wait for a network or a disk."""
-_FEED_BYTES = 1 << 20
 _ABOUT = "a layer can't be stored"
 
 
@@ -191,14 +191,7 @@ class LayerStore:
             self._blobs.receiving() as blob,
             self._unpacker.unpacking(str(partial_path), about=about) as unpacking,
         ):
-            async with contextlib.aclosing(_gather(chunks)) as pieces:
-                async for piece in pieces:
-                    if blob.count_bytes + len(piece) > descriptor.size_bytes:
-                        raise Invalid(
-                            f"{about} is longer than the {descriptor.size_bytes:,} bytes its manifest says"
-                        )
-                    await blob.write(piece)
-                    await unpacking.feed(piece)
+            await take_in(_limit(chunks, descriptor), blob, unpacking)
             check_content(descriptor, blob.count_bytes, blob.digest)
             unpacked = await unpacking.finish()
             await blob.keep()
@@ -244,15 +237,13 @@ def _check_diff_id(descriptor: Descriptor, unpacked: Unpacked, diff_id: str) -> 
     return unpacked
 
 
-async def _gather(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
-    """Yield the same bytes in larger pieces: each one costs a turn of a thread."""
-    parts: list[bytes] = []
-    size = 0
+async def _limit(chunks: AsyncIterator[bytes], descriptor: Descriptor) -> AsyncIterator[bytes]:
+    """Yield what comes. Invalid as soon as it is more than the descriptor says."""
+    count_bytes = 0
     async for chunk in chunks:
-        parts.append(chunk)
-        size += len(chunk)
-        if size >= _FEED_BYTES:
-            yield b"".join(parts)
-            parts, size = [], 0
-    if parts:
-        yield b"".join(parts)
+        count_bytes += len(chunk)
+        if count_bytes > descriptor.size_bytes:
+            raise Invalid(
+                f"layer {descriptor.digest} is longer than the {descriptor.size_bytes:,} bytes its manifest says"
+            )
+        yield chunk
