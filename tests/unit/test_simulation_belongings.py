@@ -208,12 +208,15 @@ def test_hosts_follow_links_and_addresses(tmp_path: Path) -> None:
             assert f"{before}\tdb " in _read_hosts(sim, "other")
             moved = before.rpartition(".")[0] + ".77"
             await sim.apply(draft_container("web", networks=[{"name": "shop", "ipv4": moved}]))
-            await sim.apply(draft_container("other", extraHosts=["x:1.1.1.1"], **spec))
+            await sim.apply(draft_container("other", extraHosts=["x:1.1.1.1"], dns=["9.9.9.9"], **spec))
             await sim.settle()
             hosts = _read_hosts(sim, "other")
             assert f"{moved}\tdb " in hosts
             assert "1.1.1.1\tx\n" in hosts
             assert sim.container("other").status.pid == pid
+            served = sim.world.names
+            assert served is not None
+            assert served.zones[0].upstreams == ((_find_address(sim, "other"), ("9.9.9.9",)),)
             assert sim.faults() == []
 
     run_virtually(main)
