@@ -12,6 +12,7 @@ EXIT_DAEMON = 125
 DOCKERS_CODE = ("run", "create", "exec")
 """Commands that end with EXIT_DAEMON when hold, not the program, is at fault."""
 
+_COLUMNS = 78
 _ON = ("1", "t", "T", "true", "TRUE", "True")
 _OFF = ("0", "f", "F", "false", "FALSE", "False")
 _REWORDED = (
@@ -37,6 +38,7 @@ class Parser(argparse.ArgumentParser):
     """A parser that says in one line what is wrong, knows no abbreviated flags and takes `--switch=false`."""
 
     def __init__(self, *, add_help: bool = True, **options: Any) -> None:  # noqa: ANN401
+        self._columns = _COLUMNS
         super().__init__(allow_abbrev=False, add_help=False, **options)
         if add_help:
             self.add_argument("-h", "--help", action="help", help="Show this and end.")
@@ -50,6 +52,10 @@ class Parser(argparse.ArgumentParser):
                 self._option_string_actions |= {f"{flag}={word}": turn for flag in action.option_strings}
         return action
 
+    def _get_formatter(self) -> argparse.HelpFormatter:
+        """Return a new formatter. argparse asks for one with every flag, and each would look at the terminal."""
+        return argparse.HelpFormatter(prog=self.prog, width=self._columns)
+
     def format_usage(self) -> str:
         """Return one line: what stands on the line besides flags."""
         if self.usage is not None:  # argparse has asked before, and takes words off the parser for a while
@@ -59,6 +65,9 @@ class Parser(argparse.ArgumentParser):
 
     def format_help(self) -> str:
         """Return the usage, what the command does, and every flag."""
+        import shutil
+
+        self._columns = shutil.get_terminal_size().columns - 2
         usage, (_, _, rest) = self.format_usage(), super().format_help().partition("\n\n")
         return f"{usage}\n{rest}"
 
