@@ -138,9 +138,10 @@ bench: setup ## Measure hold, Docker and Podman in one run; writes BENCHMARKS.md
 	@$(HOST) $(PY) -m tests.bench
 
 .PHONY: compare
-compare: setup ## Try what is forbidden in a container of Docker and of hold, row by row
+compare: setup ## Try what is forbidden, and every way to copy, by Docker and by hold, row by row
 	@$(call install,docker.io)
 	@$(HOST) $(PY) -m tests.compare
+	@$(HOST) $(PY) -m tests.compare.copies
 
 .PHONY: clean
 clean: ## Remove what make made
