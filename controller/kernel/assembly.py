@@ -42,6 +42,7 @@ from controller.ports import HostView, Images, KernelEvents, KernelPorts, Pulls,
 from controller.ports.files import ContainerFiles
 from controller.ports.gauges import Gauges
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelOptions:
     """What can be set about the adapters; an empty runtime is chosen by the host's cgroup layout."""

@@ -12,7 +12,6 @@ from controller.model.platforms import parse_platform
 from controller.model.resource import API_VERSION, ApiVersion, Metadata, Status
 from controller.model.units import Text
 
-
 _SOURCES = ("archive", "directory", "stored", "registry")
 
 
