@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.bench.commands import run, wait_until
 from tests.bench.engines import IMAGE, Engine
+from tests.bench.health_cost import measure_health
 from tests.bench.measures import Rows, start_with_port
 
 _ROUNDS = 7
@@ -21,7 +22,7 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 def measure_hold(engine: Engine) -> Rows:
     """Return the rows that no peer has."""
-    return _measure_repairs(engine) | _measure_stats(engine) | _measure_api(engine) | _measure_resync(engine)
+    return _measure_repairs(engine) | _measure_stats(engine) | _measure_api(engine) | _measure_resync(engine) | measure_health(engine)
 
 
 def _measure_repairs(engine: Engine) -> Rows:

@@ -20,6 +20,7 @@ TARGETS = {
     "pull a large image": "0.35 x Docker",
     "unpack the layers alone, digests checked": "1.2 x the row below",
     "no-op resync, 1,000 objects (processor time)": "200 ms",
+    "40 health checks a second, their programs included (processor time)": "100 ms",
 }
 
 
