@@ -43,7 +43,9 @@ class LayerCommits:
     async def committing(self, want: CommitWant, layer: AsyncIterator[bytes]) -> AsyncGenerator[ImageFacts]:
         """See Commits."""
         with self._images.lease():
-            yield await self._commit(want, layer)
+            facts = await self._commit(want, layer)
+            await self._images.settle()
+            yield facts
 
     async def _commit(self, want: CommitWant, layer: AsyncIterator[bytes]) -> ImageFacts:
         parent = self._images.find_entry(want.parent)

@@ -1,6 +1,7 @@
 """Archives become images, and hostile ones nothing: each attack by its name."""
 
 import io
+import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from controller.kernel.unpacker import ChrootUnpacker
 from controller.model.image import ImageConfig
 from controller.model.layout import Layout
 from tests.kernel.image_builder import LIMITS
+from tests.kernel.image_trees import assert_same, describe_tree
 
 Fill = Callable[[tarfile.TarFile], None]
 
@@ -167,3 +169,22 @@ async def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         await store.import_archive(f"{tmp_path}/gone", ImageConfig(), name="a:1")
     with pytest.raises(NotFound, match="gone"):
         await store.import_directory(f"{tmp_path}/gone", ImageConfig())
+
+
+async def test_a_directory_is_copied_with_everything(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "bin").mkdir(parents=True)
+    (source / "bin/ping").write_bytes(b"#!")
+    capability = bytes([1, 0, 0, 2, 0, 32]) + bytes(14)
+    os.setxattr(source / "bin/ping", "security.capability", capability)
+    os.setxattr(source / "bin", "user.note", b"kept")
+    (source / "bin/hard").hardlink_to(source / "bin/ping")
+    (source / "bin/link").symlink_to("/nowhere")
+    os.mkfifo(source / "pipe")
+    os.chown(source / "pipe", 5, 6)
+    (source / "bin").chmod(0o2775)
+    os.utime(source / "bin/ping", ns=(1, 1_234_567_890_123_456_789))
+    store = await _open(tmp_path)
+    facts = await store.import_directory(str(source), ImageConfig())
+    assert_same(describe_tree(Path(_layout(tmp_path).layer_path(facts.layers[0]))), describe_tree(source))
+    assert [path async for path in store.read_blob(facts.layers[0])]
