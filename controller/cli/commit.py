@@ -22,9 +22,9 @@ def add_commit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-p",
         "--pause",
-        action=argparse.BooleanOptionalAction,
+        action="store_true",
         default=True,
-        help="Freeze the container's processes meanwhile, which is done unless told otherwise.",
+        help="Freeze the container's processes meanwhile, which is done; --pause=false leaves them running.",
     )
     parser.add_argument("container", metavar="CONTAINER", help="Name, or the beginning of an id.")
     parser.add_argument("name", nargs="?", default="", metavar="NAME[:TAG]", help="Name of the image.")
