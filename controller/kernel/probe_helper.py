@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from controller.errors import Exhausted, NotFound, Unavailable
+from controller.errors import Exhausted, HoldError, NotFound, Unavailable
 from controller.kernel.probe_child import GONE, LATE
 from controller.kernel.subprocesses import Child, Runner, Stdio
 from controller.model.health import ProbeOutcome
@@ -88,7 +88,7 @@ class ProbeHelper:
             command = (sys.executable, "-I", "-S", "-c", _PROGRAM, str(theirs.fileno()), str(_ROOT_PATH))
             try:
                 child = self._runner.spawn(*command, stdio=stdio)
-            except (Exhausted, Unavailable):
+            except HoldError:
                 ours.close()
                 raise
         self._group.create_task(_reap(child))

@@ -57,6 +57,10 @@ class ContainerProbes:
 
     async def probe(self, uid: Uid, probe: Probe, *, timeout_s: float) -> ProbeOutcome:
         """See Probes."""
+        with translated(f"health check of {uid}"):
+            return await self._probe(uid, probe, timeout_s)
+
+    async def _probe(self, uid: Uid, probe: Probe, timeout_s: float) -> ProbeOutcome:
         entrance = self._entrances.pop(uid, None) or self._find_entrance(uid)
         if self._cgroups.is_frozen(uid):
             raise Conflict(f"container {uid} is paused")
@@ -76,8 +80,7 @@ class ContainerProbes:
         birth = _read_birth(pid)
         if bundle.awaits_start() or not birth or not self._cgroups.owns(uid, pid):
             raise NotFound(f"container {uid} does not run")
-        with translated(f"health check of {uid}"):
-            return _Entrance(pid=pid, birth=birth, context_path=self._ensure_context(bundle))
+        return _Entrance(pid=pid, birth=birth, context_path=self._ensure_context(bundle))
 
     async def _request(
         self, uid: Uid, entrance: _Entrance, probe: HttpProbe | TcpProbe | GrpcProbe, timeout_s: float
