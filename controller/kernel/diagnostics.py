@@ -15,7 +15,17 @@ from controller.model.host import Check, HostDescription, HostProbe
 from controller.model.layout import Layout
 from controller.plan.checks import judge_host
 
-_TOOLS = ("crun", "runc", "conmon", "iptables", "iptables-restore", "iptables-save", "ip6tables", "tini-static", "catatonit")
+_TOOLS = (
+    "crun",
+    "runc",
+    "conmon",
+    "iptables",
+    "iptables-restore",
+    "iptables-save",
+    "ip6tables",
+    "tini-static",
+    "catatonit",
+)
 _UNIFIED_PATH = Path("/sys/fs/cgroup/cgroup.controllers")
 
 

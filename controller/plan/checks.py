@@ -44,7 +44,9 @@ def judge_host(probe: HostProbe) -> tuple[Check, ...]:
 
 def judge_registry(name: str, error: str) -> Check:
     """Return the check of a registry that the configuration names; `error` is why it does not answer."""
-    remedy = "see the settings registries, registryCertificates and the daemon's proxies, or start the registry"
+    remedy = (
+        "see the settings registries, registryCertificates and the daemon's proxies, or start the registry"
+    )
     return _judge(f"registry {name}", not error, error or "it answers", remedy, CheckResult.WARNING)
 
 

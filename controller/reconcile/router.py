@@ -101,7 +101,13 @@ def _derive_facet(resource: Resource) -> _Facet:
                 (str(resource.assigned), resource.spec.mounts, resource.spec.network_mode),
             )
             names = tuple((each.name, each.aliases) for each in resource.spec.networks)
-            for_host = (metadata.uid, is_reachable(resource), str(resource.assigned), names, resource.spec.dns)
+            for_host = (
+                metadata.uid,
+                is_reachable(resource),
+                str(resource.assigned),
+                names,
+                resource.spec.dns,
+            )
         case Image():
             image = resource.status
             for_users = (is_ready(image), image.id, image.pull, find_pull_failure(resource))

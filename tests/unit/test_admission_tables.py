@@ -41,7 +41,11 @@ from tests.unit.admission_scenario import (
 
 def test_all_that_is_wrong_is_told_at_once() -> None:
     with pytest.raises(Invalid) as caught:
-        apply(BASE, container("x", image="b", pullPolicy="never", ports=["8080:1"]), container("y", dependsOn=["z"]))
+        apply(
+            BASE,
+            container("x", image="b", pullPolicy="never", ports=["8080:1"]),
+            container("y", dependsOn=["z"]),
+        )
     assert [violation.field for violation in caught.value.violations] == [
         "Container/x: spec.image",
         "Container/y: spec.dependsOn.z",
