@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from controller.cli.docker_limits import view_health, view_healthcheck, view_limits
+
 Document = Mapping[str, Any]
 
 _NEVER = "0001-01-01T00:00:00Z"
@@ -73,7 +75,7 @@ def _view_state(status: Document) -> dict[str, Any]:
     }
     health = status.get("health")
     if isinstance(health, Mapping):
-        state["Health"] = {"Status": health.get("state", ""), "FailingStreak": health.get("failingStreak", 0)}
+        state["Health"] = view_health(health)
     return state
 
 
@@ -90,11 +92,12 @@ def _view_config(metadata: Document, spec: Document) -> dict[str, Any]:
         "WorkingDir": spec.get("workingDir", ""),
         "Labels": metadata.get("labels", {}),
         "StopSignal": spec.get("stopSignal", ""),
+        **({"Healthcheck": view_healthcheck(spec["healthcheck"])} if "healthcheck" in spec else {}),
     }
 
 
 def _view_host_config(spec: Document) -> dict[str, Any]:
-    restart, limits = spec.get("restart", {}), spec.get("resources", {})
+    restart = spec.get("restart", {})
     networks = spec.get("networks", [])
     return {
         "NetworkMode": spec.get("networkMode") or (networks[0]["name"] if networks else "default"),
@@ -128,9 +131,7 @@ def _view_host_config(spec: Document) -> dict[str, Any]:
         ],
         "VolumesFrom": [f"{each['container']}:{_view_access(each)}" for each in spec.get("volumesFrom", [])],
         "PublishAllPorts": spec.get("publishAll", False),
-        "Memory": limits.get("memory", 0),
-        "NanoCpus": int(limits.get("cpus", 0) * 1_000_000_000),
-        "PidsLimit": limits.get("pids", 0),
+        **view_limits(spec),
     }
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from controller.cli.docker_limits import view_health, view_healthcheck, view_limits
 from controller.cli.docker_view import view_as_docker
 from controller.cli.formats import Format
 
@@ -102,3 +103,19 @@ def test_other_kinds(kind: str, template: str, text: str) -> None:
         "status": {"subnet": "10.1.0.0/24", "path": "/var/x"},
     }
     assert Format(template).fill(view_as_docker(document)) == text
+
+
+def test_limits_and_health() -> None:
+    spec: dict[str, Any] = {
+        "resources": {"memory": 8, "cpus": 0.5, "blockIO": {"devices": {"/dev/vda": {"readBps": 7}}}},
+        "ulimits": {"nofile": {"soft": 1, "hard": 2}},
+        "healthcheck": {"test": ["CMD", "true"], "interval": 5},
+    }
+    health = {"state": "unhealthy", "failingStreak": 3, "log": [{"exitCode": 1, "output": "no"}]}
+    limits = view_limits(spec)
+    assert (limits["Memory"], limits["MemorySwap"], limits["NanoCpus"]) == (8, 16, 500_000_000)
+    assert limits["BlkioDeviceReadBps"] == [{"Path": "/dev/vda", "Rate": 7}]
+    assert limits["Ulimits"] == [{"Name": "nofile", "Soft": 1, "Hard": 2}]
+    assert view_limits({})["Memory"] == view_limits({})["MemorySwap"] == 0
+    assert view_healthcheck(spec["healthcheck"])["Interval"] == 5_000_000_000
+    assert view_health(health)["Log"] == [{"Start": "", "End": "", "ExitCode": 1, "Output": "no"}]
