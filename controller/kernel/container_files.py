@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import os
+import select
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,8 +47,9 @@ class ChildFiles:
     @contextlib.asynccontextmanager
     async def reading(self, place: FilesPlace, path: str, *, follow: bool) -> AsyncGenerator[FilesRead]:
         """See ContainerFiles."""
-        job = {"operation": "read", "path": path, "follow": follow, "root": await self._open_root(place)}
-        async with self._running(job) as work:
+        root = await self._open_root(place)
+        job = {"operation": "read", "path": path, "follow": follow, "root": root.description}
+        async with self._running(job, root.fds) as work:
             facts = await work.read_header()
             yield FilesRead(
                 facts=FileFacts(
@@ -62,14 +64,15 @@ class ChildFiles:
 
     async def put(self, place: FilesPlace, want: PutWant, chunks: AsyncIterator[bytes]) -> None:
         """See ContainerFiles."""
+        root = await self._open_root(place)
         job = {
             "operation": "write",
             "path": want.path,
             "source": [want.name, want.is_directory, want.contents],
             "keep_owner": want.keep_owner,
-            "root": await self._open_root(place),
+            "root": root.description,
         }
-        async with self._running(job) as work:
+        async with self._running(job, root.fds) as work:
             with contextlib.suppress(BrokenPipeError):  # the child has ended before its input; it says why
                 async for chunk in chunks:
                     await work.write(chunk)
@@ -106,28 +109,51 @@ class ChildFiles:
             sizes: list[int] = await work.read_header()
         return dict(zip(uids, sizes, strict=True))
 
-    async def _open_root(self, place: FilesPlace) -> dict[str, Any]:
+    async def _open_root(self, place: FilesPlace) -> "_Root":
         """Return the root as the container's processes see it, or would see it."""
-        if place.pid and self._cgroups.owns(place.uid, place.pid):
-            return {"path": f"/proc/{place.pid}/root", "read_only": False, "shown": [], "mapping": None}
+        opened = await asyncio.to_thread(self._open_process, place) if place.pid else None
+        if opened is not None:
+            return opened
         overlay = await self._open_overlay(place)
         shown = sorted(place.mounts, key=lambda mount: mount.target.rstrip("/").count("/"))
-        return overlay | {
-            "read_only": place.read_only,
-            "shown": [(mount.source, mount.target, mount.read_only, mount.subpath) for mount in shown],
-        }
+        mounts = [(mount.source, mount.target, mount.read_only, mount.subpath) for mount in shown]
+        return _Root(description=overlay | {"read_only": place.read_only, "shown": mounts})
+
+    def _open_process(self, place: FilesPlace) -> "_Root | None":
+        """Open root and user namespace of a container's process; None when that has ended.
+
+        The process is held by a descriptor meanwhile: should it end, its number may be another one's at once.
+        """
+        try:
+            pidfd = os.pidfd_open(place.pid)
+        except ProcessLookupError:
+            return None
+        try:
+            if not self._cgroups.owns(place.uid, place.pid):
+                return None
+            with contextlib.ExitStack() as undo:
+                root_fd = os.open(f"/proc/{place.pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+                undo.callback(os.close, root_fd)
+                user_fd = os.open(f"/proc/{place.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+                undo.callback(os.close, user_fd)
+                if select.select([pidfd], [], [], 0)[0]:
+                    return None
+                undo.pop_all()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        finally:
+            os.close(pidfd)
+        return _Root(
+            description=_describe_root(f"/proc/self/fd/{root_fd}", user_fd=user_fd), fds=(root_fd, user_fd)
+        )
 
     async def _open_overlay(self, place: FilesPlace) -> dict[str, Any]:
         """Return the overlay alone; it stays mounted, as that of every container is that has its image."""
         if not place.root.lower_paths:
             raise Unavailable("the container has no files yet: its image is not there")
         await self._roots.mount(place.root)
-        return {
-            "path": self._layout.merged_path(place.uid),
-            "read_only": False,
-            "shown": [],
-            "mapping": _describe_mapping(place.root),
-        }
+        mapping = _describe_mapping(place.root)
+        return _describe_root(self._layout.merged_path(place.uid), mapping=mapping)
 
     async def _describe_layers(self, operation: str, place: FilesPlace) -> dict[str, Any]:
         await self._open_overlay(place)
@@ -144,12 +170,17 @@ class ChildFiles:
         }
 
     @contextlib.asynccontextmanager
-    async def _running(self, job: dict[str, Any]) -> "AsyncGenerator[_Work]":
-        """Run a child for a job; it is killed when the block ends before it does."""
+    async def _running(self, job: dict[str, Any], fds: tuple[int, ...] = ()) -> "AsyncGenerator[_Work]":
+        """Run a child for a job; it is killed when the block ends before it does. It gets `fds`, which are closed here."""
         program = _LAYERS_CHILD if "upper" in job else _PATHS_CHILD
         work = _Work(input=Pipe(), output=Pipe(), complaint_fd=os.memfd_create("complaint"))
         try:
-            stdio = Stdio(stdin=work.input.read_fd, stdout=work.output.write_fd, stderr=work.complaint_fd)
+            stdio = Stdio(
+                stdin=work.input.read_fd,
+                stdout=work.output.write_fd,
+                stderr=work.complaint_fd,
+                extra_fds=fds,
+            )
             child = self._runner.spawn(sys.executable, "-I", "-m", program, json.dumps(job), stdio=stdio)
             work.input.close(work.input.read_fd)
             work.output.close(work.output.write_fd)
@@ -157,7 +188,23 @@ class ChildFiles:
             work.child = child
             yield work
         finally:
+            for fd in fds:
+                os.close(fd)
             await work.end()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Root:
+    """A root as the child is told of it, and descriptors that it needs for it."""
+
+    description: dict[str, Any]
+    fds: tuple[int, ...] = ()
+
+
+def _describe_root(
+    path: str, *, user_fd: int | None = None, mapping: tuple[int, int] | None = None
+) -> dict[str, Any]:
+    return {"path": path, "read_only": False, "shown": [], "user_fd": user_fd, "mapping": mapping}
 
 
 def _make_readable(name: str) -> str:

@@ -120,7 +120,8 @@ def _enter(job: Job) -> int:
     descriptors_fd, root = open_descriptors(), job["root"]
     shown = tuple(Shown(*each) for each in root["shown"])
     mapping = Mapping(*root["mapping"]) if root["mapping"] else None
-    enter(RootView(path=root["path"], read_only=root["read_only"], shown=shown, mapping=mapping))
+    view = RootView(root["path"], root["read_only"], shown, mapping, root["user_fd"])
+    enter(view)
     return descriptors_fd
 
 

@@ -39,12 +39,16 @@ class Mapping(NamedTuple):
 
 
 class RootView(NamedTuple):
-    """A root directory; `path` is /proc/PID/root or the mount point of an overlay. `shown` comes over it."""
+    """A root directory; `path` is a descriptor of a process' root or the mount point of an overlay.
+
+    `shown` comes over it. `user_fd` is the process' user namespace; without a process `mapping` is what its would be.
+    """
 
     path: str
     read_only: bool = False
     shown: tuple[Shown, ...] = ()
     mapping: Mapping | None = None
+    user_fd: int | None = None
 
 
 def enter(view: RootView) -> None:
@@ -78,7 +82,9 @@ def _find_user_namespace(view: RootView) -> int | None:
     """Open the user namespace that a container has or would have; None for ours."""
     if view.mapping is not None:
         return make_user_namespace(view.mapping)
-    return _open_user_namespace(view.path) if view.path.startswith("/proc/") else None
+    if view.user_fd is None or os.fstat(view.user_fd).st_ino == Path("/proc/self/ns/user").stat().st_ino:
+        return None
+    return view.user_fd
 
 
 def make_user_namespace(mapping: Mapping) -> int:
@@ -104,18 +110,6 @@ def make_user_namespace(mapping: Mapping) -> int:
         for fd in (end_fd, ready_fd, wait_fd):
             os.close(fd)
         os.waitpid(pid, 0)
-
-
-def _open_user_namespace(root_path: str) -> int | None:
-    """Open the user namespace of the process whose root it is; None when that is ours."""
-    try:
-        fd = os.open(f"{root_path.removesuffix('/root')}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise NotFound("the container's process has just ended") from error
-    if os.fstat(fd).st_ino == os.stat("/proc/self/ns/user").st_ino:  # noqa: PTH116 - as is done with the descriptor
-        os.close(fd)
-        return None
-    return fd
 
 
 def _become_root_of(user_namespace_fd: int) -> None:

@@ -336,23 +336,32 @@ def test_in_a_user_namespace_owners_are_its_own(remapped: subprocess.Popen[bytes
         path.mkdir()
         os.chown(path, uid, uid)
 
+    user_fd = os.open(f"/proc/{remapped.pid}/ns/user", os.O_RDONLY)
+
     def put(path: Path, *, keep_owner: bool) -> tuple[int, str]:
         job = {
             "operation": "write",
             "path": str(path),
             "source": ["note", False, False],
             "keep_owner": keep_owner,
-            "root": {"path": f"/proc/{remapped.pid}/root", "read_only": False, "shown": [], "mapping": None},
+            "root": {
+                "path": f"/proc/{remapped.pid}/root",
+                "read_only": False,
+                "shown": [],
+                "mapping": None,
+                "user_fd": user_fd,
+            },
         }
         command = [sys.executable, "-I", "-m", "controller.kernel.container_files_child", json.dumps(job)]
         archive = make_archive("note", uid=5)
-        answer = subprocess.run(command, input=archive, capture_output=True, check=False)
+        answer = subprocess.run(command, input=archive, capture_output=True, check=False, pass_fds=(user_fd,))
         return answer.returncode, answer.stderr.decode()
 
     assert put(inside, keep_owner=False) == (0, "")
     assert put(inside / "kept", keep_owner=True) == (0, "")
     assert [(inside / name).stat().st_uid for name in ("note", "kept")] == [100_000, 100_005]
     code, told = put(outside, keep_owner=False)
+    os.close(user_fd)
     assert (code, "permission denied" in told) == (3, True)
 
 
