@@ -56,7 +56,7 @@ class Catalog:
         self._blobs_path = blobs_path
 
     def load(self) -> Iterator[CatalogEntry]:
-        """Yield every image whose documents are there; layers are the caller's to check."""
+        """Yield every image whose documents are there; layers are the caller's to check. Other records are removed."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         remove_partials(self._directory)
         for path in sorted(self._directory.iterdir()):
@@ -66,6 +66,7 @@ class Catalog:
                 yield make_entry(documents, self._read(record["id"]), record["size"])
             except (ValueError, KeyError, TypeError, Invalid, FileNotFoundError) as error:
                 LOG.warning("image is not whole", extra={"record": str(path), "error": str(error)})
+                path.unlink()
 
     def _read(self, digest: str) -> bytes:
         content = (self._blobs_path / digest.replace(":", "-")).read_bytes()

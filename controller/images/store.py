@@ -5,6 +5,7 @@ their `facts`, `catalog` a record for each image that is whole, `uploads` what i
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -30,6 +31,8 @@ from controller.model.layout import Layout
 from controller.model.provenance import Provenance
 from controller.model.usage import Reclaimed
 from controller.ports import Unpacker
+
+LOG = logging.getLogger(__name__)
 
 
 class ImageStore:
@@ -68,7 +71,16 @@ class ImageStore:
         doubtful = self._settling.load()
         self.blobs.load(doubtful)
         self.layers.load(doubtful)
-        return [entry for entry in self._catalog.load() if all(map(self.layers.has, entry.facts.layers))]
+        return [entry for entry in self._catalog.load() if self._is_whole(entry)]
+
+    def _is_whole(self, entry: CatalogEntry) -> bool:
+        """Tell whether all layers are there, so that containers can run; forget the image if not."""
+        facts = entry.facts
+        if all(map(self.layers.has, facts.layers)):
+            return True
+        LOG.warning("image is not whole", extra={"image": facts.id})
+        self._catalog.remove(facts.id)
+        return False
 
     async def run(self) -> None:
         """Make durable what was put in, remove what was thrown away, a while later, until cancelled."""
