@@ -70,6 +70,7 @@ class Conversation:
         try:
             return report_exit(self.run())
         except Detached:
+            print("\nhold: left; what runs goes on", file=sys.stderr)
             return 0
 
     def _take_answers(self) -> container_pb2.Exit | None:

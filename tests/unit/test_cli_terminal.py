@@ -79,6 +79,20 @@ def test_the_detach_keys_leave_and_the_terminal_is_as_before(
     assert termios.tcgetattr(program_fd) == before
 
 
+def test_keys_of_ones_own_leave_with_a_word(
+    keyboard: tuple[int, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    person_fd, program_fd = keyboard
+    termios.tcsetattr(program_fd, termios.TCSANOW, _raw(termios.tcgetattr(program_fd)))
+    call = PlayedCall(answers=[])
+    conversation = _converse(call)
+    conversation.detach_keys = b"\x18y"
+    os.write(person_fd, b"\x10\x11\x18\x18y")
+    assert conversation.run_to_exit() == 0
+    assert b"".join(message.data for message in call.sent) == b"\x10\x11\x18"
+    assert "what runs goes on" in capsys.readouterr().err
+
+
 def _raw(attributes: list[Any]) -> list[Any]:
     """Return the attributes of a terminal that passes on what is typed before the conversation begins."""
     changed = list(attributes)
