@@ -5,20 +5,17 @@ The work is done by a child for each call, which enters the container's root bef
 
 import asyncio
 import contextlib
-import json
 import os
 import select
-import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from controller import errors
-from controller.errors import HoldError, Refused, Unavailable
+from controller.errors import Unavailable
 from controller.kernel.cgroups import Cgroups
-from controller.kernel.container_files_pipes import Pipe, read_chunks, write_all
-from controller.kernel.subprocesses import Child, Runner, Stdio, describe_code
+from controller.kernel.container_files_work import running
+from controller.kernel.subprocesses import Runner
 from controller.kernel.translation import translated
 from controller.model.ids import Uid
 from controller.model.layout import Layout
@@ -26,13 +23,6 @@ from controller.model.wants import RootWant
 from controller.plan.oci.namespaces import ID_COUNT
 from controller.ports import Roots
 from controller.ports.files import FileChange, FileFacts, FilesPlace, FilesRead, PutWant
-
-_PATHS_CHILD = "controller.kernel.container_files_child"
-_LAYERS_CHILD = "controller.kernel.container_layers_child"
-_MOST_COMPLAINT_BYTES = 1 << 16
-_ERRORS: dict[str, type[HoldError]] = {
-    each.__name__: each for each in (errors.Invalid, errors.NotFound, errors.Refused, errors.Exhausted)
-}
 
 
 class ChildFiles:
@@ -49,7 +39,7 @@ class ChildFiles:
         """See ContainerFiles."""
         root = await self._open_root(place)
         job = {"operation": "read", "path": path, "follow": follow, "root": root.description}
-        async with self._running(job, root.fds) as work:
+        async with running(self._runner, job, root.fds) as work:
             facts = await work.read_header()
             yield FilesRead(
                 facts=FileFacts(
@@ -72,7 +62,7 @@ class ChildFiles:
             "keep_owner": want.keep_owner,
             "root": root.description,
         }
-        async with self._running(job, root.fds) as work:
+        async with running(self._runner, job, root.fds) as work:
             with contextlib.suppress(BrokenPipeError):  # the child has ended before its input; it says why
                 async for chunk in chunks:
                     await work.write(chunk)
@@ -83,20 +73,20 @@ class ChildFiles:
     async def exporting(self, place: FilesPlace) -> AsyncGenerator[AsyncIterator[bytes]]:
         """See ContainerFiles."""
         job = {"operation": "export", "root": await self._open_overlay(place)}
-        async with self._running(job) as work:
+        async with running(self._runner, job) as work:
             await work.read_header()
             yield work.read_rest()
 
     @contextlib.asynccontextmanager
     async def packing(self, place: FilesPlace) -> AsyncGenerator[AsyncIterator[bytes]]:
         """See ContainerFiles."""
-        async with self._running(await self._describe_layers("layer", place)) as work:
+        async with running(self._runner, await self._describe_layers("layer", place)) as work:
             await work.read_header()
             yield work.read_rest()
 
     async def compare(self, place: FilesPlace) -> tuple[FileChange, ...]:
         """See ContainerFiles."""
-        async with self._running(await self._describe_layers("changes", place)) as work:
+        async with running(self._runner, await self._describe_layers("changes", place)) as work:
             changes: list[list[str]] = await work.read_header()
         return tuple(FileChange(kind=kind, path=_make_readable(path)) for kind, path in changes)
 
@@ -105,7 +95,7 @@ class ChildFiles:
         if not uids:
             return {}
         paths = [self._layout.upper_path(uid) for uid in uids]
-        async with self._running({"operation": "measure", "paths": paths}) as work:
+        async with running(self._runner, {"operation": "measure", "paths": paths}) as work:
             sizes: list[int] = await work.read_header()
         return dict(zip(uids, sizes, strict=True))
 
@@ -169,29 +159,6 @@ class ChildFiles:
             "mapping": _describe_mapping(place.root),
         }
 
-    @contextlib.asynccontextmanager
-    async def _running(self, job: dict[str, Any], fds: tuple[int, ...] = ()) -> "AsyncGenerator[_Work]":
-        """Run a child for a job; it is killed when the block ends before it does. It gets `fds`, which are closed here."""
-        program = _LAYERS_CHILD if "upper" in job else _PATHS_CHILD
-        work = _Work(input=Pipe(), output=Pipe(), complaint_fd=os.memfd_create("complaint"))
-        try:
-            stdio = Stdio(
-                stdin=work.input.read_fd,
-                stdout=work.output.write_fd,
-                stderr=work.complaint_fd,
-                extra_fds=fds,
-            )
-            child = self._runner.spawn(sys.executable, "-I", "-m", program, json.dumps(job), stdio=stdio)
-            work.input.close(work.input.read_fd)
-            work.output.close(work.output.write_fd)
-            os.set_blocking(work.input.write_fd, False)
-            work.child = child
-            yield work
-        finally:
-            for fd in fds:
-                os.close(fd)
-            await work.end()
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Root:
@@ -214,64 +181,3 @@ def _make_readable(name: str) -> str:
 
 def _describe_mapping(root: RootWant) -> tuple[int, int] | None:
     return (root.id_base, ID_COUNT) if root.id_base else None
-
-
-@dataclass(kw_only=True, slots=True)
-class _Work:
-    """A child at work, seen from outside."""
-
-    input: Pipe
-    output: Pipe
-    complaint_fd: int
-    child: Child | None = None
-    _rest: bytes = b""
-    _chunks: AsyncIterator[bytes] | None = None
-
-    async def write(self, data: bytes) -> None:
-        await write_all(self.input.write_fd, data)
-
-    def end_input(self) -> None:
-        self.input.close(self.input.write_fd)
-
-    async def read_header(self) -> Any:  # noqa: ANN401
-        """Return the line of JSON that an answer begins with; raise what the child complains of instead."""
-        self._chunks = read_chunks(self.output.read_fd)
-        received = bytearray()
-        async for chunk in self._chunks:
-            received += chunk
-            if b"\n" in chunk:
-                line, _, self._rest = bytes(received).partition(b"\n")
-                return json.loads(line)
-        await self._check()
-        raise Refused("the work on the container's files ended without an answer")
-
-    async def read_rest(self) -> AsyncIterator[bytes]:
-        """Yield what comes after the header; raise what the child complains of at last."""
-        if self._rest:
-            yield self._rest
-        if self._chunks is not None:
-            async for chunk in self._chunks:
-                yield chunk
-        await self._check()
-
-    async def _check(self) -> None:
-        child, self.child = self.child, None
-        code = await child.wait() if child is not None else 0
-        if code == 0:
-            return
-        complaint = os.pread(self.complaint_fd, _MOST_COMPLAINT_BYTES, 0).decode(errors="replace")
-        try:
-            told = json.loads(complaint)
-        except ValueError:
-            last = complaint.strip().splitlines()[-1:] or [describe_code(code)]
-            raise Refused(f"the container's files can't be worked on: {last[0]}") from None
-        raise _ERRORS.get(told["error"], Refused)(told["message"])
-
-    async def end(self) -> None:
-        """Kill the child if it still runs, and let go of its streams."""
-        if self.child is not None:
-            self.child.kill()
-            await self.child.wait()
-        self.input.close_both()
-        self.output.close_both()
-        os.close(self.complaint_fd)
