@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from controller.model.changes import Snapshot
 from controller.model.container import Container, DesiredState, Phase
 from controller.model.facts import ProcessState
+from controller.model.health import HealthState
 from controller.model.ids import Key, Uid
 from controller.model.image import Image
 from controller.model.layout import Layout
@@ -121,9 +122,24 @@ def _check_process(container: Container, world: FakeWorld) -> Iterator[str]:
         yield f"{name} has another process than its status says"
     if process.want.run != container.spec.run:
         yield f"{name} is at run {process.want.run}"
+    if not paused:
+        yield from _check_health(container, world)
     if not paused and not is_ready(status):
         yield f"{name} is not ready: {status.conditions}"
     yield from _check_config(container, process.want.config_json)
+
+
+def _check_health(container: Container, world: FakeWorld) -> Iterator[str]:
+    check, health, name = container.spec.healthcheck, container.status.health, container.metadata.name
+    if check is None:
+        return
+    if check.test == ("NONE",):
+        if health is not None:
+            yield f"{name} is not checked, its status says {health}"
+    elif world.health[name].outcome.exit_code == 0 and (
+        health is None or health.state is not HealthState.HEALTHY
+    ):
+        yield f"{name} is checked and well, its status says {health}"
 
 
 def _check_root(container: Container, snapshot: Snapshot, world: FakeWorld, layout: Layout) -> Iterator[str]:
@@ -156,6 +172,10 @@ def _check_limits(container: Container, world: FakeWorld) -> Iterator[str]:
         yield f"{container.metadata.name} has no cgroup"
     elif (facts.memory_bytes, facts.cpus, facts.pids) != (wanted.memory_bytes, wanted.cpus, wanted.pids):
         yield f"{container.metadata.name} has limits {facts}"
+    elif (facts.cpu_shares, facts.block_io_weight) != (wanted.cpu_shares, wanted.block_io.weight):
+        yield f"{container.metadata.name} has shares {facts}"
+    elif {each.device for each in facts.devices} != set(wanted.block_io.devices):
+        yield f"{container.metadata.name} has limits of devices {facts.devices}"
 
 
 def _check_links(container: Container, snapshot: Snapshot, world: FakeWorld) -> Iterator[str]:

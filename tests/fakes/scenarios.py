@@ -23,6 +23,9 @@ FULL = {
 }
 
 
+DISKS = {"cpuShares": 512, "blockIO": {"weight": 300, "devices": {"/dev/vda": {"readBps": "1MiB"}}}}
+
+
 def _apply(**fields: object) -> Step:
     return lambda sim: sim.apply(*draft_shop(), draft_container("web", **{**FULL, **fields}))
 
@@ -136,6 +139,13 @@ STORIES: Mapping[str, Story] = {
         _break(lambda sim: sim.world.lose_bridge(sim.uid(Key("Network", "shop")))),
         _break(lambda sim: sim.world.flush_firewall()),
         _break(lambda sim: sim.world.kill_name_server()),
+    ),
+    "limits of disks, a health check": (
+        _apply(resources=DISKS, healthcheck={"test": "true", "interval": 1}),
+        _break(lambda sim: sim.world.edit_limits(sim.uid(WEB), LimitFacts(cpu_shares=3))),
+        _apply(resources={"pids": 9, "cpuShares": 7}, healthcheck={"tcp": {"port": 80}, "interval": 2}),
+        _break(lambda sim: sim.world.kill("web")),
+        _apply(resources=DISKS, healthcheck={"test": ["NONE"]}),
     ),
     "a mount lost": (
         _apply(),
