@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+from controller.model.container import ContainerSpec
 from controller.model.limits import DeviceLimits, HostLimits, LimitFacts, LimitsWant, LimitValues
 from controller.model.resources import (
     DEFAULT_CPU_PERIOD_US,
@@ -155,9 +156,13 @@ def describe_limits(want: LimitsWant) -> str:
     return ", ".join(texts) or "none"
 
 
-def list_shortfalls(want: LimitsWant, ulimits: Mapping[UlimitName, Ulimit], host: HostLimits) -> list[str]:
-    """Return, a sentence each, which limits the host can't enforce and which ulimits are cut to what it allows."""
-    return [*_list_absent(want, host), *_list_cut_ulimits(ulimits, host)]
+def list_shortfalls(spec: ContainerSpec, host: HostLimits) -> list[str]:
+    """Return, a sentence each, which limits the host can't enforce and which are cut to what the daemon may give."""
+    found = [*_list_absent(derive_limits(spec.resources), host), *_list_cut_ulimits(spec.ulimits, host)]
+    score, least = spec.oom_score_adj, host.least_oom_score_adj
+    if score is not None and score < least:
+        found.append(f"oomScoreAdj {score} is raised to {least}, the least that the daemon may give")
+    return found
 
 
 def _list_absent(want: LimitsWant, host: HostLimits) -> Iterator[str]:

@@ -249,12 +249,22 @@ def test_a_list_is_the_same_however_it_is_written(numbers: set[int]) -> None:
 
 def test_what_can_not_be_enforced_is_told() -> None:
     host = HostLimits(
-        absent=frozenset({"memory_swap_bytes", "memory_swappiness"}), ulimits=(("nofile", 4096),)
+        absent=frozenset({"memory_swap_bytes", "memory_swappiness"}),
+        ulimits=(("nofile", 4096),),
+        least_oom_score_adj=0,
     )
-    want = LimitsWant(memory_bytes=64 * MIB, memory_swap_bytes=128 * MIB, memory_swappiness=3)
-    assert list_shortfalls(want, {"nofile": Ulimit(soft=10, hard=-1)}, host) == [
+    spec = ContainerSpec.model_validate(
+        {
+            "rootfs": "/",
+            "resources": {"memory": "64MiB", "memorySwappiness": 3},
+            "ulimits": {"nofile": "10:-1", "nproc": 5},
+            "oomScoreAdj": -500,
+        }
+    )
+    assert list_shortfalls(spec, host) == [
         "memorySwappiness can't be limited by this host's kernel",
         "ulimit nofile unlimited is cut to 4096, the most that the daemon may give",
+        "oomScoreAdj -500 is raised to 0, the least that the daemon may give",
     ]
 
 

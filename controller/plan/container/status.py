@@ -25,7 +25,7 @@ from controller.plan.container.inputs import ContainerDesired, ContainerObserved
 from controller.plan.container.links import is_attached
 from controller.plan.container.verdict import decide_start, is_fresh, to_datetime
 from controller.plan.exposure import bind_ports, find_way_out
-from controller.plan.limits import derive_limits, list_shortfalls
+from controller.plan.limits import list_shortfalls
 
 LOST_EXIT_CODE = 255
 """For a process whose end nobody saw, as Docker has it."""
@@ -135,15 +135,19 @@ def _list_running(
     if has_ports(desired.container):
         why = Reason.PUBLISHED if published else Reason.NOT_PUBLISHED
         conditions.append(make_condition("PortsPublished", why, holds=published))
-    if observed.limits is not None and (spec.resources != Resources() or spec.ulimits):
+    if observed.limits is not None and _is_limited(spec):
         conditions.append(_tell_limits(spec, observed.limits))
     if observed.process is not None and not observed.process.monitored:
         conditions.append(make_condition("Monitored", Reason.MONITOR_LOST, MONITOR_LOST_MESSAGE, holds=False))
     return conditions
 
 
+def _is_limited(spec: ContainerSpec) -> bool:
+    return spec.resources != Resources() or bool(spec.ulimits) or spec.oom_score_adj is not None
+
+
 def _tell_limits(spec: ContainerSpec, facts: LimitFacts) -> Condition:
-    shortfalls = list_shortfalls(derive_limits(spec.resources), spec.ulimits, facts.host)
+    shortfalls = list_shortfalls(spec, facts.host)
     reason = Reason.NOT_ENFORCED if shortfalls else Reason.ENFORCED
     return make_condition("LimitsEnforced", reason, "; ".join(shortfalls), holds=not shortfalls)
 
