@@ -38,6 +38,8 @@ def lab(machine: Machine) -> Iterator[Machine]:
     second.start_daemon()
     yield second
     second.purge()
+    # What a stopped daemon leaves in force would never come back when another test flushes it.
+    subprocess.run(["nft", "flush", "ruleset"], check=True)
 
 
 def _declare(machine: Machine, text: str) -> None:
