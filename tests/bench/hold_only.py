@@ -22,7 +22,13 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 def measure_hold(engine: Engine) -> Rows:
     """Return the rows that no peer has."""
-    return _measure_repairs(engine) | _measure_stats(engine) | _measure_api(engine) | _measure_resync(engine) | measure_health(engine)
+    return (
+        _measure_repairs(engine)
+        | _measure_stats(engine)
+        | _measure_api(engine)
+        | _measure_resync(engine)
+        | measure_health(engine)
+    )
 
 
 def _measure_repairs(engine: Engine) -> Rows:
@@ -75,7 +81,10 @@ def _measure_api(engine: Engine) -> Rows:
 
 
 def _measure_stats(engine: Engine) -> Rows:
-    """Processor time of the daemon for a second of `stats` on 100 containers with two who watch."""
+    """Processor time of the daemon for a second of `stats` on 100 containers with two who watch.
+
+    What it does besides, for containers that have just started, is measured afterwards and taken off.
+    """
     document = "\n---\n".join(
         f"apiVersion: hold/v1\nkind: Container\nmetadata: {{name: used{index}}}\n"
         f"spec: {{image: '{IMAGE}', command: [sleep, '1000']}}"
@@ -98,8 +107,12 @@ def _measure_stats(engine: Engine) -> Rows:
     for watcher in watchers:
         watcher.terminate()
         watcher.wait()
+    before = _read_cpu_s(pid)
+    time.sleep(_WATCHED_S)
+    spent -= _read_cpu_s(pid) - before
     engine.run("delete", "container", "--all", "--grace-period", "0")
-    return {f"stats, {_WATCHED} containers, two watchers, each second (processor time)": spent / _WATCHED_S}
+    per_second = max(0.0, spent / _WATCHED_S)
+    return {f"stats, {_WATCHED} containers, two watchers, each second (processor time)": per_second}
 
 
 def _measure_resync(engine: Engine) -> Rows:
