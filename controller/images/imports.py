@@ -24,7 +24,7 @@ from controller.model.image import ImageConfig
 from controller.model.provenance import Provenance
 from controller.ports import Unpacked
 
-_CHUNK_BYTES = 4 << 20
+_CHUNK_BYTES = 1 << 20
 _ABOUT = "an archive can't be read"
 
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from controller.images.blobs import BlobWriter
 from controller.ports import Unpacking
 
-_MOST_AHEAD_BYTES = 8 << 20
+_MOST_AHEAD_BYTES = 4 << 20
 
 
 async def take_in(chunks: AsyncIterator[bytes], blob: BlobWriter, unpacking: Unpacking) -> None:

@@ -19,8 +19,8 @@ from controller.ports import Unpacked
 
 _CHILD = "controller.kernel.unpack_child"
 _TIMEOUT_S = 3600.0
-_PIPE_BYTES = 8 << 20
-"""More than /proc/sys/fs/pipe-max-size takes CAP_SYS_RESOURCE (fcntl(2), F_SETPIPE_SZ), without which it stays small."""
+_PIPE_BYTES = 1 << 20
+"""Not more than /proc/sys/fs/pipe-max-size usually is, and little enough to stay in the processor's cache."""
 _ERRORS = {"invalid": Invalid, "exhausted": Exhausted, "refused": Refused}
 
 

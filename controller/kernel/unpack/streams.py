@@ -20,7 +20,7 @@ MOST_EXPANSION = 250
 LEAST_BOMB_BYTES = 1 << 30
 _MOST_WINDOW_BYTES = 1 << 27
 """Memory that a zstd frame may ask for; what the program zstd allows without being told."""
-_BLOCKS_AHEAD = 32
+_BLOCKS_AHEAD = 8
 NO_ARCHIVE = "is not a plain, gzip, zstd, bzip2 or xz tar archive, or is broken"
 
 
