@@ -131,3 +131,11 @@ def test_requests_in_the_manual_are_those_of_the_api() -> None:
         json_format.Parse(body, message)
         for resource in getattr(message, "resources", ()):
             assert to_draft(resource).key.kind == resource.kind
+
+
+def test_decisions_have_numbers_of_their_own() -> None:
+    paths = sorted((ROOT_PATH / "docs" / "decisions").glob("*.md"))
+    numbers = [path.name.partition("-")[0] for path in paths]
+    assert len(set(numbers)) == len(numbers)
+    titles = [path.read_text().partition("\n")[0] for path in paths]
+    assert [int(re.sub(r"\D.*", "", title.removeprefix("# "))) for title in titles] == [*map(int, numbers)]
