@@ -1,12 +1,12 @@
 """ArchiveService: archives of images, in and out."""
 
 import contextlib
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 from controller.api.admission import Gate
 from controller.api.status import reported
+from controller.api.uploads import list_chunks
 from controller.api.v1 import archive_pb2, archive_pb2_grpc
 from controller.errors import Invalid, NotFound, Violation
 from controller.model.archives import LoadedImage, SavedImage
@@ -17,6 +17,8 @@ from controller.plan.admission import CLI_MANAGER, ApplyBatch
 from controller.plan.image_names import ImageIndex
 from controller.ports.image_archives import ImageArchives
 from controller.ports.library import ImageContents
+
+_BROKEN = "the upload broke off before its end: nothing was changed, send it again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ class ArchiveService(archive_pb2_grpc.ArchiveServiceServicer):
             if first is None or first.WhichOneof("message") != "start":
                 raise Invalid("the first message has to carry start")
             with self._parts.contents.lease():
-                loaded = await self._parts.archives.load(_list_chunks(requests))
+                loaded = await self._parts.archives.load(list_chunks(requests, broken=_BROKEN))
                 drafts = tuple(draft for image in loaded for draft in _draft(image))
                 if drafts:
                     manager = first.start.manager or CLI_MANAGER
@@ -83,15 +85,3 @@ def _draft(image: LoadedImage) -> list[Draft]:
     """Return an Image object for each name."""
     spec = ImageSpec(source=ImageSource(stored=image.facts.manifest_digest))
     return [Draft(key=Key("Image", name), spec=spec, labels={}, annotations={}) for name in image.names]
-
-
-async def _list_chunks(requests: AsyncIterator[archive_pb2.LoadImagesRequest]) -> AsyncIterator[bytes]:
-    async for request in requests:
-        match request.WhichOneof("message"):
-            case "chunk":
-                yield request.chunk
-            case "end":
-                return
-            case _:
-                raise Invalid("a message after the first has to carry a chunk or the end")
-    raise Invalid("the upload broke off before its end: nothing was changed, send it again")

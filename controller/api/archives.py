@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from controller.api.admission import Gate
 from controller.api.containers import find_container, is_running, uid_of
 from controller.api.convert import to_timestamp
+from controller.api.uploads import list_chunks
 from controller.api.v1 import container_pb2
 from controller.errors import Invalid, Violation
 from controller.model.changes import Snapshot
@@ -21,6 +22,8 @@ MOUNT_POINTS = ("/dev", "/proc", "/sys", "/etc/hosts", "/etc/hostname", "/etc/re
 """What a runtime makes in every root, so as to mount something there."""
 
 PutRequests = AsyncIterator[container_pb2.PutArchiveRequest]
+
+_BROKEN = "the copy broke off before its end: what came first was written, copy again"
 
 
 class Archives:
@@ -74,7 +77,7 @@ class Archives:
             contents=start.contents,
             keep_owner=start.keep_owner or not start.name,
         )
-        await self._files.put(place, want, _list_chunks(requests))
+        await self._files.put(place, want, list_chunks(requests, broken=_BROKEN))
         return container_pb2.PutArchiveResponse()
 
     async def export(
@@ -159,15 +162,3 @@ def check_path(path: str) -> None:
     """Refuse what is no path."""
     if not path or "\0" in path:
         raise Invalid.of([Violation(field="path", message="name a path in the container")])
-
-
-async def _list_chunks(requests: PutRequests) -> AsyncIterator[bytes]:
-    async for request in requests:
-        match request.WhichOneof("message"):
-            case "chunk":
-                yield request.chunk
-            case "end":
-                return
-            case _:
-                raise Invalid("a message after the first has to carry a chunk or the end")
-    raise Invalid("the copy broke off before its end: what came first was written, copy again")

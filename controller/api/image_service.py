@@ -9,6 +9,7 @@ from controller.api.admission import Gate
 from controller.api.convert import to_fields, to_proto
 from controller.api.image_library import ImageLibrary
 from controller.api.status import reported
+from controller.api.uploads import list_chunks
 from controller.api.v1 import image_pb2, image_pb2_grpc, resource_pb2
 from controller.errors import Invalid, Violation
 from controller.model.changes import Draft
@@ -19,6 +20,8 @@ from controller.model.platforms import Platform, parse_platform
 from controller.model.provenance import Provenance
 from controller.model.validation import list_violations
 from controller.plan.admission import ApplyBatch
+
+_BROKEN = "the upload broke off before its end: nothing was changed, send it again"
 
 
 class Importer(Protocol):
@@ -56,7 +59,9 @@ class ImageService(image_pb2_grpc.ImageServiceServicer):
                 platform=_read_platform(start.platform),
             )
             with self._library.lease():
-                facts = await self._importer.receive(_list_chunks(requests), config, provenance)
+                facts = await self._importer.receive(
+                    list_chunks(requests, broken=_BROKEN), config, provenance
+                )
                 draft = Draft(
                     key=Key("Image", complete_image_name(start.name)),
                     spec=ImageSpec(source=ImageSource(stored=facts.manifest_digest)),
@@ -101,15 +106,3 @@ def _read_platform(text: str) -> Platform | None:
         return parse_platform(text) if text else None
     except ValueError as error:
         raise Invalid.of([Violation(field="platform", message=str(error))]) from error
-
-
-async def _list_chunks(requests: AsyncIterator[image_pb2.ImportRequest]) -> AsyncIterator[bytes]:
-    async for request in requests:
-        match request.WhichOneof("message"):
-            case "chunk":
-                yield request.chunk
-            case "end":
-                return
-            case _:
-                raise Invalid("a message after the first has to carry a chunk or the end")
-    raise Invalid("the upload broke off before its end: nothing was changed, send it again")
