@@ -1,12 +1,12 @@
 """Streams of a child, without a thread and without a byte of them kept."""
 
-import asyncio
 import contextlib
 import fcntl
 import os
 from collections.abc import AsyncIterator
 
 from controller.kernel.subprocesses import wait_readable
+from controller.kernel.writable import wait_writable
 
 CHUNK_BYTES = 1 << 20
 
@@ -53,14 +53,4 @@ async def write_all(fd: int, data: bytes) -> None:
         try:
             left = left[os.write(fd, left) :]
         except BlockingIOError:
-            await _wait_writable(fd)
-
-
-async def _wait_writable(fd: int) -> None:
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-    loop.add_writer(fd, lambda: None if ready.done() else ready.set_result(None))
-    try:
-        await ready
-    finally:
-        loop.remove_writer(fd)
+            await wait_writable(fd)

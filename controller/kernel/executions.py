@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.kernel.subprocesses import Child, Stdio, wait_readable
+from controller.kernel.writable import wait_writable
 from controller.model.facts import AccountFiles
 from controller.plan.oci.users import resolve_user
 from controller.ports import ExecWant, Stream
@@ -159,7 +160,7 @@ class ExecSession:
             try:
                 view = view[os.write(self._pipes.input_fd, view) :]
             except BlockingIOError:
-                await _wait_writable(self._pipes.input_fd)
+                await wait_writable(self._pipes.input_fd)
             except OSError:
                 return
 
@@ -217,17 +218,6 @@ class ExecSession:
             await asyncio.wait((put, left), return_when=asyncio.FIRST_COMPLETED)
             put.cancel()
             left.cancel()
-
-
-async def _wait_writable(fd: int) -> None:
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-    loop.add_writer(fd, lambda: None if ready.done() else ready.set_result(None))
-    try:
-        await ready
-    finally:
-        with contextlib.suppress(ValueError):
-            loop.remove_writer(fd)
 
 
 def _resize_terminal_of(pid: int, size: bytes) -> None:

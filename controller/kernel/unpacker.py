@@ -15,6 +15,7 @@ from controller.errors import Damaged, Exhausted, Invalid, NotFound, Refused
 from controller.kernel import syscalls
 from controller.kernel.subprocesses import Child, Runner, Stdio, describe_code
 from controller.kernel.translation import translated
+from controller.kernel.writable import wait_writable
 from controller.ports import Unpacked
 
 _CHILD = "controller.kernel.unpack_child"
@@ -152,7 +153,7 @@ class PipedUnpacking:
             try:
                 rest = rest[os.write(self._write_end.fileno(), rest) :]
             except BlockingIOError:
-                await _wait_writable(self._write_end.fileno())
+                await wait_writable(self._write_end.fileno())
             except BrokenPipeError:
                 await self.finish()
                 raise Refused("an archive's unpacker ended before the archive did") from None
@@ -171,16 +172,6 @@ class PipedUnpacking:
             self._child.kill()
             with contextlib.suppress(Refused, Invalid, Exhausted, Damaged):
                 await self._child.read_answer()
-
-
-async def _wait_writable(fd: int) -> None:
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-    loop.add_writer(fd, lambda: None if ready.done() else ready.set_result(None))
-    try:
-        await ready
-    finally:
-        loop.remove_writer(fd)
 
 
 def _sync_file_system(path: str) -> None:
