@@ -1,17 +1,17 @@
 """Content by digest: `blobs/sha256-HEX` is a whole file whose digest was checked, or is not there (but see `settling`)."""
 
+import contextlib
 import hashlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from io import FileIO
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from controller.errors import Invalid, NotFound
 from controller.images.descriptors import Descriptor, check_digest
 from controller.images.documents import derive_digest
-from controller.images.files import derive_partial, in_thread, remove_partials, write_at_once
+from controller.images.files import derive_partial, in_thread, opened_file, remove_partials, write_at_once
 from controller.images.leases import Leases
 from controller.images.settling import Settling
 from controller.images.turns import Turns
@@ -74,17 +74,19 @@ class BlobStore:
                 self.add(digest, len(content))
         return digest
 
-    def receiving(self) -> "BlobWriter":
-        """Return a context in which a blob comes in piece by piece; nothing stays unless `keep` was called."""
-        return BlobWriter(self)
+    @contextlib.asynccontextmanager
+    async def receiving(self) -> AsyncIterator["BlobWriter"]:
+        """Give what a blob is written to piece by piece; nothing stays unless `keep` was called."""
+        partial_path = derive_partial(self.directory / "blob")
+        async with opened_file(_ABOUT, partial_path, "xb", temporary=True) as file:
+            yield BlobWriter(self, partial_path, file)
 
     async def read(self, digest: str) -> AsyncIterator[bytes]:
         """Yield a blob in pieces. NotFound."""
         self.find_size_bytes(digest)
-        with await in_thread(
-            "a blob can't be read", lambda: self.path(digest).open("rb", buffering=0)
-        ) as file:
-            while chunk := await in_thread("a blob can't be read", lambda: file.read(_CHUNK_BYTES)):
+        about = "a blob can't be read"
+        async with opened_file(about, self.path(digest), "rb") as file:
+            while chunk := await in_thread(about, lambda: file.read(_CHUNK_BYTES)):
                 yield chunk
 
     async def read_whole(self, digest: str) -> bytes:
@@ -117,20 +119,12 @@ class BlobStore:
 class BlobWriter:
     """A blob that comes in; see `BlobStore.receiving`. Its calls come one after another."""
 
-    def __init__(self, store: BlobStore) -> None:
+    def __init__(self, store: BlobStore, partial_path: Path, file: FileIO) -> None:
         self._store = store
-        self._partial_path = derive_partial(store.directory / "blob")
+        self._partial_path = partial_path
+        self._file = file
         self._hash = hashlib.sha256()
         self.count_bytes = 0
-
-    async def __aenter__(self) -> Self:
-        self._file = await in_thread(_ABOUT, lambda: self._partial_path.open("xb", buffering=0))
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await in_thread(_ABOUT, self._give_up)
 
     @property
     def path(self) -> Path:
@@ -161,10 +155,6 @@ class BlobWriter:
         async with self._store.settling.noted([digest]):
             await in_thread(_ABOUT, lambda: self._partial_path.rename(path))
         self._store.add(digest, self.count_bytes)
-
-    def _give_up(self) -> None:
-        self._file.close()
-        self._partial_path.unlink(missing_ok=True)
 
 
 def check_content(descriptor: Descriptor, size_bytes: int, digest: str) -> None:

@@ -1,14 +1,16 @@
 """Files that are there whole or not at all."""
 
-import asyncio
 import contextlib
 import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from io import FileIO
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
+from controller.blocking import opened, run_to_end
 from controller.errors import Exhausted, HoldError, Refused
 
 Result = TypeVar("Result")
@@ -89,10 +91,23 @@ def remove_tree(path: Path) -> None:
 
 async def in_thread(about: str, body: Callable[[], Result]) -> Result:
     """Run what blocks in a thread; a caller that is cancelled waits for its end first, as it may still be writing."""
-    future = asyncio.get_running_loop().run_in_executor(None, body)
     with translated(about):
-        try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            await asyncio.wait([future])
-            raise
+        return await run_to_end(body)
+
+
+def opened_file(
+    about: str, path: Path, mode: Literal["rb", "xb"], *, temporary: bool = False
+) -> AbstractAsyncContextManager[FileIO]:
+    """Give an open file without a buffer; one that is temporary is gone afterwards, unless it was renamed."""
+
+    def opening() -> FileIO:
+        with translated(about):
+            return path.open(mode, buffering=0)
+
+    def closing(file: FileIO) -> None:
+        with translated(about):
+            file.close()
+            if temporary:
+                path.unlink(missing_ok=True)
+
+    return opened(opening, closing)

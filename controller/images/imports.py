@@ -14,7 +14,7 @@ from controller.images.archives import Archives
 from controller.images.blobs import BlobWriter
 from controller.images.descriptors import OCI_LAYER, Descriptor
 from controller.images.documents import render_config, render_manifest
-from controller.images.files import derive_partial, in_thread
+from controller.images.files import derive_partial, in_thread, opened_file
 from controller.images.intake import take_in
 from controller.images.packing import BZIP2, XZ, derive_suffix, read_magic
 from controller.images.parts import StoreParts
@@ -141,8 +141,9 @@ async def read_file(path: Path) -> AsyncIterator[bytes]:
     """Yield a file in pieces. NotFound."""
     if not await asyncio.to_thread(path.is_file):
         raise NotFound(f"archive {path} does not exist")
-    with await in_thread(f"{path} can't be read", lambda: path.open("rb", buffering=0)) as file:
-        while chunk := await in_thread(f"{path} can't be read", lambda: file.read(_CHUNK_BYTES)):
+    about = f"{path} can't be read"
+    async with opened_file(about, path, "rb") as file:
+        while chunk := await in_thread(about, lambda: file.read(_CHUNK_BYTES)):
             yield chunk
 
 
