@@ -8,8 +8,9 @@ from pydantic import AfterValidator, Field, model_validator
 
 from controller.model.base import Model
 from controller.model.ids import ObjectName
+from controller.model.network_drivers import BRIDGE, check_driver_options
 from controller.model.resource import API_VERSION, ApiVersion, Metadata, Status
-from controller.model.units import Number
+from controller.model.units import Number, Text
 
 
 def _check_subnet(text: str) -> str:
@@ -63,8 +64,11 @@ InterfacePrefix = Annotated[str, AfterValidator(_check_interface_prefix)]
 class NetworkSpec(Model):
     """A network that containers of this host share."""
 
-    driver: Literal["bridge"] = Field(
-        default="bridge", description="How the network is made; bridge is a Linux bridge."
+    driver: ObjectName = Field(
+        default="bridge", description="How the network is made: bridge, macvlan, ipvlan, or a plugin's name."
+    )
+    driver_options: dict[str, Text] = Field(
+        default={}, description="What macvlan, ipvlan or a plugin is told besides, such as parent: eth0."
     )
     subnets: tuple[Subnet, ...] = Field(
         default=(), max_length=1, description="IPv4 subnet; chosen from the address pool when none is given."
@@ -103,6 +107,21 @@ class NetworkSpec(Model):
     )
 
     @model_validator(mode="after")
+    def _driver_knows_its_options(self) -> Self:
+        check_driver_options(self.driver, self.driver_options)
+        if self.driver == BRIDGE:
+            return self
+        of_bridges = {
+            "bridgeName": self.bridge_name is not None,
+            "hostBinding": self.host_binding is not None,
+            "interContainer: false": not self.inter_container,
+        }
+        for field, given in of_bridges.items():
+            if given:
+                raise ValueError(f"{field} is for networks of driver bridge, not {self.driver}: leave it out")
+        return self
+
+    @model_validator(mode="after")
     def _addresses_are_inside(self) -> Self:
         named = {
             "gateway": self.gateway,
@@ -138,12 +157,15 @@ class NetworkAssigned(Model):
     subnet: str
     gateway: str
     bridge: str
+    parent: str = ""
+    """The link that links in containers hang below; empty where there is a bridge, or a plugin."""
 
 
 class NetworkStatus(Status):
     """A network as last observed."""
 
     bridge: str = Field(default="", description="The bridge link's name.")
+    parent: str = Field(default="", description="The link that links in containers hang below.")
     subnet: str = Field(default="", description="The subnet in use.")
     gateway: str = Field(default="", description="The bridge's own address.")
 

@@ -84,7 +84,7 @@ def list_claims(resource: Resource) -> list[Row]:
                 ("port", f"{port.protocol} {port.host_ip or '*'} {port.host_port}") for port in assigned.ports
             )
         case Network(assigned=NetworkAssigned() as assigned):
-            found.append(("bridge", assigned.bridge))
+            found += [("bridge", assigned.bridge)] if assigned.bridge else []
             found.append(("subnet", assigned.subnet))
         case _:
             pass

@@ -1735,6 +1735,26 @@ class NetworkSpec(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class DriverOptionsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     DRIVER_FIELD_NUMBER: _builtins.int
     SUBNETS_FIELD_NUMBER: _builtins.int
     GATEWAY_FIELD_NUMBER: _builtins.int
@@ -1747,8 +1767,9 @@ class NetworkSpec(_message.Message):
     INTER_CONTAINER_FIELD_NUMBER: _builtins.int
     HOST_BINDING_FIELD_NUMBER: _builtins.int
     INTERFACE_PREFIX_FIELD_NUMBER: _builtins.int
+    DRIVER_OPTIONS_FIELD_NUMBER: _builtins.int
     driver: _builtins.str
-    """bridge; empty is bridge."""
+    """bridge, macvlan, ipvlan or the name of a plugin; empty is bridge."""
     gateway: _builtins.str
     internal: _builtins.bool
     masquerade: _builtins.bool
@@ -1768,6 +1789,10 @@ class NetworkSpec(_message.Message):
     def reserved_addresses(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Addresses that no container gets, by the name of who has them."""
 
+    @_builtins.property
+    def driver_options(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What macvlan, ipvlan or a plugin is told besides, such as parent: eth0."""
+
     def __init__(
         self,
         *,
@@ -1783,10 +1808,11 @@ class NetworkSpec(_message.Message):
         inter_container: _builtins.bool | None = ...,
         host_binding: _builtins.str | None = ...,
         interface_prefix: _builtins.str | None = ...,
+        driver_options: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_bridge_name", b"_bridge_name", "_driver", b"_driver", "_gateway", b"_gateway", "_host_binding", b"_host_binding", "_inter_container", b"_inter_container", "_interface_prefix", b"_interface_prefix", "_ip_range", b"_ip_range", "_masquerade", b"_masquerade", "_mtu", b"_mtu", "bridge_name", b"bridge_name", "driver", b"driver", "gateway", b"gateway", "host_binding", b"host_binding", "inter_container", b"inter_container", "interface_prefix", b"interface_prefix", "ip_range", b"ip_range", "masquerade", b"masquerade", "mtu", b"mtu"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bridge_name", b"_bridge_name", "_driver", b"_driver", "_gateway", b"_gateway", "_host_binding", b"_host_binding", "_inter_container", b"_inter_container", "_interface_prefix", b"_interface_prefix", "_ip_range", b"_ip_range", "_masquerade", b"_masquerade", "_mtu", b"_mtu", "bridge_name", b"bridge_name", "driver", b"driver", "gateway", b"gateway", "host_binding", b"host_binding", "inter_container", b"inter_container", "interface_prefix", b"interface_prefix", "internal", b"internal", "ip_range", b"ip_range", "masquerade", b"masquerade", "mtu", b"mtu", "reserved_addresses", b"reserved_addresses", "subnets", b"subnets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bridge_name", b"_bridge_name", "_driver", b"_driver", "_gateway", b"_gateway", "_host_binding", b"_host_binding", "_inter_container", b"_inter_container", "_interface_prefix", b"_interface_prefix", "_ip_range", b"_ip_range", "_masquerade", b"_masquerade", "_mtu", b"_mtu", "bridge_name", b"bridge_name", "driver", b"driver", "driver_options", b"driver_options", "gateway", b"gateway", "host_binding", b"host_binding", "inter_container", b"inter_container", "interface_prefix", b"interface_prefix", "internal", b"internal", "ip_range", b"ip_range", "masquerade", b"masquerade", "mtu", b"mtu", "reserved_addresses", b"reserved_addresses", "subnets", b"subnets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bridge_name: _TypeAlias = _typing.Literal["bridge_name"]  # noqa: Y015
     _WhichOneofArgType__bridge_name: _TypeAlias = _typing.Literal["_bridge_name", b"_bridge_name"]  # noqa: Y015
@@ -1836,10 +1862,13 @@ class NetworkStatus(_message.Message):
     BRIDGE_FIELD_NUMBER: _builtins.int
     SUBNET_FIELD_NUMBER: _builtins.int
     GATEWAY_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
     observed_generation: _builtins.int
     bridge: _builtins.str
     subnet: _builtins.str
     gateway: _builtins.str
+    parent: _builtins.str
+    """The link that links in containers hang below."""
     @_builtins.property
     def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Condition]: ...
     def __init__(
@@ -1850,10 +1879,11 @@ class NetworkStatus(_message.Message):
         bridge: _builtins.str = ...,
         subnet: _builtins.str = ...,
         gateway: _builtins.str = ...,
+        parent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bridge", b"bridge", "conditions", b"conditions", "gateway", b"gateway", "observed_generation", b"observed_generation", "subnet", b"subnet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bridge", b"bridge", "conditions", b"conditions", "gateway", b"gateway", "observed_generation", b"observed_generation", "parent", b"parent", "subnet", b"subnet"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
