@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from controller.blocking import opened
 from controller.errors import Unavailable
 from controller.kernel.cgroups import Cgroups
-from controller.kernel.container_files_work import running
+from controller.kernel.container_files_work import Work, running
 from controller.kernel.subprocesses import Runner
 from controller.kernel.translation import translated
 from controller.model.ids import Uid
@@ -37,9 +38,7 @@ class ChildFiles:
     @contextlib.asynccontextmanager
     async def reading(self, place: FilesPlace, path: str, *, follow: bool) -> AsyncGenerator[FilesRead]:
         """See ContainerFiles."""
-        root = await self._open_root(place)
-        job = {"operation": "read", "path": path, "follow": follow, "root": root.description}
-        async with running(self._runner, job, root.fds) as work:
+        async with self._working(place, {"operation": "read", "path": path, "follow": follow}) as work:
             facts = await work.read_header()
             yield FilesRead(
                 facts=FileFacts(
@@ -54,15 +53,13 @@ class ChildFiles:
 
     async def put(self, place: FilesPlace, want: PutWant, chunks: AsyncIterator[bytes]) -> None:
         """See ContainerFiles."""
-        root = await self._open_root(place)
         job = {
             "operation": "write",
             "path": want.path,
             "source": [want.name, want.is_directory, want.contents],
             "keep_owner": want.keep_owner,
-            "root": root.description,
         }
-        async with running(self._runner, job, root.fds) as work:
+        async with self._working(place, job) as work:
             with contextlib.suppress(BrokenPipeError):  # the child has ended before its input; it says why
                 async for chunk in chunks:
                     await work.write(chunk)
@@ -99,21 +96,27 @@ class ChildFiles:
             sizes: list[int] = await work.read_header()
         return dict(zip(uids, sizes, strict=True))
 
-    async def _open_root(self, place: FilesPlace) -> "_Root":
-        """Return the root as the container's processes see it, or would see it."""
-        opened = await asyncio.to_thread(self._open_process, place) if place.pid else None
-        if opened is not None:
-            return opened
+    @contextlib.asynccontextmanager
+    async def _working(self, place: FilesPlace, job: dict[str, Any]) -> AsyncGenerator[Work]:
+        """Run a child for a job in a container's root, as its processes see it, or would see it."""
+        async with opened(lambda: self._open_process(place), _close_root) as found:
+            root = found or await self._describe_overlay(place)
+            async with running(self._runner, {**job, "root": root.description}, root.fds) as work:
+                yield work
+
+    async def _describe_overlay(self, place: FilesPlace) -> "_Root":
         overlay = await self._open_overlay(place)
         shown = sorted(place.mounts, key=lambda mount: mount.target.rstrip("/").count("/"))
         mounts = [(mount.source, mount.target, mount.read_only, mount.subpath) for mount in shown]
         return _Root(description=overlay | {"read_only": place.read_only, "shown": mounts})
 
     def _open_process(self, place: FilesPlace) -> "_Root | None":
-        """Open root and user namespace of a container's process; None when that has ended.
+        """Open root and user namespace of a container's process; None when there is none, or it has ended.
 
         The process is held by a descriptor meanwhile: should it end, its number may be another one's at once.
         """
+        if not place.pid:
+            return None
         try:
             pidfd = os.pidfd_open(place.pid)
         except ProcessLookupError:
@@ -166,6 +169,11 @@ class _Root:
 
     description: dict[str, Any]
     fds: tuple[int, ...] = ()
+
+
+def _close_root(root: _Root | None) -> None:
+    for fd in root.fds if root is not None else ():
+        os.close(fd)
 
 
 def _describe_root(

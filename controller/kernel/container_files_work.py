@@ -87,7 +87,7 @@ class Work:
 
 @contextlib.asynccontextmanager
 async def running(runner: Runner, job: dict[str, Any], fds: tuple[int, ...] = ()) -> AsyncGenerator[Work]:
-    """Run a child for a job; it is killed when the block ends before it does. It gets `fds`, which are closed here."""
+    """Run a child for a job; it is killed when the block ends before it does. It gets `fds` too."""
     program = _LAYERS_CHILD if "upper" in job else _PATHS_CHILD
     work = Work(input=Pipe(), output=Pipe(), complaint_fd=os.memfd_create("complaint"))
     try:
@@ -104,6 +104,4 @@ async def running(runner: Runner, job: dict[str, Any], fds: tuple[int, ...] = ()
         work.child = child
         yield work
     finally:
-        for fd in fds:
-            os.close(fd)
         await work.end()

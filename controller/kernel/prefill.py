@@ -10,9 +10,11 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
+from controller.blocking import opened
 from controller.errors import Exhausted, Refused
 from controller.kernel import syscalls
 from controller.kernel.confined import open_in_root, open_root
@@ -62,8 +64,7 @@ def sweep_views(views_path: Path) -> None:
 
 async def _copy_aside(runner: Runner, data_path: Path, source: RootWant, path: str, view_path: Path) -> bool:
     """Make the whole copy beside the data directory; False when there is nothing to copy."""
-    growing_path = await asyncio.to_thread(tempfile.mkdtemp, prefix=_GROWING, dir=data_path.parent)
-    try:
+    async with _growing(data_path.parent) as growing_path:
         async with _mounted(source, view_path):
             with open_root(str(view_path)) as root_fd, _open_directory(root_fd, path) as directory_fd:
                 if directory_fd is None:
@@ -72,9 +73,15 @@ async def _copy_aside(runner: Runner, data_path: Path, source: RootWant, path: s
                 await _run_copy(runner, shown, growing_path)
         await runner.run("sync", "--file-system", growing_path, timeout_s=_COPY_TIMEOUT_S)
         await asyncio.to_thread(os.rename, growing_path, data_path.with_name(_WHOLE))
-    finally:
-        await asyncio.to_thread(shutil.rmtree, growing_path, ignore_errors=True)
     return True
+
+
+def _growing(directory_path: Path) -> AbstractAsyncContextManager[str]:
+    """Give a fresh directory, which is gone afterwards unless it was renamed."""
+    return opened(
+        lambda: tempfile.mkdtemp(prefix=_GROWING, dir=directory_path),
+        lambda path: shutil.rmtree(path, ignore_errors=True),
+    )
 
 
 async def _run_copy(runner: Runner, source: str, target: str) -> None:
@@ -99,14 +106,9 @@ def _move_over(whole_path: Path, data_path: Path) -> None:
     shutil.rmtree(whole_path)
 
 
-@contextlib.asynccontextmanager
-async def _mounted(source: RootWant, view_path: Path) -> AsyncIterator[None]:
+def _mounted(source: RootWant, view_path: Path) -> AbstractAsyncContextManager[None]:
     """Show the layers of a root, whether or not it is mounted itself."""
-    await asyncio.to_thread(_mount, source, view_path)
-    try:
-        yield
-    finally:
-        await asyncio.to_thread(_unmount, view_path)
+    return opened(lambda: _mount(source, view_path), lambda _: _unmount(view_path))
 
 
 def _mount(source: RootWant, view_path: Path) -> None:

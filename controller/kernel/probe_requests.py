@@ -13,6 +13,7 @@ import h2.connection
 import h2.events
 import h2.exceptions
 
+from controller.blocking import opened
 from controller.kernel.threads import run_in_netns
 from controller.model.health import GrpcProbe, HttpProbe, ProbeOutcome, TcpProbe
 
@@ -32,18 +33,18 @@ class Failed(Exception):
 
 async def request(netns_path: str, probe: HttpProbe | TcpProbe | GrpcProbe) -> ProbeOutcome:
     """Ask once, in the network namespace at a path; whoever calls sees to the time. FileNotFoundError without it."""
-    made = await asyncio.to_thread(run_in_netns, netns_path, _make_socket)
-    try:
-        async with _connected(made, probe) as (reader, writer):
-            words = await _ask(reader, writer, probe)
-    except (Failed, ssl.SSLError) as error:
-        return ProbeOutcome(exit_code=1, output=f"{_describe(probe)}: {error}")
-    except (OSError, EOFError) as error:
-        # asyncio puts words of its own in the place of the kernel's.
-        number = error.errno if isinstance(error, OSError) else None
-        reason = os.strerror(number).lower() if number else "the connection was closed"
-        return ProbeOutcome(exit_code=1, output=f"{_describe(probe)}: {reason}")
-    return ProbeOutcome(exit_code=0, output=words)
+    async with opened(lambda: run_in_netns(netns_path, _make_socket), socket.socket.close) as made:
+        try:
+            async with _connected(made, probe) as (reader, writer):
+                words = await _ask(reader, writer, probe)
+        except (Failed, ssl.SSLError) as error:
+            return ProbeOutcome(exit_code=1, output=f"{_describe(probe)}: {error}")
+        except (OSError, EOFError) as error:
+            # asyncio puts words of its own in the place of the kernel's.
+            number = error.errno if isinstance(error, OSError) else None
+            reason = os.strerror(number).lower() if number else "the connection was closed"
+            return ProbeOutcome(exit_code=1, output=f"{_describe(probe)}: {reason}")
+        return ProbeOutcome(exit_code=0, output=words)
 
 
 async def _ask(
@@ -78,17 +79,14 @@ def _describe(probe: HttpProbe | TcpProbe | GrpcProbe) -> str:
 async def _connected(
     made: socket.socket, probe: HttpProbe | TcpProbe | GrpcProbe
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    with contextlib.ExitStack() as undo:
-        undo.callback(made.close)
-        await asyncio.get_running_loop().sock_connect(made, (_HERE, probe.port))
-        context = None
-        if isinstance(probe, HttpProbe) and probe.scheme == "https":
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        hostname = "localhost" if context is not None else None
-        reader, writer = await asyncio.open_connection(sock=made, ssl=context, server_hostname=hostname)
-        undo.pop_all()
+    await asyncio.get_running_loop().sock_connect(made, (_HERE, probe.port))
+    context = None
+    if isinstance(probe, HttpProbe) and probe.scheme == "https":
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    hostname = "localhost" if context is not None else None
+    reader, writer = await asyncio.open_connection(sock=made, ssl=context, server_hostname=hostname)
     try:
         yield reader, writer
     finally:
