@@ -27,7 +27,7 @@ from controller.model.naming import (
     UserNamespace,
     VolumesFrom,
 )
-from controller.model.network import Ipv4
+from controller.model.network import Ipv4, Ipv6
 from controller.model.ports import Expose, PortMapping
 from controller.model.resource import API_VERSION, ApiVersion, Metadata, Status
 from controller.model.resources import Resources, Ulimits
@@ -43,6 +43,9 @@ class NetworkAttachment(Model):
     name: ObjectName = Field(description="The network.")
     aliases: tuple[ObjectName, ...] = Field(default=(), description="Further names on this network.")
     ipv4: Ipv4 | None = Field(default=None, description="Fixed address; chosen from the subnet by default.")
+    ipv6: Ipv6 | None = Field(
+        default=None, description="Fixed IPv6 address; chosen from the IPv6 subnet by default."
+    )
     mac: Annotated[str, Field(pattern=r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")] | None = Field(
         default=None, description="Fixed MAC address; derived by default."
     )
@@ -277,10 +280,16 @@ class ContainerSpec(Model):
 
 
 class AssignedAttachment(Model):
-    """Addresses chosen for one network of a container."""
+    """Addresses chosen for one network of a container; that of a family which the network lacks is empty."""
 
     ipv4: str
     mac: str
+    ipv6: str = ""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Those that there are, IPv4 first."""
+        return tuple(filter(None, (self.ipv4, self.ipv6)))
 
 
 class StopOrder(Model):
@@ -324,9 +333,11 @@ class AttachmentStatus(Model):
     """One network of a container as observed."""
 
     name: str = Field(description="The network.")
-    ipv4: str = Field(description="The container's address there.")
+    ipv4: str = Field(default="", description="The container's address there.")
     mac: str = Field(description="Its MAC address.")
-    gateway: str = Field(default="", description="The network's gateway.")
+    gateway: str = Field(default="", description="The network's gateway, where the default route goes by it.")
+    ipv6: str = Field(default="", description="The container's IPv6 address there.")
+    ipv6_gateway: str = Field(default="", description="The same of the IPv6 default route.")
 
 
 class ContainerStatus(Status):

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -12,14 +13,21 @@ from controller.model.network_drivers import BRIDGE, check_driver_options
 from controller.model.resource import API_VERSION, ApiVersion, Metadata, Status
 from controller.model.units import Number, Text
 
+_LONGEST_PREFIX = {4: 30, 6: 126}
+
 
 def _check_subnet(text: str) -> str:
     try:
-        network = ipaddress.IPv4Network(text)
+        network = ipaddress.ip_network(text)
     except ValueError as error:
-        raise ValueError(f"{text!r} is not an IPv4 subnet such as 10.77.0.0/24: {error}") from error
-    if network.prefixlen > 30:
-        raise ValueError(f"{text!r} has no room for a gateway and a container: use a prefix of 30 or less")
+        raise ValueError(f"{text!r} is not a subnet such as 10.77.0.0/24 or fd00:77::/64: {error}") from error
+    longest = _LONGEST_PREFIX[network.version]
+    if network.prefixlen > longest:
+        raise ValueError(
+            f"{text!r} has no room for a gateway and a container: use a prefix of {longest} or less"
+        )
+    if network.version == 6 and (network.is_link_local or network.is_multicast or network.is_loopback):
+        raise ValueError(f"{text!r} can't be a network's: use a global or a unique local subnet")
     return str(network)
 
 
@@ -29,6 +37,22 @@ def check_ipv4(text: str) -> str:
         return str(ipaddress.IPv4Address(text))
     except ValueError as error:
         raise ValueError(f"{text!r} is not an IPv4 address: {error}") from error
+
+
+def check_ipv6(text: str) -> str:
+    """Return `text` in its shortest spelling if it is an IPv6 address without a zone; ValueError otherwise."""
+    try:
+        address = ipaddress.IPv6Address(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not an IPv6 address: {error}") from error
+    if address.scope_id is not None:
+        raise ValueError(f"{text!r} names a link: write the address alone")
+    return str(address)
+
+
+def check_address(text: str) -> str:
+    """Return `text` in its shortest spelling if it is an address of either family; ValueError otherwise."""
+    return check_ipv6(text) if ":" in text else check_ipv4(text)
 
 
 def _check_link_name(text: str) -> str:
@@ -46,6 +70,13 @@ def _check_range(text: str) -> str:
         raise ValueError(f"{text!r} is not an IPv4 range such as 10.77.0.128/25: {error}") from error
 
 
+def _check_ipv6_range(text: str) -> str:
+    try:
+        return str(ipaddress.IPv6Network(text))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not an IPv6 range such as fd00:77::8000/113: {error}") from error
+
+
 def _check_interface_prefix(text: str) -> str:
     """Leave room for a number of four digits in a link's 15 characters."""
     if not re.fullmatch(r"[a-z]([a-z0-9]{0,9}[a-z])?", text):
@@ -57,7 +88,10 @@ def _check_interface_prefix(text: str) -> str:
 
 Subnet = Annotated[str, AfterValidator(_check_subnet)]
 Ipv4 = Annotated[str, AfterValidator(check_ipv4)]
+Ipv6 = Annotated[str, AfterValidator(check_ipv6)]
+Address = Annotated[str, AfterValidator(check_address)]
 AddressRange = Annotated[str, AfterValidator(_check_range)]
+Ipv6Range = Annotated[str, AfterValidator(_check_ipv6_range)]
 InterfacePrefix = Annotated[str, AfterValidator(_check_interface_prefix)]
 
 
@@ -71,16 +105,33 @@ class NetworkSpec(Model):
         default={}, description="What macvlan, ipvlan or a plugin is told besides, such as parent: eth0."
     )
     subnets: tuple[Subnet, ...] = Field(
-        default=(), max_length=1, description="IPv4 subnet; chosen from the address pool when none is given."
+        default=(),
+        max_length=2,
+        description="One subnet of each family at most; chosen from the address pools when none is given.",
+    )
+    enable_ipv4: bool = Field(
+        default=True, alias="enableIPv4", description="Whether containers get IPv4 addresses."
+    )
+    enable_ipv6: bool = Field(
+        default=False,
+        alias="enableIPv6",
+        description="Whether containers get IPv6 addresses too; an IPv6 subnet means that they do.",
     )
     gateway: Ipv4 | None = Field(
         default=None, description="The bridge's own address; the subnet's first by default."
+    )
+    ipv6_gateway: Ipv6 | None = Field(
+        default=None, description="The bridge's own IPv6 address; the IPv6 subnet's first by default."
     )
     ip_range: AddressRange | None = Field(
         default=None,
         description="Part of the subnet that addresses are chosen from; the whole of it by default.",
     )
-    reserved_addresses: dict[ObjectName, Ipv4] = Field(
+    ipv6_range: Ipv6Range | None = Field(
+        default=None,
+        description="Part of the IPv6 subnet that addresses are chosen from; the whole of it by default.",
+    )
+    reserved_addresses: dict[ObjectName, Address] = Field(
         default={}, description="Addresses that no container gets, each with the name of who has it."
     )
     internal: bool = Field(
@@ -92,7 +143,7 @@ class NetworkSpec(Model):
     inter_container: bool = Field(
         default=True, description="Whether the network's containers reach one another."
     )
-    host_binding: Ipv4 | None = Field(
+    host_binding: Address | None = Field(
         default=None,
         description="Host address of published ports that name none themselves; every address by default.",
     )
@@ -121,42 +172,87 @@ class NetworkSpec(Model):
                 raise ValueError(f"{field} is for networks of driver bridge, not {self.driver}: leave it out")
         return self
 
+    @property
+    def ipv4_subnet(self) -> str:
+        """The IPv4 subnet that is asked for, empty when none is."""
+        return next((subnet for subnet in self.subnets if ":" not in subnet), "")
+
+    @property
+    def ipv6_subnet(self) -> str:
+        """The IPv6 subnet that is asked for, empty when none is."""
+        return next((subnet for subnet in self.subnets if ":" in subnet), "")
+
+    @property
+    def has_ipv6(self) -> bool:
+        """Whether containers get IPv6 addresses."""
+        return self.enable_ipv6 or bool(self.ipv6_subnet)
+
+    @model_validator(mode="after")
+    def _families_are_clear(self) -> Self:
+        if len({":" in subnet for subnet in self.subnets}) < len(self.subnets):
+            raise ValueError(f"subnets {', '.join(self.subnets)} are of one family: name one of each at most")
+        if not self.enable_ipv4 and not self.has_ipv6:
+            raise ValueError("enableIPv4 and enableIPv6 are both off: leave one of the two on")
+        if not self.enable_ipv4 and self.ipv4_subnet:
+            raise ValueError(f"enableIPv4 is off and subnets has {self.ipv4_subnet}: remove one of the two")
+        return self
+
     @model_validator(mode="after")
     def _addresses_are_inside(self) -> Self:
-        named = {
-            "gateway": self.gateway,
-            "ipRange": self.ip_range,
-            "reservedAddresses": self.reserved_addresses,
-        }
-        for field, value in named.items():
-            if value and not self.subnets:
-                raise ValueError(f"{field} needs subnets: name the subnet that it belongs to")
-        if not self.subnets:
-            return self
-        subnet = ipaddress.IPv4Network(self.subnets[0])
-        if self.gateway is not None and not _is_host(self.gateway, subnet):
-            raise ValueError(f"gateway {self.gateway} is not a host address of subnet {subnet}")
-        if self.gateway in self.reserved_addresses.values():
-            raise ValueError(f"gateway {self.gateway} is one of reservedAddresses: remove one of the two")
-        if self.ip_range is not None and not ipaddress.IPv4Network(self.ip_range).subnet_of(subnet):
-            raise ValueError(f"ipRange {self.ip_range} is not a part of subnet {subnet}")
-        for name, address in self.reserved_addresses.items():
-            if not _is_host(address, subnet):
-                raise ValueError(f"reservedAddresses has {address} of {name}, not a host address of {subnet}")
+        reserved = tuple(self.reserved_addresses.items())
+        for subnet, gateway, part, names in (
+            (self.ipv4_subnet, self.gateway, self.ip_range, ("gateway", "ipRange")),
+            (self.ipv6_subnet, self.ipv6_gateway, self.ipv6_range, ("ipv6Gateway", "ipv6Range")),
+        ):
+            own = [(name, text) for name, text in reserved if (":" in text) is (names[0] == "ipv6Gateway")]
+            named = {names[0]: gateway, names[1]: part, "reservedAddresses": own}
+            lacking = next((field for field, value in named.items() if value and not subnet), "")
+            if lacking:
+                raise ValueError(f"{lacking} needs subnets: name the subnet that it belongs to")
+            if subnet:
+                _check_gateway(names[0], gateway, subnet, self.reserved_addresses.values())
+                _check_part(names[1], part, subnet)
+                _check_reserved(own, subnet)
         return self
 
 
-def _is_host(text: str, subnet: ipaddress.IPv4Network) -> bool:
-    address = ipaddress.IPv4Address(text)
-    return address in subnet and address not in (subnet.network_address, subnet.broadcast_address)
+def _check_gateway(field: str, gateway: str | None, subnet: str, reserved: Iterable[str]) -> None:
+    if gateway is None:
+        return
+    if not _is_host(gateway, subnet):
+        raise ValueError(f"{field} {gateway} is not a host address of subnet {subnet}")
+    if gateway in reserved:
+        raise ValueError(f"{field} {gateway} is one of reservedAddresses: remove one of the two")
+
+
+def _check_part(field: str, part: str | None, subnet: str) -> None:
+    first, last = (ipaddress.ip_network(part)[0], ipaddress.ip_network(part)[-1]) if part else (None, None)
+    whole = ipaddress.ip_network(subnet)
+    if first is not None and last is not None and not (first in whole and last in whole):
+        raise ValueError(f"{field} {part} is not a part of subnet {subnet}")
+
+
+def _check_reserved(reserved: Iterable[tuple[str, str]], subnet: str) -> None:
+    for name, address in reserved:
+        if not _is_host(address, subnet):
+            raise ValueError(f"reservedAddresses has {address} of {name}, not a host address of {subnet}")
+
+
+def _is_host(text: str, subnet: str) -> bool:
+    """Tell whether an address is one of a subnet's, and neither its first nor, with IPv4, its last."""
+    address, network = ipaddress.ip_address(text), ipaddress.ip_network(subnet)
+    reserved = (network[0],) if network.version == 6 else (network[0], network[-1])
+    return address in network and address not in reserved
 
 
 class NetworkAssigned(Model):
-    """What the store chose for a network, once, for its life."""
+    """What the store chose for a network, once, for its life; subnet and gateway of a family are empty without it."""
 
     subnet: str
     gateway: str
     bridge: str
+    ipv6_subnet: str = ""
+    ipv6_gateway: str = ""
     parent: str = ""
     """The link that links in containers hang below; empty where there is a bridge, or a plugin."""
 
@@ -168,6 +264,8 @@ class NetworkStatus(Status):
     parent: str = Field(default="", description="The link that links in containers hang below.")
     subnet: str = Field(default="", description="The subnet in use.")
     gateway: str = Field(default="", description="The bridge's own address.")
+    ipv6_subnet: str = Field(default="", description="The IPv6 subnet in use.")
+    ipv6_gateway: str = Field(default="", description="The bridge's own IPv6 address.")
 
 
 class Network(Model):

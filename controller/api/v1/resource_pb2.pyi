@@ -613,26 +613,85 @@ class LogSettings(_message.Message):
 
     MAX_SIZE_BYTES_FIELD_NUMBER: _builtins.int
     MAX_FILES_FIELD_NUMBER: _builtins.int
+    DRIVER_FIELD_NUMBER: _builtins.int
+    COMPRESS_FIELD_NUMBER: _builtins.int
+    TAG_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    LABELS_REGEX_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_REGEX_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    MAX_BUFFER_BYTES_FIELD_NUMBER: _builtins.int
     max_size_bytes: _builtins.int
     max_files: _builtins.int
+    driver: _builtins.str
+    """json-file, local, journald or none."""
+    compress: _builtins.bool
+    tag: _builtins.str
+    labels_regex: _builtins.str
+    environment_regex: _builtins.str
+    mode: _builtins.str
+    """blocking or non-blocking."""
+    max_buffer_bytes: _builtins.int
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def environment(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
         max_size_bytes: _builtins.int | None = ...,
         max_files: _builtins.int | None = ...,
+        driver: _builtins.str | None = ...,
+        compress: _builtins.bool | None = ...,
+        tag: _builtins.str | None = ...,
+        labels: _abc.Iterable[_builtins.str] | None = ...,
+        labels_regex: _builtins.str | None = ...,
+        environment: _abc.Iterable[_builtins.str] | None = ...,
+        environment_regex: _builtins.str | None = ...,
+        mode: _builtins.str | None = ...,
+        max_buffer_bytes: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_files", b"_max_files", "_max_size_bytes", b"_max_size_bytes", "max_files", b"max_files", "max_size_bytes", b"max_size_bytes"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_compress", b"_compress", "_driver", b"_driver", "_environment_regex", b"_environment_regex", "_labels_regex", b"_labels_regex", "_max_buffer_bytes", b"_max_buffer_bytes", "_max_files", b"_max_files", "_max_size_bytes", b"_max_size_bytes", "_mode", b"_mode", "_tag", b"_tag", "compress", b"compress", "driver", b"driver", "environment_regex", b"environment_regex", "labels_regex", b"labels_regex", "max_buffer_bytes", b"max_buffer_bytes", "max_files", b"max_files", "max_size_bytes", b"max_size_bytes", "mode", b"mode", "tag", b"tag"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_files", b"_max_files", "_max_size_bytes", b"_max_size_bytes", "max_files", b"max_files", "max_size_bytes", b"max_size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_compress", b"_compress", "_driver", b"_driver", "_environment_regex", b"_environment_regex", "_labels_regex", b"_labels_regex", "_max_buffer_bytes", b"_max_buffer_bytes", "_max_files", b"_max_files", "_max_size_bytes", b"_max_size_bytes", "_mode", b"_mode", "_tag", b"_tag", "compress", b"compress", "driver", b"driver", "environment", b"environment", "environment_regex", b"environment_regex", "labels", b"labels", "labels_regex", b"labels_regex", "max_buffer_bytes", b"max_buffer_bytes", "max_files", b"max_files", "max_size_bytes", b"max_size_bytes", "mode", b"mode", "tag", b"tag"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__compress: _TypeAlias = _typing.Literal["compress"]  # noqa: Y015
+    _WhichOneofArgType__compress: _TypeAlias = _typing.Literal["_compress", b"_compress"]  # noqa: Y015
+    _WhichOneofReturnType__driver: _TypeAlias = _typing.Literal["driver"]  # noqa: Y015
+    _WhichOneofArgType__driver: _TypeAlias = _typing.Literal["_driver", b"_driver"]  # noqa: Y015
+    _WhichOneofReturnType__environment_regex: _TypeAlias = _typing.Literal["environment_regex"]  # noqa: Y015
+    _WhichOneofArgType__environment_regex: _TypeAlias = _typing.Literal["_environment_regex", b"_environment_regex"]  # noqa: Y015
+    _WhichOneofReturnType__labels_regex: _TypeAlias = _typing.Literal["labels_regex"]  # noqa: Y015
+    _WhichOneofArgType__labels_regex: _TypeAlias = _typing.Literal["_labels_regex", b"_labels_regex"]  # noqa: Y015
+    _WhichOneofReturnType__max_buffer_bytes: _TypeAlias = _typing.Literal["max_buffer_bytes"]  # noqa: Y015
+    _WhichOneofArgType__max_buffer_bytes: _TypeAlias = _typing.Literal["_max_buffer_bytes", b"_max_buffer_bytes"]  # noqa: Y015
     _WhichOneofReturnType__max_files: _TypeAlias = _typing.Literal["max_files"]  # noqa: Y015
     _WhichOneofArgType__max_files: _TypeAlias = _typing.Literal["_max_files", b"_max_files"]  # noqa: Y015
     _WhichOneofReturnType__max_size_bytes: _TypeAlias = _typing.Literal["max_size_bytes"]  # noqa: Y015
     _WhichOneofArgType__max_size_bytes: _TypeAlias = _typing.Literal["_max_size_bytes", b"_max_size_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__mode: _TypeAlias = _typing.Literal["mode"]  # noqa: Y015
+    _WhichOneofArgType__mode: _TypeAlias = _typing.Literal["_mode", b"_mode"]  # noqa: Y015
+    _WhichOneofReturnType__tag: _TypeAlias = _typing.Literal["tag"]  # noqa: Y015
+    _WhichOneofArgType__tag: _TypeAlias = _typing.Literal["_tag", b"_tag"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__compress) -> _WhichOneofReturnType__compress | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__driver) -> _WhichOneofReturnType__driver | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__environment_regex) -> _WhichOneofReturnType__environment_regex | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__labels_regex) -> _WhichOneofReturnType__labels_regex | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_buffer_bytes) -> _WhichOneofReturnType__max_buffer_bytes | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_files) -> _WhichOneofReturnType__max_files | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_size_bytes) -> _WhichOneofReturnType__max_size_bytes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__mode) -> _WhichOneofReturnType__mode | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tag) -> _WhichOneofReturnType__tag | None: ...
 
 Global___LogSettings: _TypeAlias = LogSettings  # noqa: Y015
 
@@ -1043,11 +1102,13 @@ class NetworkAttachment(_message.Message):
     IPV4_FIELD_NUMBER: _builtins.int
     MAC_FIELD_NUMBER: _builtins.int
     GATEWAY_PRIORITY_FIELD_NUMBER: _builtins.int
+    IPV6_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     ipv4: _builtins.str
     mac: _builtins.str
     gateway_priority: _builtins.int
     """The network with the highest one carries the default route."""
+    ipv6: _builtins.str
     @_builtins.property
     def aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
@@ -1058,17 +1119,22 @@ class NetworkAttachment(_message.Message):
         ipv4: _builtins.str | None = ...,
         mac: _builtins.str | None = ...,
         gateway_priority: _builtins.int = ...,
+        ipv6: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_ipv4", b"_ipv4", "_mac", b"_mac", "ipv4", b"ipv4", "mac", b"mac"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ipv4", b"_ipv4", "_ipv6", b"_ipv6", "_mac", b"_mac", "ipv4", b"ipv4", "ipv6", b"ipv6", "mac", b"mac"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ipv4", b"_ipv4", "_mac", b"_mac", "aliases", b"aliases", "gateway_priority", b"gateway_priority", "ipv4", b"ipv4", "mac", b"mac", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ipv4", b"_ipv4", "_ipv6", b"_ipv6", "_mac", b"_mac", "aliases", b"aliases", "gateway_priority", b"gateway_priority", "ipv4", b"ipv4", "ipv6", b"ipv6", "mac", b"mac", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ipv4: _TypeAlias = _typing.Literal["ipv4"]  # noqa: Y015
     _WhichOneofArgType__ipv4: _TypeAlias = _typing.Literal["_ipv4", b"_ipv4"]  # noqa: Y015
+    _WhichOneofReturnType__ipv6: _TypeAlias = _typing.Literal["ipv6"]  # noqa: Y015
+    _WhichOneofArgType__ipv6: _TypeAlias = _typing.Literal["_ipv6", b"_ipv6"]  # noqa: Y015
     _WhichOneofReturnType__mac: _TypeAlias = _typing.Literal["mac"]  # noqa: Y015
     _WhichOneofArgType__mac: _TypeAlias = _typing.Literal["_mac", b"_mac"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ipv4) -> _WhichOneofReturnType__ipv4 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ipv6) -> _WhichOneofReturnType__ipv6 | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__mac) -> _WhichOneofReturnType__mac | None: ...
 
@@ -1689,10 +1755,14 @@ class AttachmentStatus(_message.Message):
     IPV4_FIELD_NUMBER: _builtins.int
     MAC_FIELD_NUMBER: _builtins.int
     GATEWAY_FIELD_NUMBER: _builtins.int
+    IPV6_FIELD_NUMBER: _builtins.int
+    IPV6_GATEWAY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     ipv4: _builtins.str
     mac: _builtins.str
     gateway: _builtins.str
+    ipv6: _builtins.str
+    ipv6_gateway: _builtins.str
     def __init__(
         self,
         *,
@@ -1700,10 +1770,12 @@ class AttachmentStatus(_message.Message):
         ipv4: _builtins.str = ...,
         mac: _builtins.str = ...,
         gateway: _builtins.str = ...,
+        ipv6: _builtins.str = ...,
+        ipv6_gateway: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway", b"gateway", "ipv4", b"ipv4", "mac", b"mac", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway", b"gateway", "ipv4", b"ipv4", "ipv6", b"ipv6", "ipv6_gateway", b"ipv6_gateway", "mac", b"mac", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1767,6 +1839,10 @@ class NetworkSpec(_message.Message):
     INTER_CONTAINER_FIELD_NUMBER: _builtins.int
     HOST_BINDING_FIELD_NUMBER: _builtins.int
     INTERFACE_PREFIX_FIELD_NUMBER: _builtins.int
+    ENABLE_IPV4_FIELD_NUMBER: _builtins.int
+    ENABLE_IPV6_FIELD_NUMBER: _builtins.int
+    IPV6_GATEWAY_FIELD_NUMBER: _builtins.int
+    IPV6_RANGE_FIELD_NUMBER: _builtins.int
     DRIVER_OPTIONS_FIELD_NUMBER: _builtins.int
     driver: _builtins.str
     """bridge, macvlan, ipvlan or the name of a plugin; empty is bridge."""
@@ -1783,6 +1859,14 @@ class NetworkSpec(_message.Message):
     """Host address of published ports that name none themselves."""
     interface_prefix: _builtins.str
     """Beginning of the link's name in containers; absent is eth."""
+    enable_ipv4: _builtins.bool
+    """Whether containers get IPv4 addresses; absent is true."""
+    enable_ipv6: _builtins.bool
+    """Whether containers get IPv6 addresses; an IPv6 subnet means that they do."""
+    ipv6_gateway: _builtins.str
+    """The bridge's own IPv6 address."""
+    ipv6_range: _builtins.str
+    """Part of the IPv6 subnet that addresses are chosen from."""
     @_builtins.property
     def subnets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -1808,16 +1892,22 @@ class NetworkSpec(_message.Message):
         inter_container: _builtins.bool | None = ...,
         host_binding: _builtins.str | None = ...,
         interface_prefix: _builtins.str | None = ...,
+        enable_ipv4: _builtins.bool | None = ...,
+        enable_ipv6: _builtins.bool = ...,
+        ipv6_gateway: _builtins.str | None = ...,
+        ipv6_range: _builtins.str | None = ...,
         driver_options: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_bridge_name", b"_bridge_name", "_driver", b"_driver", "_gateway", b"_gateway", "_host_binding", b"_host_binding", "_inter_container", b"_inter_container", "_interface_prefix", b"_interface_prefix", "_ip_range", b"_ip_range", "_masquerade", b"_masquerade", "_mtu", b"_mtu", "bridge_name", b"bridge_name", "driver", b"driver", "gateway", b"gateway", "host_binding", b"host_binding", "inter_container", b"inter_container", "interface_prefix", b"interface_prefix", "ip_range", b"ip_range", "masquerade", b"masquerade", "mtu", b"mtu"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bridge_name", b"_bridge_name", "_driver", b"_driver", "_enable_ipv4", b"_enable_ipv4", "_gateway", b"_gateway", "_host_binding", b"_host_binding", "_inter_container", b"_inter_container", "_interface_prefix", b"_interface_prefix", "_ip_range", b"_ip_range", "_ipv6_gateway", b"_ipv6_gateway", "_ipv6_range", b"_ipv6_range", "_masquerade", b"_masquerade", "_mtu", b"_mtu", "bridge_name", b"bridge_name", "driver", b"driver", "enable_ipv4", b"enable_ipv4", "gateway", b"gateway", "host_binding", b"host_binding", "inter_container", b"inter_container", "interface_prefix", b"interface_prefix", "ip_range", b"ip_range", "ipv6_gateway", b"ipv6_gateway", "ipv6_range", b"ipv6_range", "masquerade", b"masquerade", "mtu", b"mtu"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bridge_name", b"_bridge_name", "_driver", b"_driver", "_gateway", b"_gateway", "_host_binding", b"_host_binding", "_inter_container", b"_inter_container", "_interface_prefix", b"_interface_prefix", "_ip_range", b"_ip_range", "_masquerade", b"_masquerade", "_mtu", b"_mtu", "bridge_name", b"bridge_name", "driver", b"driver", "driver_options", b"driver_options", "gateway", b"gateway", "host_binding", b"host_binding", "inter_container", b"inter_container", "interface_prefix", b"interface_prefix", "internal", b"internal", "ip_range", b"ip_range", "masquerade", b"masquerade", "mtu", b"mtu", "reserved_addresses", b"reserved_addresses", "subnets", b"subnets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bridge_name", b"_bridge_name", "_driver", b"_driver", "_enable_ipv4", b"_enable_ipv4", "_gateway", b"_gateway", "_host_binding", b"_host_binding", "_inter_container", b"_inter_container", "_interface_prefix", b"_interface_prefix", "_ip_range", b"_ip_range", "_ipv6_gateway", b"_ipv6_gateway", "_ipv6_range", b"_ipv6_range", "_masquerade", b"_masquerade", "_mtu", b"_mtu", "bridge_name", b"bridge_name", "driver", b"driver", "driver_options", b"driver_options", "enable_ipv4", b"enable_ipv4", "enable_ipv6", b"enable_ipv6", "gateway", b"gateway", "host_binding", b"host_binding", "inter_container", b"inter_container", "interface_prefix", b"interface_prefix", "internal", b"internal", "ip_range", b"ip_range", "ipv6_gateway", b"ipv6_gateway", "ipv6_range", b"ipv6_range", "masquerade", b"masquerade", "mtu", b"mtu", "reserved_addresses", b"reserved_addresses", "subnets", b"subnets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bridge_name: _TypeAlias = _typing.Literal["bridge_name"]  # noqa: Y015
     _WhichOneofArgType__bridge_name: _TypeAlias = _typing.Literal["_bridge_name", b"_bridge_name"]  # noqa: Y015
     _WhichOneofReturnType__driver: _TypeAlias = _typing.Literal["driver"]  # noqa: Y015
     _WhichOneofArgType__driver: _TypeAlias = _typing.Literal["_driver", b"_driver"]  # noqa: Y015
+    _WhichOneofReturnType__enable_ipv4: _TypeAlias = _typing.Literal["enable_ipv4"]  # noqa: Y015
+    _WhichOneofArgType__enable_ipv4: _TypeAlias = _typing.Literal["_enable_ipv4", b"_enable_ipv4"]  # noqa: Y015
     _WhichOneofReturnType__gateway: _TypeAlias = _typing.Literal["gateway"]  # noqa: Y015
     _WhichOneofArgType__gateway: _TypeAlias = _typing.Literal["_gateway", b"_gateway"]  # noqa: Y015
     _WhichOneofReturnType__host_binding: _TypeAlias = _typing.Literal["host_binding"]  # noqa: Y015
@@ -1828,6 +1918,10 @@ class NetworkSpec(_message.Message):
     _WhichOneofArgType__interface_prefix: _TypeAlias = _typing.Literal["_interface_prefix", b"_interface_prefix"]  # noqa: Y015
     _WhichOneofReturnType__ip_range: _TypeAlias = _typing.Literal["ip_range"]  # noqa: Y015
     _WhichOneofArgType__ip_range: _TypeAlias = _typing.Literal["_ip_range", b"_ip_range"]  # noqa: Y015
+    _WhichOneofReturnType__ipv6_gateway: _TypeAlias = _typing.Literal["ipv6_gateway"]  # noqa: Y015
+    _WhichOneofArgType__ipv6_gateway: _TypeAlias = _typing.Literal["_ipv6_gateway", b"_ipv6_gateway"]  # noqa: Y015
+    _WhichOneofReturnType__ipv6_range: _TypeAlias = _typing.Literal["ipv6_range"]  # noqa: Y015
+    _WhichOneofArgType__ipv6_range: _TypeAlias = _typing.Literal["_ipv6_range", b"_ipv6_range"]  # noqa: Y015
     _WhichOneofReturnType__masquerade: _TypeAlias = _typing.Literal["masquerade"]  # noqa: Y015
     _WhichOneofArgType__masquerade: _TypeAlias = _typing.Literal["_masquerade", b"_masquerade"]  # noqa: Y015
     _WhichOneofReturnType__mtu: _TypeAlias = _typing.Literal["mtu"]  # noqa: Y015
@@ -1836,6 +1930,8 @@ class NetworkSpec(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__bridge_name) -> _WhichOneofReturnType__bridge_name | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__driver) -> _WhichOneofReturnType__driver | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__enable_ipv4) -> _WhichOneofReturnType__enable_ipv4 | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__gateway) -> _WhichOneofReturnType__gateway | None: ...
     @_typing.overload
@@ -1846,6 +1942,10 @@ class NetworkSpec(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__interface_prefix) -> _WhichOneofReturnType__interface_prefix | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ip_range) -> _WhichOneofReturnType__ip_range | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ipv6_gateway) -> _WhichOneofReturnType__ipv6_gateway | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ipv6_range) -> _WhichOneofReturnType__ipv6_range | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__masquerade) -> _WhichOneofReturnType__masquerade | None: ...
     @_typing.overload
@@ -1862,11 +1962,15 @@ class NetworkStatus(_message.Message):
     BRIDGE_FIELD_NUMBER: _builtins.int
     SUBNET_FIELD_NUMBER: _builtins.int
     GATEWAY_FIELD_NUMBER: _builtins.int
+    IPV6_SUBNET_FIELD_NUMBER: _builtins.int
+    IPV6_GATEWAY_FIELD_NUMBER: _builtins.int
     PARENT_FIELD_NUMBER: _builtins.int
     observed_generation: _builtins.int
     bridge: _builtins.str
     subnet: _builtins.str
     gateway: _builtins.str
+    ipv6_subnet: _builtins.str
+    ipv6_gateway: _builtins.str
     parent: _builtins.str
     """The link that links in containers hang below."""
     @_builtins.property
@@ -1879,11 +1983,13 @@ class NetworkStatus(_message.Message):
         bridge: _builtins.str = ...,
         subnet: _builtins.str = ...,
         gateway: _builtins.str = ...,
+        ipv6_subnet: _builtins.str = ...,
+        ipv6_gateway: _builtins.str = ...,
         parent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bridge", b"bridge", "conditions", b"conditions", "gateway", b"gateway", "observed_generation", b"observed_generation", "parent", b"parent", "subnet", b"subnet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bridge", b"bridge", "conditions", b"conditions", "gateway", b"gateway", "ipv6_gateway", b"ipv6_gateway", "ipv6_subnet", b"ipv6_subnet", "observed_generation", b"observed_generation", "parent", b"parent", "subnet", b"subnet"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
