@@ -170,6 +170,11 @@ def _ensure_inside(want: AttachmentWant, inside: Inside) -> None:
     peer = _find_peer(host_link, facts) if host_link is not None else None
     if peer is None:
         raise NotFound(f"link {want.host_link} was removed meanwhile")
+    settle_link(want, inside, peer, facts)
+
+
+def settle_link(want: AttachmentWant, inside: Inside, peer: rtnetlink.Link, facts: InsideFacts) -> None:
+    """Mend what differs at `peer`, the link in the namespace; `facts` are what is in there."""
     changes = []
     if peer.name != want.inside or peer.mac != want.mac:
         changes.append(rtnetlink.set_down(peer.index))

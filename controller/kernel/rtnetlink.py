@@ -47,7 +47,8 @@ _ROUTE = struct.Struct("=BBBBBBBBI")
 class Link:
     """A link as the kernel tells it; `peer_index` is a veth's other end, in whatever namespace that lies.
 
-    `isolated` is a bridge's port that exchanges no frames with other isolated ones.
+    `isolated` is a bridge's port that exchanges no frames with other isolated ones. `data` is what its kind has to tell
+    (IFLA_INFO_DATA).
     """
 
     index: int
@@ -60,6 +61,7 @@ class Link:
     mac: str
     mtu: int
     isolated: bool
+    data: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +98,7 @@ def parse_link(message: Message) -> Link:
         mac=found.get(_IFLA_ADDRESS, b"").hex(":"),
         mtu=parse_number(found.get(_IFLA_MTU)),
         isolated=port.get(_IFLA_BRPORT_ISOLATED) == b"\x01",
+        data=info.get(_IFLA_INFO_DATA, b""),
     )
 
 
