@@ -38,7 +38,7 @@ from controller.kernel.assembly import KernelOptions, open_linux
 from controller.kernel.clock import SystemClock
 from controller.kernel.diagnostics import HostDiagnostics
 from controller.kernel.disk_usage import LocalDiskUsage
-from controller.kernel.host_boot import read_boot_id
+from controller.kernel.host_boot import read_boot_id, read_machine_id
 from controller.kernel.lock import exclusive
 from controller.kernel.log_format import configure_logging
 from controller.kernel.notify import ServiceManager, find_service_manager
@@ -51,12 +51,12 @@ from controller.manifests.watch import MANAGER_PREFIX, ManifestDirectory, NoSour
 from controller.model.changes import Draft, EventType
 from controller.model.ids import Key
 from controller.model.network import NetworkSpec
-from controller.plan.addresses import AddressPool
+from controller.plan.addresses import AddressPool, AddressPools, derive_unique_local
 from controller.plan.admission import DEFAULT_NETWORK, ApplyBatch
 from controller.reconcile.dangling import DanglingImages
 from controller.reconcile.engine import ReconcileOptions, Reconciler
 from controller.reconcile.forecaster import LoopForecaster
-from controller.settings import Settings, list_flags, load_settings
+from controller.settings import IPV6_SUBNET_PREFIX, Settings, list_flags, load_settings
 from controller.store.database import derive_url
 from controller.store.store import SqlStore, open_store
 
@@ -154,8 +154,7 @@ async def _serve(settings: Settings) -> int:
         linux = await stack.enter_async_context(
             open_linux(layout, kernel_options, runner=runner, images=images, pulls=pulls)
         )
-        pool = AddressPool(network=settings.address_pool, prefix=settings.address_pool_prefix)
-        gate = Gate(store=store, host=linux.host, clock=clock, pool=pool)
+        gate = Gate(store=store, host=linux.host, clock=clock, pools=_make_pools(settings))
         await _declare_default_network(gate)
         reconcile_options = ReconcileOptions(
             draw=random.SystemRandom().random, resync_interval_s=settings.resync_interval_s
@@ -270,6 +269,16 @@ async def _feed_watchdog(manager: ServiceManager) -> None:
     while interval_s is not None:
         manager.alive()
         await asyncio.sleep(interval_s)
+
+
+def _make_pools(settings: Settings) -> AddressPools:
+    """Return where subnets come from; unique local ones differ from machine to machine and stay the same on each."""
+    machine = f"{read_machine_id()} {settings.instance} {settings.root}"
+    ipv6 = settings.address_pool_ipv6 or derive_unique_local(machine)
+    return AddressPools(
+        ipv4=AddressPool(networks=settings.address_pool, prefix=settings.address_pool_prefix),
+        ipv6=AddressPool(networks=(ipv6,), prefix=IPV6_SUBNET_PREFIX),
+    )
 
 
 async def _declare_default_network(gate: Gate) -> None:

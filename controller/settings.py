@@ -22,6 +22,7 @@ from controller.model.registries import RegistrySettings, check_registries
 from controller.model.units import DurationS, Number, SizeBytes
 
 DEFAULT_CONFIG_PATH = "/etc/hold/daemon.yaml"
+IPV6_SUBNET_PREFIX = 64
 _VARIABLE_PREFIX = "HOLD_"
 _NOT_SETTINGS = {"HOLD_HOST", "HOLD_CONFIG"}
 
@@ -57,6 +58,16 @@ def _check_pool(text: str) -> str:
         return str(ipaddress.IPv4Network(text))
     except ValueError as error:
         raise ValueError(f"{text!r} is not an IPv4 network such as 10.192.0.0/12: {error}") from error
+
+
+def _check_ipv6_pool(text: str) -> str:
+    try:
+        network = ipaddress.IPv6Network(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not an IPv6 network such as fd12:3456:789a::/48: {error}") from error
+    if network.prefixlen > IPV6_SUBNET_PREFIX:
+        raise ValueError(f"{text!r} has no room for a /{IPV6_SUBNET_PREFIX}: use a prefix of that or less")
+    return str(network)
 
 
 def _parse_mapping(value: object) -> object:
@@ -97,11 +108,20 @@ class Settings(Model):
     runtime: str = Field(
         default="", description="Default OCI runtime: crun, runc or a path; chosen by default."
     )
-    address_pool: Annotated[str, AfterValidator(_check_pool)] = Field(
-        default="10.192.0.0/12", description="Where subnets of networks without one come from."
+    address_pool: Annotated[
+        tuple[Annotated[str, AfterValidator(_check_pool)], ...], BeforeValidator(_split_list)
+    ] = Field(
+        default=("10.192.0.0/12", "172.16.0.0/12", "192.168.0.0/16"),
+        min_length=1,
+        description="Where subnets of networks without one come from; the next one when one has no room.",
     )
     address_pool_prefix: Number = Field(
         default=22, ge=16, le=29, description="Prefix length of the subnets that the pool is cut into."
+    )
+    address_pool_ipv6: Annotated[str, AfterValidator(_check_ipv6_pool)] | None = Field(
+        default=None,
+        alias="addressPoolIPv6",
+        description="Where IPv6 subnets (/64) come from; unique local addresses of the machine's own by default.",
     )
     resolv_conf: AbsolutePath = Field(
         default="/etc/resolv.conf", description="File that names the resolvers for outside names."
@@ -168,10 +188,9 @@ class Settings(Model):
 
     @model_validator(mode="after")
     def _pool_has_room(self) -> Self:
-        if ipaddress.IPv4Network(self.address_pool).prefixlen > self.address_pool_prefix:
-            raise ValueError(
-                f"addressPoolPrefix {self.address_pool_prefix} does not fit into {self.address_pool}"
-            )
+        for pool in self.address_pool:
+            if ipaddress.IPv4Network(pool).prefixlen > self.address_pool_prefix:
+                raise ValueError(f"addressPoolPrefix {self.address_pool_prefix} does not fit into {pool}")
         return self
 
     @property

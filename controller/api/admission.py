@@ -9,7 +9,7 @@ from controller.model.changes import Decision, Snapshot
 from controller.model.facts import HostFacts
 from controller.model.ids import Key, Uid
 from controller.model.kinds import Resource
-from controller.plan.addresses import AddressPool
+from controller.plan.addresses import AddressPools
 from controller.plan.admission import AdmissionContext, ApplyBatch, HostNeed, decide_apply, derive_host_need
 from controller.plan.forecast.foresee import project
 from controller.ports import Clock, Committed, HostView, StateStore
@@ -41,7 +41,7 @@ class Gate:
     store: StateStore
     host: HostView
     clock: Clock
-    pool: AddressPool
+    pools: AddressPools
     seeds: Seeds = field(default_factory=Seeds)
 
     async def read_context(self, need: HostNeed = HostNeed.NETWORKS) -> AdmissionContext:
@@ -52,7 +52,7 @@ class Gate:
         host = HostFacts()
         if need is not HostNeed.NOTHING:
             host = await self.host.read(networks=need is HostNeed.NETWORKS)
-        return AdmissionContext(now=self.clock.now(), host=host, pool=self.pool, seed=seed)
+        return AdmissionContext(now=self.clock.now(), host=host, pools=self.pools, seed=seed)
 
     async def foresee(self, batch: ApplyBatch) -> Decision:
         """Return what applying the batch now would come to; nothing is written."""

@@ -16,11 +16,11 @@ from controller.model.kinds import AnyStatus, Spec
 from controller.model.layout import Layout
 from controller.model.network import NetworkSpec
 from controller.model.volume import VolumeSpec
-from controller.plan.addresses import AddressPool
 from controller.plan.admission import AdmissionContext, ApplyBatch, decide_apply, decide_delete
 from controller.reconcile.engine import ReconcileOptions, Reconciler
 from controller.store.database import derive_url
 from controller.store.store import SqlStore, open_store
+from tests.fakes.address_pools import make_pools
 from tests.fakes.goal import list_faults
 from tests.fakes.kernel import make_ports
 from tests.fakes.steps import Steps
@@ -139,7 +139,7 @@ class Simulation:
         context = AdmissionContext(
             now=self.loop.now(),
             host=HostFacts(),
-            pool=AddressPool(network="10.192.0.0/12", prefix=24),
+            pools=make_pools(),
             seed=f"seed {self._seed}",
         )
         return await self._commit(lambda snapshot: decide_apply(snapshot, ApplyBatch(drafts=drafts), context))

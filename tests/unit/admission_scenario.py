@@ -11,22 +11,23 @@ from controller.model.image import ImageSpec
 from controller.model.kinds import RESOURCE_ADAPTER, Resource, Spec, key_of
 from controller.model.network import NetworkSpec
 from controller.model.volume import VolumeSpec
+from controller.plan.addresses import AddressPools
 from controller.plan.admission import (
-    AddressPool,
     AdmissionContext,
     ApplyBatch,
     decide_apply,
 )
+from tests.fakes.address_pools import make_pools
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-POOL = AddressPool(network="10.192.0.0/16", prefix=22)
+POOLS = make_pools("10.192.0.0/16", prefix=22)
 State = dict[Key, Resource]
 
 
 def make_context(
-    seed: str = "seed", *, host: HostFacts | None = None, pool: AddressPool = POOL
+    seed: str = "seed", *, host: HostFacts | None = None, pools: AddressPools = POOLS
 ) -> AdmissionContext:
-    return AdmissionContext(now=NOW, host=host or HostFacts(), pool=pool, seed=seed)
+    return AdmissionContext(now=NOW, host=host or HostFacts(), pools=pools, seed=seed)
 
 
 def draft(

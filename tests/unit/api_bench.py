@@ -26,10 +26,10 @@ from controller.api.v1 import (
 from controller.model.container import Container, ContainerStatus
 from controller.model.ids import Key, Uid
 from controller.model.layout import Layout
-from controller.plan.addresses import AddressPool
 from controller.store.database import derive_url
 from controller.store.limits import StoreLimits
 from controller.store.store import SqlStore, open_store
+from tests.fakes.address_pools import make_pools
 from tests.fakes.api_inside import PlayedInside
 from tests.fakes.api_kernel import PlayedHost, PlayedImporter, PlayedProcesses, PlayedSessions, StillClock
 from tests.fakes.image_archives import PlayedArchives
@@ -84,7 +84,7 @@ def _make_services(bench: Bench) -> Services:
             store=bench.store,
             host=bench.host,
             clock=StillClock(),
-            pool=AddressPool(network="10.192.0.0/16", prefix=24),
+            pools=make_pools(),
         ),
         state=StateParts(events=bench.store, forecaster=bench.host, sources=bench.host),
         sessions=bench.sessions,

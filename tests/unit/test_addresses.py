@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.errors import Exhausted
-from controller.plan.addresses import AddressPool, choose_ipv4, choose_subnet, list_free_ipv4, overlaps_any
+from controller.plan.addresses import AddressPool, choose_address, choose_subnet, list_free, overlaps_any
 
-POOL = AddressPool(network="10.0.0.0/20", prefix=24)
+POOL = AddressPool(networks=("10.0.0.0/20",), prefix=24)
 
 subnets = st.builds(
     lambda number, prefix: IPv4Network((int(IPv4Address("10.0.0.0")) + number, prefix), strict=False),
@@ -22,7 +22,7 @@ subnets = st.builds(
 def test_a_chosen_subnet_shares_no_address_with_others(taken: list[IPv4Network]) -> None:
     free = [
         each
-        for each in IPv4Network(POOL.network).subnets(new_prefix=24)
+        for each in IPv4Network(POOL.networks[0]).subnets(new_prefix=24)
         if not any(each.overlaps(other) for other in taken)
     ]
     if free:
@@ -44,10 +44,10 @@ def test_a_chosen_address_is_the_lowest_free_host(taken: set[int]) -> None:
     numbers = {int(subnet[offset]) for offset in taken}
     free = [each for each in subnet.hosts() if int(each) not in numbers]
     if free:
-        assert choose_ipv4(subnet, numbers) == free[0]
+        assert choose_address(subnet, numbers) == free[0]
     else:
         with pytest.raises(Exhausted, match=str(subnet)):
-            choose_ipv4(subnet, numbers)
+            choose_address(subnet, numbers)
 
 
 @pytest.mark.parametrize(
@@ -61,5 +61,5 @@ def test_a_chosen_address_is_the_lowest_free_host(taken: set[int]) -> None:
 )
 def test_free_addresses_are_hosts_of_the_subnet_within_a_range(within: str, expected: list[str]) -> None:
     taken = {int(IPv4Address("10.0.0.2"))}
-    free = list_free_ipv4(IPv4Network("10.0.0.0/29"), taken, within=IPv4Network(within))
+    free = list_free(IPv4Network("10.0.0.0/29"), taken, within=IPv4Network(within))
     assert list(map(str, free)) == expected

@@ -15,12 +15,13 @@ from controller.model.facts import HostFacts
 from controller.model.ids import Key
 from controller.model.kinds import Resource, key_of
 from controller.model.network import Network, NetworkSpec
-from controller.plan.admission import AddressPool, AdmissionContext, ApplyBatch, decide_apply
+from controller.plan.admission import AdmissionContext, ApplyBatch, decide_apply
+from tests.fakes.address_pools import make_pools
 
 HOST = HostFacts(
     routes=("0.0.0.0/0", "10.9.0.0/29"), listeners=frozenset({("tcp", "", 1), ("udp", "127.0.0.1", 2)})
 )
-POOL = AddressPool(network="10.9.0.0/26", prefix=29)
+POOLS = make_pools("10.9.0.0/26", prefix=29)
 
 network_specs = st.builds(
     NetworkSpec, subnets=st.sampled_from([(), (), ("10.8.0.0/29",), ("10.8.0.8/29",), ("10.8.0.0/28",)])
@@ -69,7 +70,7 @@ batches = st.lists(drafts, min_size=1, max_size=6, unique_by=lambda draft: draft
 
 
 def _context(seed: int) -> AdmissionContext:
-    return AdmissionContext(now=datetime(2026, 1, 1, tzinfo=UTC), host=HOST, pool=POOL, seed=str(seed))
+    return AdmissionContext(now=datetime(2026, 1, 1, tzinfo=UTC), host=HOST, pools=POOLS, seed=str(seed))
 
 
 def _write(state: Snapshot, decision: Decision) -> dict[Key, Resource]:

@@ -17,13 +17,13 @@ from controller.model.kinds import Resource, key_of
 from controller.model.network import Network, NetworkAssigned
 from controller.model.volume import VolumeSpec
 from controller.plan.admission import (
-    AddressPool,
     ApplyBatch,
     Rollback,
     decide_apply,
     decide_delete,
     decide_rollback,
 )
+from tests.fakes.address_pools import make_pools
 from tests.unit.admission_scenario import (
     BASE,
     HOST,
@@ -116,9 +116,9 @@ def test_an_unused_network_moves() -> None:
 
 
 def test_a_full_pool_is_exhausted() -> None:
-    pool = AddressPool(network="10.192.0.0/23", prefix=24)
+    pools = make_pools("10.192.0.0/23")
     with pytest.raises(Exhausted, match=r"address pool 10\.192\.0\.0/23 has no free subnet of /24"):
-        apply({}, network("a"), network("b"), network("c"), context=make_context(pool=pool))
+        apply({}, network("a"), network("b"), network("c"), context=make_context(pools=pools))
 
 
 @pytest.mark.parametrize(

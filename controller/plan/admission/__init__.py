@@ -4,7 +4,6 @@ Pure: `decide_apply`, `decide_delete` and `decide_rollback` turn a snapshot and 
 raise one error that reports everything wrong by field.
 """
 
-from controller.plan.addresses import AddressPool
 from controller.plan.admission.anonymous import list_anonymous_volumes
 from controller.plan.admission.apply import decide_apply
 from controller.plan.admission.batch import (
@@ -22,7 +21,6 @@ from controller.plan.admission.rollback import decide_rollback
 __all__ = [
     "CLI_MANAGER",
     "DEFAULT_NETWORK",
-    "AddressPool",
     "AdmissionContext",
     "ApplyBatch",
     "HostNeed",

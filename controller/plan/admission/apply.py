@@ -182,8 +182,9 @@ def _list_network_paths(old: Assigned | None, new: Assigned) -> tuple[str, ...]:
     if not isinstance(old, NetworkAssigned) or not isinstance(new, NetworkAssigned):
         return ()
     pairs = {
-        "spec.subnets": (old.subnet, new.subnet),
+        "spec.subnets": ((old.subnet, old.ipv6_subnet), (new.subnet, new.ipv6_subnet)),
         "spec.gateway": (old.gateway, new.gateway),
+        "spec.ipv6Gateway": (old.ipv6_gateway, new.ipv6_gateway),
         "spec.bridgeName": (old.bridge, new.bridge),
     }
     return tuple(path for path, (before, after) in pairs.items() if before != after)

@@ -11,7 +11,7 @@ from controller.model.facts import HostFacts
 from controller.model.ids import Key
 from controller.model.kinds import Resource, Spec
 from controller.model.network import NetworkSpec
-from controller.plan.addresses import AddressPool
+from controller.plan.addresses import AddressPools
 
 CLI_MANAGER = "cli"
 
@@ -29,12 +29,12 @@ class AdmissionContext:
     """What is true outside the store when a batch is decided.
 
     `host` has what `derive_host_need` names, at least. `now` becomes the creation time of new objects. `seed` is random text, never used for two batches that are written: the uids of
-    new objects derive from it. `pool` is where subnets of networks without one come from.
+    new objects derive from it. `pools` are where subnets of networks without one come from.
     """
 
     now: datetime
     host: HostFacts
-    pool: AddressPool
+    pools: AddressPools
     seed: str
 
 

@@ -1,8 +1,9 @@
 """Addresses, MACs and host ports of containers: what is kept, what is named, what is chosen, in this order."""
 
-from collections.abc import Collection, Iterator, Mapping
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import ip_address
 
 from controller.errors import AlreadyExists, Exhausted, Invalid, Unavailable
 from controller.model.changes import Snapshot
@@ -14,44 +15,31 @@ from controller.model.container import (
     NetworkAttachment,
 )
 from controller.model.facts import HostFacts
-from controller.model.ids import Key, Uid
+from controller.model.ids import Key
 from controller.model.names import derive_mac
-from controller.model.network import Network, NetworkAssigned, NetworkSpec
 from controller.model.ports import PortMapping
-from controller.plan.addresses import list_free_ipv4
+from controller.plan.addresses import IpAddress
 from controller.plan.admission.findings import Findings
 from controller.plan.admission.identities import IdentityAssigner
 from controller.plan.admission.intents import Intent
+from controller.plan.admission.places import Place, find_network, find_place
 from controller.plan.admission.ports import PortAssigner
 from controller.plan.admission.references import World, is_staying
+from controller.plan.admission.subnets import FAMILIES, Family
 from controller.plan.admission.taken import Holder, Taken
 from controller.plan.container.expansion import find_image_config, list_wanted_ports
+
+_FIELDS: dict[Family, str] = {4: "ipv4", 6: "ipv6"}
 
 
 @dataclass(slots=True, kw_only=True)
 class _Work:
-    """A container of the batch and what it has got so far: addresses by network name."""
+    """A container of the batch and what it has got so far: addresses by network name and family."""
 
     intent: Intent
     spec: ContainerSpec
     previous: ContainerAssigned
-    ipv4: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """A network as containers see it, with its free addresses in order."""
-
-    uid: Uid
-    subnet: IPv4Network
-    range_name: str
-    gateway: IPv4Address
-    reserved: Mapping[IPv4Address, str]
-    free: Iterator[IPv4Address]
-
-    def is_special(self, address: IPv4Address) -> bool:
-        """Tell whether the address is the gateway's or somebody else's."""
-        return address == self.gateway or address in self.reserved
+    addresses: dict[tuple[str, Family], str] = field(default_factory=dict)
 
 
 class ContainerAssigner:
@@ -63,7 +51,7 @@ class ContainerAssigner:
         self._taken = _collect_taken(world)
         self._identities = IdentityAssigner(world, findings)
         self._ports = PortAssigner(self._taken, host, findings)
-        self._places: dict[str, _Place | None] = {}
+        self._places: dict[tuple[str, Family], Place | None] = {}
 
     def assign(self) -> None:
         """Fill in `assigned` of every container of the batch that nothing is wrong with."""
@@ -83,7 +71,7 @@ class ContainerAssigner:
             networks = {
                 attachment.name: self._finish(each, attachment)
                 for attachment in each.spec.networks
-                if attachment.name in each.ipv4
+                if any((attachment.name, family) in each.addresses for family in FAMILIES)
             }
             each.intent.assigned = ContainerAssigned(
                 networks=networks,
@@ -104,36 +92,43 @@ class ContainerAssigner:
         return (*wanted, *(port.model_copy(update={"host_port": 0}) for port in had))
 
     def _keep_addresses(self, work: _Work) -> None:
-        for attachment in work.spec.networks:
-            kept = work.previous.networks.get(attachment.name)
-            if kept is None or attachment.ipv4 not in (None, kept.ipv4):
+        for attachment, family in itertools.product(work.spec.networks, FAMILIES):
+            kept = _find_kept(work.previous, attachment.name, family)
+            if not kept or _find_named(attachment, family) not in (None, kept):
                 continue
-            place = self._find_place(attachment.name)
-            number = int(IPv4Address(kept.ipv4))
-            fits = place is not None and IPv4Address(kept.ipv4) in place.subnet
-            if fits and number not in self._taken.addresses.get(attachment.name, {}):
-                self._take(work, attachment.name, kept.ipv4)
+            place, address = self._find_place(attachment.name, family), ip_address(kept)
+            fits = place is not None and address in place.subnet
+            if fits and int(address) not in self._taken.list_addresses(attachment.name, family):
+                self._take(work, attachment.name, kept)
 
     def _take_named(self, work: _Work) -> None:
         for index, attachment in enumerate(work.spec.networks):
             path = f"spec.networks[{index}]"
             if attachment.mac is not None:
                 self._take_mac(work, attachment.mac, f"{path}.mac")
-            place = self._find_place(attachment.name)
-            if attachment.ipv4 is None or place is None or attachment.name in work.ipv4:
-                continue
-            address = IPv4Address(attachment.ipv4)
-            wrong = _find_fault(place, attachment.name, address)
-            if wrong:
-                self._findings.add(Invalid, work.intent.key, f"{path}.ipv4", wrong)
-                continue
-            holder = self._taken.addresses.get(attachment.name, {}).get(int(address))
-            if holder is None:
-                self._take(work, attachment.name, attachment.ipv4)
-            else:
-                refusal = Unavailable if holder.leaving else AlreadyExists
-                message = f"{address} is taken by {holder}: choose another address"
-                self._findings.add(refusal, work.intent.key, f"{path}.ipv4", message)
+            for family in FAMILIES:
+                named = _find_named(attachment, family)
+                if named is not None and (attachment.name, family) not in work.addresses:
+                    self._take_address(work, attachment.name, ip_address(named), f"{path}.{_FIELDS[family]}")
+
+    def _take_address(self, work: _Work, network: str, address: IpAddress, path: str) -> None:
+        family: Family = 4 if address.version == 4 else 6
+        place = self._find_place(network, family)
+        if place is None:
+            if find_network(self._world, network) is not None:
+                message = f"Network/{network} has no IPv{family}: leave it out, or give the network a subnet"
+                self._findings.add(Invalid, work.intent.key, path, message)
+            return
+        wrong = place.find_fault(address)
+        holder = self._taken.list_addresses(network, family).get(int(address))
+        if wrong:
+            self._findings.add(Invalid, work.intent.key, path, wrong)
+        elif holder is None:
+            self._take(work, network, str(address))
+        else:
+            refusal = Unavailable if holder.leaving else AlreadyExists
+            message = f"{address} is taken by {holder}: choose another address"
+            self._findings.add(refusal, work.intent.key, path, message)
 
     def _take_mac(self, work: _Work, mac: str, path: str) -> None:
         holder = self._taken.macs.get(mac)
@@ -150,11 +145,12 @@ class ContainerAssigner:
             self._taken.macs[mac] = Holder(key=work.intent.key)
 
     def _choose_addresses(self, work: _Work) -> None:
-        for index, attachment in enumerate(work.spec.networks):
-            place = self._find_place(attachment.name)
-            if place is None or attachment.ipv4 is not None or attachment.name in work.ipv4:
+        for (index, attachment), family in itertools.product(enumerate(work.spec.networks), FAMILIES):
+            place = self._find_place(attachment.name, family)
+            is_named = _find_named(attachment, family) is not None
+            if place is None or is_named or (attachment.name, family) in work.addresses:
                 continue
-            taken = self._taken.addresses.get(attachment.name, {})
+            taken = self._taken.list_addresses(attachment.name, family)
             address = next(
                 (free for free in place.free if not place.is_special(free) and int(free) not in taken), None
             )
@@ -164,33 +160,33 @@ class ContainerAssigner:
             else:
                 self._take(work, attachment.name, str(address))
 
-    def _take(self, work: _Work, network: str, ipv4: str) -> None:
-        work.ipv4[network] = ipv4
-        self._taken.take_address(network, ipv4, Holder(key=work.intent.key))
+    def _take(self, work: _Work, network: str, address: str) -> None:
+        work.addresses[network, 6 if ":" in address else 4] = address
+        self._taken.take_address(network, address, Holder(key=work.intent.key))
 
     def _finish(self, work: _Work, attachment: NetworkAttachment) -> AssignedAttachment:
-        place = self._places[attachment.name]
-        derived = derive_mac(work.intent.uid, place.uid) if place is not None else ""
-        return AssignedAttachment(ipv4=work.ipv4[attachment.name], mac=attachment.mac or derived)
+        network = find_network(self._world, attachment.name)
+        derived = derive_mac(work.intent.uid, network[0]) if network is not None else ""
+        return AssignedAttachment(
+            ipv4=work.addresses.get((attachment.name, 4), ""),
+            ipv6=work.addresses.get((attachment.name, 6), ""),
+            mac=attachment.mac or derived,
+        )
 
-    def _find_place(self, name: str) -> _Place | None:
-        if name not in self._places:
-            self._places[name] = self._read_place(Key("Network", name))
-        return self._places[name]
+    def _find_place(self, name: str, family: Family) -> Place | None:
+        if (name, family) not in self._places:
+            taken = self._taken.list_addresses(name, family)
+            self._places[name, family] = find_place(self._world, name, family, taken)
+        return self._places[name, family]
 
-    def _read_place(self, key: Key) -> _Place | None:
-        intent = self._world.intents.get(key)
-        stored = self._world.snapshot.get(key)
-        if intent is not None:
-            spec, assigned, uid = intent.spec, intent.assigned, intent.uid
-        elif isinstance(stored, Network) and stored.metadata.uid:
-            spec, assigned, uid = stored.spec, stored.assigned, Uid(stored.metadata.uid)
-        else:
-            return None
-        if not isinstance(spec, NetworkSpec) or not isinstance(assigned, NetworkAssigned):
-            return None
-        taken = self._taken.addresses.setdefault(key.name, {})
-        return _read_place(uid, spec, assigned, taken)
+
+def _find_named(attachment: NetworkAttachment, family: Family) -> str | None:
+    return attachment.ipv4 if family == 4 else attachment.ipv6
+
+
+def _find_kept(previous: ContainerAssigned, network: str, family: Family) -> str:
+    kept = previous.networks.get(network)
+    return "" if kept is None else kept.ipv4 if family == 4 else kept.ipv6
 
 
 def _find_assigned(intent: Intent) -> ContainerAssigned:
@@ -211,28 +207,3 @@ def _list_containers(snapshot: Snapshot) -> Iterator[tuple[Key, Container]]:
     for key, resource in snapshot.items():
         if isinstance(resource, Container):
             yield key, resource
-
-
-def _read_place(uid: Uid, spec: NetworkSpec, assigned: NetworkAssigned, taken: Collection[int]) -> _Place:
-    subnet = IPv4Network(assigned.subnet)
-    within = IPv4Network(spec.ip_range) if spec.ip_range is not None else None
-    return _Place(
-        uid=uid,
-        subnet=subnet,
-        range_name=f"subnet {subnet}" if within is None else f"ipRange {within}",
-        gateway=IPv4Address(assigned.gateway),
-        reserved={IPv4Address(address): name for name, address in spec.reserved_addresses.items()},
-        free=list_free_ipv4(subnet, taken, within=within),
-    )
-
-
-def _find_fault(place: _Place, network: str, address: IPv4Address) -> str:
-    if address not in place.subnet:
-        return f"{address} is outside the subnet {place.subnet} of Network/{network}"
-    if address in (place.subnet.network_address, place.subnet.broadcast_address):
-        return f"{address} is reserved: it is the first or last address of {place.subnet}"
-    if address == place.gateway:
-        return f"{address} is reserved: it is the gateway of Network/{network}"
-    if address in place.reserved:
-        return f"{address} is reserved for {place.reserved[address]!r} by Network/{network}"
-    return ""

@@ -1,18 +1,21 @@
 """Subnets, gateways, bridge names: what a network gets, once for its life."""
 
-from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Network
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 
-from controller.errors import AlreadyExists, Exhausted, InUse
+from controller.errors import AlreadyExists, InUse
 from controller.model.facts import HostFacts
 from controller.model.ids import Key
 from controller.model.names import derive_bridge
 from controller.model.network import Network, NetworkAssigned, NetworkSpec
-from controller.plan.addresses import AddressPool, choose_ipv4, choose_subnet
+from controller.model.network_drivers import BRIDGE
+from controller.plan.addresses import IpNetwork, choose_address
 from controller.plan.admission.batch import AdmissionContext
 from controller.plan.admission.findings import Findings, name_some
 from controller.plan.admission.intents import Intent
+from controller.plan.admission.parents import ParentAssigner
 from controller.plan.admission.references import World
+from controller.plan.admission.subnets import FAMILIES, Family, SubnetAssigner, find_assigned, has_family
 
 
 class NetworkAssigner:
@@ -21,73 +24,56 @@ class NetworkAssigner:
     def __init__(self, world: World, context: AdmissionContext, findings: Findings) -> None:
         self._world = world
         self._host: HostFacts = context.host
-        self._pool: AddressPool = context.pool
         self._findings = findings
-        self._subnets: dict[Key, IPv4Network] = {}
+        self._subnets = {
+            family: SubnetAssigner(world, context, findings, family=family) for family in FAMILIES
+        }
         self._bridges: dict[str, Key] = {}
         self._users: dict[Key, list[Key]] | None = None
+        self._parents = ParentAssigner(world, context.host, findings)
 
     def assign(self) -> None:
         """Fill in `assigned` of every network of the batch that nothing is wrong with."""
         intents = list(self._list_intents())
         if not intents:
             return
-        self._take_others()
-        named = [(intent, spec) for intent, spec in intents if spec.subnets]
-        unnamed = [(intent, spec) for intent, spec in intents if not spec.subnets]
-        kept = [(intent, spec) for intent, spec in unnamed if intent.stored is not None]
-        for intent, _ in kept:
-            previous = _find_assigned(intent)
-            if previous is not None:
-                self._subnets[intent.key] = IPv4Network(previous.subnet)
-        for intent, spec in named:
-            self._finish(intent, spec, self._take_named(intent, IPv4Network(spec.subnets[0])))
-        # By name, so that the order of the drafts does not decide who gets which.
-        for intent, spec in sorted(unnamed, key=lambda each: each[0].key):
-            self._finish(intent, spec, self._subnets.get(intent.key) or self._choose(intent))
+        for key, resource in self._world.snapshot.items():
+            assigned = resource.assigned if isinstance(resource, Network) else None
+            if assigned is not None and assigned.bridge and key not in self._world.intents:
+                self._bridges[assigned.bridge] = key
+        subnets = {family: assigner.assign(intents) for family, assigner in self._subnets.items()}
+        for intent, spec in intents:
+            found = {family: by_key.get(intent.key) for family, by_key in subnets.items()}
+            self._finish(intent, spec, found)
 
     def _list_intents(self) -> Iterator[tuple[Intent, NetworkSpec]]:
         for intent in self._world.intents.values():
             if isinstance(intent.spec, NetworkSpec):
                 yield intent, intent.spec
 
-    def _take_others(self) -> None:
-        for key, resource in self._world.snapshot.items():
-            if isinstance(resource, Network) and resource.assigned and key not in self._world.intents:
-                self._subnets[key] = IPv4Network(resource.assigned.subnet)
-                self._bridges[resource.assigned.bridge] = key
+    def _finish(self, intent: Intent, spec: NetworkSpec, subnets: Mapping[Family, IpNetwork | None]) -> None:
+        previous = find_assigned(intent)
+        bridge, parent = self._take_bridge(intent, spec, previous), self._parents.choose(intent, spec)
+        if any(has_family(spec, family) and subnets[family] is None for family in FAMILIES):
+            return
+        ipv4, ipv6 = subnets[4], subnets[6]
+        assigned = NetworkAssigned(
+            subnet=_render(ipv4),
+            gateway=spec.gateway or _choose_gateway(spec, ipv4),
+            ipv6_subnet=_render(ipv6),
+            ipv6_gateway=spec.ipv6_gateway or _choose_gateway(spec, ipv6),
+            bridge=bridge,
+            parent=parent,
+        )
+        intent.assigned = assigned
+        if previous is not None and previous != assigned:
+            self._refuse_if_used(intent, previous, assigned)
 
-    def _take_named(self, intent: Intent, subnet: IPv4Network) -> IPv4Network | None:
-        path = "spec.subnets[0]"
-        for other, taken in self._subnets.items():
-            if subnet.overlaps(taken):
-                message = f"{subnet} overlaps {taken} of {other}: choose another subnet"
-                self._findings.add(AlreadyExists, intent.key, path, message)
-                return None
-        previous = _find_assigned(intent)
-        if previous is None or previous.subnet != str(subnet):
-            for route in _list_routes(self._host):
-                if subnet.overlaps(route):
-                    message = (
-                        f"{subnet} overlaps {route}, which the host has a route to: choose another subnet"
-                    )
-                    self._findings.add(AlreadyExists, intent.key, path, message)
-                    return None
-        self._subnets[intent.key] = subnet
-        return subnet
-
-    def _choose(self, intent: Intent) -> IPv4Network | None:
-        try:
-            chosen = choose_subnet(self._pool, [*self._subnets.values(), *_list_routes(self._host)])
-        except Exhausted as error:
-            self._findings.add(Exhausted, intent.key, "spec.subnets", error.message)
-            return None
-        self._subnets[intent.key] = chosen
-        return chosen
-
-    def _finish(self, intent: Intent, spec: NetworkSpec, subnet: IPv4Network | None) -> None:
+    def _take_bridge(self, intent: Intent, spec: NetworkSpec, previous: NetworkAssigned | None) -> str:
+        """Return the name of the network's bridge, empty for other drivers."""
+        if spec.driver != BRIDGE:
+            return ""
         bridge = spec.bridge_name or derive_bridge(intent.uid)
-        previous = _find_assigned(intent)
         holder = self._bridges.setdefault(bridge, intent.key)
         if holder != intent.key:
             message = f"bridge {bridge} is that of {holder}: choose another name"
@@ -95,21 +81,18 @@ class NetworkAssigner:
         elif bridge in self._host.link_names and (previous is None or previous.bridge != bridge):
             message = f"the host has a link {bridge} that is not hold's: choose another name"
             self._findings.add(AlreadyExists, intent.key, "spec.bridgeName", message)
-        if subnet is None:
-            return
-        gateway = spec.gateway or str(_choose_gateway(spec, subnet))
-        assigned = NetworkAssigned(subnet=str(subnet), gateway=gateway, bridge=bridge)
-        intent.assigned = assigned
-        if previous is not None and previous != assigned:
-            self._refuse_if_used(intent, previous, assigned)
+        return bridge
 
     def _refuse_if_used(self, intent: Intent, previous: NetworkAssigned, assigned: NetworkAssigned) -> None:
         users = self._index_attached().get(intent.key)
         if not users:
             return
         changed = {
-            "spec.subnets": previous.subnet != assigned.subnet,
+            "spec.subnets": _list_subnets(previous) != _list_subnets(assigned),
             "spec.gateway": previous.gateway != assigned.gateway,
+            "spec.ipv6Gateway": previous.ipv6_gateway != assigned.ipv6_gateway,
+            "spec.driver": _name_way(previous) != _name_way(assigned),
+            "spec.driverOptions.parent": previous.parent != assigned.parent,
             "spec.bridgeName": previous.bridge != assigned.bridge,
         }
         for path in [path for path, differs in changed.items() if differs]:
@@ -130,17 +113,20 @@ class NetworkAssigner:
         return self._users
 
 
-def _choose_gateway(spec: NetworkSpec, subnet: IPv4Network) -> IPv4Address:
-    """Return the subnet's first host address that is not reserved."""
-    reserved = {int(IPv4Address(address)) for address in spec.reserved_addresses.values()}
-    return choose_ipv4(subnet, reserved)
+def _list_subnets(assigned: NetworkAssigned) -> tuple[str, str]:
+    return assigned.subnet, assigned.ipv6_subnet
 
 
-def _find_assigned(intent: Intent) -> NetworkAssigned | None:
-    return intent.stored.assigned if isinstance(intent.stored, Network) else None
+def _render(subnet: IpNetwork | None) -> str:
+    return str(subnet) if subnet is not None else ""
 
 
-def _list_routes(host: HostFacts) -> list[IPv4Network]:
-    """Return the host's IPv4 routes but the default ones, which lead to every address."""
-    routes = [IPv4Network(text, strict=False) for text in host.routes if ":" not in text]
-    return [route for route in routes if route.prefixlen > 0]
+def _choose_gateway(spec: NetworkSpec, subnet: IpNetwork | None) -> str:
+    """Return the subnet's first host address that is not reserved; empty without a subnet."""
+    reserved = {int(ip_address(address)) for address in spec.reserved_addresses.values()}
+    return str(choose_address(subnet, reserved)) if subnet is not None else ""
+
+
+def _name_way(assigned: NetworkAssigned) -> str:
+    """Return how containers join the network, in a word."""
+    return "bridge" if assigned.bridge else "parent" if assigned.parent else "plugin"

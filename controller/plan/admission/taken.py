@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 
 from controller.model.container import Container, ContainerAssigned
 from controller.model.facts import HostFacts
 from controller.model.ids import Key, Uid
 from controller.model.ports import PortMapping, Protocol
+from controller.plan.admission.subnets import Family
 
 RANDOM_PORTS = range(32768, 61000)
 """Where host ports that hold chooses come from: Linux's own range for ports nobody chose (ip(7))."""
@@ -27,9 +28,9 @@ class Holder:
 
 @dataclass(slots=True)
 class Taken:
-    """What containers have: addresses by network name, MACs, host ports. One host's scope."""
+    """What containers have: addresses by network name and family, MACs, host ports. One host's scope."""
 
-    addresses: dict[str, dict[int, Holder]] = field(default_factory=dict)
+    addresses: dict[tuple[str, Family], dict[int, Holder]] = field(default_factory=dict)
     macs: dict[str, Holder] = field(default_factory=dict)
     ports: dict[tuple[Protocol, int], list[tuple[str, Holder]]] = field(default_factory=dict)
 
@@ -37,14 +38,20 @@ class Taken:
         """Take everything that a stored container has."""
         assigned = container.assigned or ContainerAssigned()
         for network, attachment in assigned.networks.items():
-            self.take_address(network, attachment.ipv4, holder)
+            for address in attachment.addresses:
+                self.take_address(network, address, holder)
             self.macs[attachment.mac] = holder
         for port in assigned.ports:
             self.take_port(port, holder)
 
-    def take_address(self, network: str, ipv4: str, holder: Holder) -> None:
+    def take_address(self, network: str, address: str, holder: Holder) -> None:
         """Take an address of a network."""
-        self.addresses.setdefault(network, {})[int(IPv4Address(ipv4))] = holder
+        family: Family = 6 if ":" in address else 4
+        self.list_addresses(network, family)[int(ip_address(address))] = holder
+
+    def list_addresses(self, network: str, family: Family) -> dict[int, Holder]:
+        """Return who has the addresses of a network, by number; it grows with what is taken."""
+        return self.addresses.setdefault((network, family), {})
 
     def take_port(self, port: PortMapping, holder: Holder) -> None:
         """Take a host port on its host address."""
