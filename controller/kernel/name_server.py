@@ -1,28 +1,34 @@
 """The name server as the daemon sees it: `KernelNameServer(layout=, runner=, resolv_conf_path=)`.
 
-The server is a process of its own (see `name_server_main`), found again by its pid file; what it serves it writes to
-a file beside it.
+The server is a process of its own (see `name_server_main`), found again by its pid file and spoken to by a socket; it
+says itself what it serves. It is told just what changed, and everything where nobody knows what it serves.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
+import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from controller.errors import Refused, Unavailable
-from controller.kernel import syscalls
-from controller.kernel.inotify import Inotify
+from controller.kernel.name_server_change import render_change
+from controller.kernel.name_server_control import CONTROL_HEAD, CONTROL_NAME
 from controller.kernel.subprocesses import Runner
 from controller.model.facts import NamesFacts
 from controller.model.layout import Layout
-from controller.model.wants import NamesWant, Zone
-from controller.plan.firewall import NAME_SERVER_PORT
+from controller.model.wants import NamesWant
 
 _MODULE = "controller.kernel.name_server_main"
-_RELOAD_TIMEOUT_S = 10.0
+_ANSWER_TIMEOUT_S = 10.0
+
+
+class _NoAnswer(Exception):
+    """The server's process does not answer."""
 
 
 class KernelNameServer:
@@ -33,37 +39,58 @@ class KernelNameServer:
         self._runner = runner
         self._resolv_conf_path = resolv_conf_path
         self._lock = asyncio.Lock()
+        self._published: NamesWant | None = None
         self.on_start: Callable[[], None] | None = None
         """Called whenever a server was started, for whoever waits for its end."""
 
     async def read(self) -> NamesFacts:
         """Return what is served."""
-        pidfd = self.open_pidfd()
-        if pidfd is not None:
-            os.close(pidfd)
-            return NamesFacts(digest=self._read_serving(), serving=True)
-        lost = (self._directory / "zones.json").exists()
-        return NamesFacts(digest="" if lost else self._read_serving(), serving=False)
+        async with self._lock:
+            try:
+                answer = await self._ask({})
+            except _NoAnswer:
+                return NamesFacts(digest=self._read_idle(), serving=False)
+            return NamesFacts(digest=answer["digest"], serving=True)
 
     async def publish(self, want: NamesWant) -> None:
         """Serve exactly the zones of `want`, without a gap; no server runs when there are none."""
         async with self._lock:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not want.zones:
-                self._stop()
-                (self._directory / "serving").write_text(want.digest)
+                self._end_server(signal.SIGTERM)
+                self._idle_path.write_text(want.digest)
                 return
-            self._write_zones(want)
-            pidfd = self.open_pidfd()
-            if pidfd is None:
-                await self._runner.run(sys.executable, "-m", _MODULE, str(self._directory))
-                if self.on_start is not None:
-                    self.on_start()
-                return
+            self._idle_path.unlink(missing_ok=True)
+            before, self._published = self._published, None
+            if not (before is not None and await self._try_to_change(before, want)):
+                await self._replace(want)
+            self._published = want
+
+    async def _try_to_change(self, before: NamesWant, want: NamesWant) -> bool:
+        """Tell just the difference, and return whether that is what is served now."""
+        try:
+            answer = await self._ask(render_change(before, want))
+        except _NoAnswer:
+            return False
+        return bool(answer["digest"] == want.digest)
+
+    async def _replace(self, want: NamesWant) -> None:
+        """Tell everything; a server that does not answer is ended and another one started."""
+        try:
+            answer = await self._ask(render_change(None, want))
+        except _NoAnswer:
+            self._end_server(signal.SIGKILL)
+            await self._runner.run(
+                sys.executable, "-m", _MODULE, str(self._directory), self._resolv_conf_path
+            )
+            if self.on_start is not None:
+                self.on_start()
             try:
-                await self._reload(pidfd, want.digest)
-            finally:
-                os.close(pidfd)
+                answer = await self._ask(render_change(None, want))
+            except _NoAnswer as exc:
+                raise Unavailable("the name server does not answer", retry_after_s=0.1) from exc
+        if answer["digest"] != want.digest:
+            raise Refused(f"the name server can't serve: {answer['error']}")
 
     def open_pidfd(self) -> int | None:
         """Return a descriptor of the server's process, None when it does not run."""
@@ -78,68 +105,57 @@ class KernelNameServer:
         os.close(pidfd)
         return None
 
-    async def _reload(self, pidfd: int, digest: str) -> None:
-        (self._directory / "serving").unlink(missing_ok=True)
-        written = asyncio.Event()
-        inotify = Inotify(lambda _: written.set())
-        inotify.watch(str(self._directory), syscalls.IN_MOVED_TO)
-        try:
-            signal.pidfd_send_signal(pidfd, signal.SIGHUP)
-            async with asyncio.timeout(_RELOAD_TIMEOUT_S):
-                await written.wait()
-        except (TimeoutError, ProcessLookupError) as exc:
-            raise Unavailable("the name server does not answer", retry_after_s=0.1) from exc
-        finally:
-            inotify.close()
-        serving = self._read_serving()
-        if serving != digest:
-            raise Refused(f"the name server can't serve: {serving.removeprefix('error: ')}")
+    async def _ask(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        loop = asyncio.get_running_loop()
+        message = json.dumps(request).encode()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as connection:
+            try:
+                async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+                    self._connect(connection)
+                    await loop.sock_sendall(connection, CONTROL_HEAD.pack(len(message)) + message)
+                    (size,) = CONTROL_HEAD.unpack(await _receive(connection, CONTROL_HEAD.size))
+                    answer: Mapping[str, Any] = json.loads(await _receive(connection, size))
+                    return answer
+            except (OSError, TimeoutError, ValueError) as exc:
+                raise _NoAnswer from exc
 
-    def _stop(self) -> None:
+    def _connect(self, connection: socket.socket) -> None:
+        """Connect, whatever the length of the path; OSError when nobody listens."""
+        directory_fd = os.open(self._directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            connection.connect(f"/proc/self/fd/{directory_fd}/{CONTROL_NAME}")
+        finally:
+            os.close(directory_fd)
+
+    def _end_server(self, number: signal.Signals) -> None:
         pidfd = self.open_pidfd()
         if pidfd is not None:
-            try:
-                signal.pidfd_send_signal(pidfd, signal.SIGTERM)
-            except ProcessLookupError:
-                pass
-            finally:
-                os.close(pidfd)
-        for name in ("server.pid", "serving", "zones.json"):
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, number)
+            os.close(pidfd)
+        for name in ("server.pid", CONTROL_NAME):
             (self._directory / name).unlink(missing_ok=True)
+        self._published = None
 
-    def _read_serving(self) -> str:
+    @property
+    def _idle_path(self) -> Path:
+        """Where the digest lies of zones that need no server."""
+        return self._directory / "idle"
+
+    def _read_idle(self) -> str:
         try:
-            return (self._directory / "serving").read_text()
+            return self._idle_path.read_text()
         except FileNotFoundError:
             return ""
 
-    def _write_zones(self, want: NamesWant) -> None:
-        text = json.dumps(
-            {
-                "digest": want.digest,
-                "port": NAME_SERVER_PORT,
-                "resolv_conf_path": self._resolv_conf_path,
-                "zones": [_describe(zone, want.zones) for zone in want.zones],
-            }
-        )
-        draft = self._directory / "zones.new"
-        draft.write_text(text)
-        draft.replace(self._directory / "zones.json")
 
-
-def _describe(zone: Zone, zones: tuple[Zone, ...]) -> dict[str, object]:
-    """Return the zone as the server's file has it."""
-    gateways: dict[str, list[str]] = {}
-    for other in zones:
-        for uid, _, _ in other.hosts:
-            if other.gateway != zone.gateway:
-                gateways.setdefault(uid, []).append(other.gateway)
-    return {
-        "gateway": zone.gateway,
-        "internal": zone.internal,
-        "names": {name.lower(): list(addresses) for name, addresses in zone.names},
-        "reverse": {address: names[0] for _, address, names in zone.hosts if names},
-        "neighbours": {address: gateways[uid] for uid, address, _ in zone.hosts if uid in gateways},
-        # A server that an older daemon has started does not know the key.
-        **({"upstreams": dict(zone.upstreams)} if zone.upstreams else {}),
-    }
+async def _receive(connection: socket.socket, size: int) -> bytes:
+    """Return exactly `size` bytes; ConnectionError when there are no more."""
+    loop = asyncio.get_running_loop()
+    received = b""
+    while len(received) < size:
+        chunk = await loop.sock_recv(connection, size - len(received))
+        if not chunk:
+            raise ConnectionError("the name server ended")
+        received += chunk
+    return received

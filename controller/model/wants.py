@@ -148,23 +148,32 @@ class FirewallWant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Zone:
-    """Names served on one network: the server listens on `gateway`; `names` maps a name to its addresses.
+class NamedHost:
+    """A container on a network: `names` lead to `addresses` (of either family), addresses back to the first name.
 
-    `reverse` maps an address to the name that a reverse lookup returns. Containers are told apart by their
-    address: each container's own networks decide what it can ask for.
+    `upstreams` are asked about what no network of the container's knows; the host's resolvers where there are none.
+    """
+
+    container: Uid
+    addresses: tuple[str, ...]
+    names: tuple[str, ...]
+    upstreams: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zone:
+    """Names served on one network: the server listens on `gateways`, each container once in `hosts`.
+
+    Containers are told apart by their address: each container's own networks decide what it can ask for. Addresses of
+    `subnets` are asked about nowhere else. An `internal` network forwards no question.
     """
 
     network: Uid
     network_name: str
-    bridge: str
-    gateway: str
-    names: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    hosts: tuple[tuple[Uid, str, tuple[str, ...]], ...] = ()
-    """For each container: uid, its address, its names; what a per-container server format needs."""
+    gateways: tuple[str, ...]
+    subnets: tuple[str, ...] = ()
+    hosts: tuple[NamedHost, ...] = ()
     internal: bool = False
-    upstreams: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """For addresses of containers with name servers of their own: who is asked about what the network does not know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

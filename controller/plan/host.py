@@ -8,8 +8,9 @@ from controller.model.facts import FirewallFacts, NamesFacts
 from controller.model.network import Network
 from controller.model.wants import FirewallWant, NamesWant
 from controller.plan.base import Plan
-from controller.plan.exposure import list_firewall_networks, list_firewall_ports, render_names
+from controller.plan.exposure import list_firewall_networks, list_firewall_ports
 from controller.plan.firewall import render_firewall
+from controller.plan.names import render_names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,18 +1,19 @@
 """What every adapter of NameServer promises."""
 
+from dataclasses import replace
+
 from controller.model.facts import NamesFacts
-from controller.model.wants import NamesWant, Zone
-from tests.contract.network import BACK, SHOP, WEB, NetworkPorts
+from controller.model.wants import NamedHost, NamesWant, Zone
+from tests.contract.network import BACK, DB, SHOP, WEB, NetworkPorts
 
 ZONE = Zone(
     network=SHOP,
     network_name="shop",
-    bridge="hold-shop",
-    gateway="10.77.0.1",
-    names=(("web", ("10.77.0.2",)),),
-    hosts=((WEB, "10.77.0.2", ("web",)),),
+    gateways=("10.77.0.1",),
+    hosts=(NamedHost(container=WEB, addresses=("10.77.0.2",), names=("web",)),),
 )
-OTHER = Zone(network=BACK, network_name="back", bridge="hold-back", gateway="10.78.0.1")
+OTHER = Zone(network=BACK, network_name="back", gateways=("10.78.0.1",))
+FULLER = replace(OTHER, hosts=(*ZONE.hosts, NamedHost(container=DB, addresses=("10.78.0.3",), names=("db",))))
 
 
 async def test_a_fresh_host_serves_nothing(network: NetworkPorts) -> None:
@@ -24,7 +25,8 @@ async def test_what_was_published_is_served(network: NetworkPorts) -> None:
         NamesWant(digest="one", zones=(ZONE,)),
         NamesWant(digest="two", zones=(ZONE, OTHER)),
         NamesWant(digest="two", zones=(ZONE, OTHER)),
-        NamesWant(digest="three", zones=(OTHER,)),
+        NamesWant(digest="three", zones=(ZONE, FULLER)),
+        NamesWant(digest="four", zones=(OTHER,)),
     ):
         await network.names.publish(want)
         assert await network.names.read() == NamesFacts(digest=want.digest, serving=True)

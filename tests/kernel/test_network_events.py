@@ -145,7 +145,7 @@ async def test_a_flushed_firewall_is_heard_and_mended(network: NetworkHost, flus
 
 
 async def test_the_death_of_the_name_server_is_heard(network: NetworkHost) -> None:
-    zone = Zone(network=SHOP.network, network_name="shop", bridge=SHOP.name, gateway="10.77.0.1")
+    zone = Zone(network=SHOP.network, network_name="shop", gateways=("10.77.0.1",))
     want = NamesWant(digest="one", zones=(zone,))
     await network.ports.names.publish(want)
     async with listening(network) as ear:

@@ -15,7 +15,7 @@ async def test_routes_and_links_of_others_are_seen(network: NetworkHost, peer: P
 
 
 async def test_listeners_of_others_are_seen(network: NetworkHost) -> None:
-    zone = Zone(network=SHOP.network, network_name="shop", bridge=SHOP.name, gateway="10.77.0.1")
+    zone = Zone(network=SHOP.network, network_name="shop", gateways=("10.77.0.1",))
     await network.ports.names.publish(NamesWant(digest="one", zones=(zone,)))
     everywhere, here = own_socket(), own_socket(socket.SOCK_DGRAM)
     dual = socket.create_server(("::", 7003), family=socket.AF_INET6, dualstack_ipv6=True)

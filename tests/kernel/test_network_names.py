@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from controller.kernel import dns
-from controller.kernel.dns_upstream import receive_framed, send_framed
 from controller.kernel.name_server import KernelNameServer
 from controller.kernel.subprocesses import Runner
 from controller.model.ids import Uid
-from controller.model.wants import NamesWant, Zone
+from controller.model.wants import NamedHost, NamesWant, Zone
 from tests.kernel.network_host import (
     BACK,
     CALLER,
@@ -33,24 +32,18 @@ from tests.resolver import ADDRESS, resolver
 
 SHORT_UID = WEB[:12]
 WEB_NAMES = ("web", "www", SHORT_UID)
-TYPE_AAAA = 28
 UPSTREAM = "127.0.0.40"
 
 
 def zone(network: str, bridge: str, *hosts: tuple[Uid, str, tuple[str, ...]], internal: bool = False) -> Zone:
     """Return a zone with containers."""
-    names: dict[str, list[str]] = {}
-    for _, address, own in hosts:
-        for name in own:
-            names.setdefault(name, []).append(address)
     third = {SHOP.name: 77, BACK.name: 78, CLOSED.name: 79}[bridge]
     return Zone(
         network=Uid(network),
         network_name=network,
-        bridge=bridge,
-        gateway=f"10.{third}.0.1",
-        names=tuple((name, tuple(found)) for name, found in names.items()),
-        hosts=hosts,
+        gateways=(f"10.{third}.0.1",),
+        subnets=(f"10.{third}.0.0/24",),
+        hosts=tuple(NamedHost(container=uid, addresses=(each,), names=names) for uid, each, names in hosts),
         internal=internal,
     )
 
@@ -80,6 +73,14 @@ def parse_answer(message: bytes) -> tuple[int, list[str]]:
     return flags & 0xF, sorted(found)
 
 
+def exchange_framed(client: socket.socket, question: bytes) -> bytes:
+    """Return the answer by TCP."""
+    client.sendall(struct.pack("!H", len(question)) + question)
+    with client.makefile("rb") as stream:
+        (size,) = struct.unpack("!H", stream.read(2))
+        return stream.read(size)
+
+
 def parse_labels(data: bytes) -> str:
     labels = []
     while data[0]:
@@ -98,8 +99,7 @@ def ask(
         client.settimeout(PATIENCE_S)
         client.connect((gateway, 53))
         if stream:
-            send_framed(client, render_question(name, kind))
-            return parse_answer(next(receive_framed(client)))
+            return parse_answer(exchange_framed(client, render_question(name, kind)))
         client.send(render_question(name, kind))
         return parse_answer(client.recv(4096))
 
@@ -126,7 +126,7 @@ async def test_names_aliases_and_addresses_are_found(served: NetworkHost, *, str
     assert ask(served, WEB, "cAlLeR", stream=stream) == (dns.NO_ERROR, ["10.77.0.3"])
     reverse = ask(served, CALLER, "2.0.77.10.in-addr.arpa", dns.TYPE_PTR, stream=stream)
     assert reverse == (dns.NO_ERROR, ["web"])
-    assert ask(served, CALLER, "web", TYPE_AAAA, stream=stream) == (dns.NO_ERROR, [])
+    assert ask(served, CALLER, "web", dns.TYPE_AAAA, stream=stream) == (dns.NO_ERROR, [])
 
 
 async def test_containers_see_names_of_their_own_networks_only(served: NetworkHost) -> None:
@@ -150,7 +150,9 @@ async def test_the_rest_comes_from_the_resolvers_of_the_host(served: NetworkHost
 
 
 async def test_a_container_has_resolvers_of_its_own(served: NetworkHost) -> None:
-    own = replace(SHOP_ZONE, upstreams=(("10.77.0.3", ("127.0.0.42", "10.77.0.1")),))
+    web, caller = SHOP_ZONE.hosts
+    choosy = replace(caller, upstreams=("127.0.0.42", "10.77.0.1"))
+    own = replace(SHOP_ZONE, hosts=(web, choosy))
     await served.ports.names.publish(NamesWant(digest="own", zones=(own, BACK_ZONE)))
     with resolver("127.0.0.42"):
         assert ask(served, CALLER, "example.org") == (dns.NO_ERROR, [ADDRESS])

@@ -1,0 +1,72 @@
+"""The names by which containers find one another, rendered from all networks and containers at once."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+
+from controller.model.container import Container
+from controller.model.ids import Uid
+from controller.model.network import Network, NetworkAssigned
+from controller.model.wants import NamedHost, NamesWant, Zone
+
+SHORT_UID_LENGTH = 12
+
+
+def render_names(networks: Iterable[Network], containers: Iterable[Container]) -> NamesWant:
+    """Return the names of containers by network: their own, their aliases there, their short uid.
+
+    The order of networks and containers makes no difference.
+    """
+    hosts: dict[str, list[NamedHost]] = {}
+    for container in containers:
+        for network, host in _list_places(container):
+            hosts.setdefault(network, []).append(host)
+    zones = tuple(
+        Zone(
+            network=Uid(network.metadata.uid or ""),
+            network_name=network.metadata.name,
+            gateways=_list_gateways(network.assigned),
+            subnets=tuple(filter(None, (network.assigned.subnet, network.assigned.ipv6_subnet))),
+            hosts=tuple(sorted(hosts.get(network.metadata.name, ()), key=lambda host: host.container)),
+            internal=network.spec.internal,
+        )
+        for network in sorted(networks, key=lambda network: network.metadata.name)
+        if network.assigned is not None
+    )
+    return NamesWant(digest=_digest(zones), zones=zones)
+
+
+def _list_gateways(assigned: NetworkAssigned) -> tuple[str, ...]:
+    """Return the addresses of the host on a network; without a bridge, gateways are not the host's."""
+    return tuple(filter(None, (assigned.gateway, assigned.ipv6_gateway))) if assigned.bridge else ()
+
+
+def _list_places(container: Container) -> Iterator[tuple[str, NamedHost]]:
+    """Yield the networks that a container has a place on, and what it is called there."""
+    if container.assigned is None:
+        return
+    uid = container.metadata.uid or ""
+    for attachment in container.spec.networks:
+        place = container.assigned.networks.get(attachment.name)
+        if place is not None:
+            names = dict.fromkeys((container.metadata.name, *attachment.aliases, uid[:SHORT_UID_LENGTH]))
+            yield (
+                attachment.name,
+                NamedHost(
+                    container=Uid(uid),
+                    addresses=place.addresses,
+                    names=tuple(names),
+                    upstreams=container.spec.dns,
+                ),
+            )
+
+
+def _digest(zones: tuple[Zone, ...]) -> str:
+    plain = [
+        (
+            (zone.network, zone.network_name, zone.gateways, zone.subnets, zone.internal),
+            [(host.container, host.addresses, host.names, host.upstreams) for host in zone.hosts],
+        )
+        for zone in zones
+    ]
+    return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
