@@ -13,6 +13,7 @@ from controller.kernel.attachments import KernelAttachments
 from controller.kernel.bridges import KernelBridges
 from controller.kernel.cgroups import Cgroups
 from controller.kernel.container_files import ChildFiles
+from controller.kernel.container_links import ContainerLinks
 from controller.kernel.devices import read_devices
 from controller.kernel.firewall import KernelFirewall
 from controller.kernel.freezer import CgroupFreezer
@@ -25,6 +26,7 @@ from controller.kernel.merged_events import MergedEvents
 from controller.kernel.name_server import KernelNameServer
 from controller.kernel.namespaces import KernelNamespaces
 from controller.kernel.network_events import NetworkEvents
+from controller.kernel.parents import KernelParents
 from controller.kernel.probe_helper import ProbeHelper
 from controller.kernel.probes import ContainerProbes
 from controller.kernel.process_events import ProcessEvents
@@ -32,6 +34,7 @@ from controller.kernel.processes import OciProcesses
 from controller.kernel.roots import OverlayRoots
 from controller.kernel.rotation import LogLimits, LogRotator
 from controller.kernel.sessions import ContainerSessions
+from controller.kernel.sublinks import KernelSublinks
 from controller.kernel.subprocesses import Runner
 from controller.kernel.texts import BundleTexts
 from controller.kernel.volumes import LocalVolumes
@@ -97,7 +100,11 @@ async def open_linux(
         roots=roots,
         namespaces=KernelNamespaces(layout=layout, insides=insides, runner=runner),
         bridges=KernelBridges(layout=layout),
-        attachments=KernelAttachments(layout=layout, insides=insides),
+        parents=KernelParents(layout=layout),
+        attachments=ContainerLinks(
+            pairs=KernelAttachments(layout=layout, insides=insides),
+            sublinks=KernelSublinks(layout=layout, insides=insides),
+        ),
         firewall=KernelFirewall(layout=layout, runner=runner),
         names=names,
         volumes=volumes,

@@ -22,6 +22,7 @@ _NFT_MSG_NEWGEN = 10 << 8 | 15
 _GROUPS = (rtnetlink.RTNLGRP_LINK, rtnetlink.RTNLGRP_IPV4_IFADDR, rtnetlink.RTNLGRP_IPV4_ROUTE)
 _ADDRESS_KINDS = (rtnetlink.RTM_NEWADDR, rtnetlink.RTM_DELADDR)
 _ROUTE_KINDS = (rtnetlink.RTM_NEWROUTE, rtnetlink.RTM_DELROUTE)
+_LINK_KINDS = (rtnetlink.RTM_NEWLINK, rtnetlink.RTM_DELLINK)
 _SETTLE_S = 0.002
 """How long hints are gathered: one change of the kernel's makes several messages."""
 
@@ -116,6 +117,10 @@ class NetworkEvents:
         hint = self._find_owner(message)
         if hint is not None:
             self._add(hint)
+        if message.kind in _LINK_KINDS and not rtnetlink.is_about_port(message):
+            link = rtnetlink.parse_link(message)
+            if hint is None or hint.type is not HintType.ATTACHMENT:
+                self._add(Hint(type=HintType.LINK, subject=link.name))
 
     def _find_owner(self, message: Message) -> Hint | None:
         if message.kind in _ADDRESS_KINDS:
@@ -147,7 +152,7 @@ class NetworkEvents:
         owner = parse_owner(self._instance, link.alias)
         if owner is None:
             return None
-        kind = HintType.BRIDGE if link.kind == "bridge" else HintType.ATTACHMENT
+        kind = HintType.ATTACHMENT if link.kind == "veth" else HintType.BRIDGE
         return Hint(type=kind, subject=owner)
 
     def _read_owners(self) -> dict[int, Hint]:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from controller.model.ids import Uid
 from controller.model.image import ImageConfig
+from controller.model.network_drivers import Sublink, Vlan
 
 
 class ProcessState(StrEnum):
@@ -94,18 +95,35 @@ class BridgeFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ParentFacts:
+    """A link that containers' links can hang below.
+
+    `network` is the one that hold has made it for, None for others' links. `vlan` tells which VLAN of which link it is,
+    for those that hold has made.
+    """
+
+    name: str
+    up: bool
+    network: Uid | None = None
+    vlan: Vlan | None = None
+    mtu: int = 1500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttachmentFacts:
     """A veth pair between a container's namespace and a bridge, both ends.
 
     `bridge` is the bridge that the host's end is a port of, empty if none. `inside` is the name of the
     container's end, empty when it is missing. `gateway` is the next hop of a default route by this link. `isolated`
     tells that the bridge forwards nothing between this port and others that are; None where the firewall sees to it.
+    `sublink` tells of a link below a parent instead, which has no end outside: no bridge, and `host_up` is true.
     """
 
     container: Uid
     host_link: str
     bridge: str
     host_up: bool
+    sublink: Sublink | None = None
     inside: str = ""
     inside_up: bool = False
     mac: str = ""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from controller.model.ids import Uid
+from controller.model.network_drivers import Sublink, Vlan
 from controller.model.ports import PortMapping
 
 
@@ -98,11 +99,27 @@ class BridgeWant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ParentWant:
+    """A link, up, that containers' links hang below: a VLAN of another link, or one that leads nowhere (dummy)."""
+
+    network: Uid
+    name: str
+    vlan: Vlan | None = None
+    mtu: int | None = None
+
+
+ON_LINK = "0.0.0.0"  # noqa: S104 - no address to bind to: it stands for a next hop that is not there
+"""Gateway of a default route that leads out by the link itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttachmentWant:
     """A veth pair from a container's namespace to a bridge, both ends up.
 
     `inside` is the name in the container (eth0), `address` has a prefix, `gateway` is set on the attachment
     that carries the default route and empty on others. An `isolated` one reaches the host, but no other isolated one.
+    With `sublink` it is a link below a parent instead, without an end outside: `bridge` is empty, and so is `mac` where
+    the parent's is shared.
     """
 
     container: Uid
@@ -115,6 +132,7 @@ class AttachmentWant:
     gateway: str = ""
     mtu: int | None = None
     isolated: bool = False
+    sublink: Sublink | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

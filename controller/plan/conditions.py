@@ -46,6 +46,8 @@ class Reason(StrEnum):
     PULLING = "Pulling"
     PULL_FAILED = "PullFailed"
     ABSENT = "Absent"
+    PARENT_MISSING = "ParentMissing"
+    NOT_A_BRIDGE = "NotABridge"
 
 
 def make_condition(

@@ -11,7 +11,7 @@ from controller.model.wants import FirewallNetwork, FirewallPort
 def list_firewall_networks(networks: Iterable[Network]) -> Iterator[FirewallNetwork]:
     """Yield what the firewall must know of each network."""
     for network in networks:
-        if network.assigned is not None:
+        if network.assigned is not None and network.assigned.bridge:
             yield FirewallNetwork(
                 bridge=network.assigned.bridge,
                 subnet=network.assigned.subnet,
@@ -48,13 +48,16 @@ def bind_ports(ports: Iterable[PortMapping], network: Network | None) -> tuple[P
 def list_firewall_ports(
     networks: Mapping[str, Network], containers: Iterable[Container]
 ) -> Iterator[FirewallPort]:
-    """Yield each published port with the address that it leads to: on the network that carries the default route."""
+    """Yield each published port with the address that it leads to: on the network that carries the default route.
+
+    No port of the host leads to networks that have no bridge: their containers have addresses outside.
+    """
     for container in containers:
         assigned, network = container.assigned, find_way_out(container.spec, networks)
         if assigned is None or network is None or network.assigned is None:
             continue
         place = assigned.networks.get(network.metadata.name)
-        if place is None:
+        if place is None or not network.assigned.bridge:
             continue
         for mapping in bind_ports(assigned.ports, network):
             yield FirewallPort(mapping=mapping, bridge=network.assigned.bridge, address=place.ipv4)

@@ -1,15 +1,19 @@
-"""What to do for one network: its bridge."""
+"""What to do for one network: its bridge, or the parent of its links."""
 
 import ipaddress
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from controller.model.facts import BridgeFacts
+from controller.model.facts import BridgeFacts, ParentFacts
 from controller.model.ids import Uid
 from controller.model.network import Network, NetworkStatus
+from controller.model.network_drivers import BRIDGE
+from controller.model.resource import Condition
 from controller.model.wants import BridgeWant
 from controller.plan.base import Plan
 from controller.plan.conditions import Reason, date_conditions, make_condition
+from controller.plan.parents import DeleteParent, EnsureParent, plan_parent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,15 +37,19 @@ class DeleteBridge:
         return f"delete bridge {self.name}"
 
 
-NetworkAction = EnsureBridge | DeleteBridge
+NetworkAction = EnsureBridge | DeleteBridge | EnsureParent | DeleteParent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkDesired:
-    """A network; `users` are containers that name it, those on their way out included."""
+    """A network; `users` are containers that name it, those on their way out included.
+
+    `heirs` are other networks, by the parent that they hang below.
+    """
 
     network: Network
     users: tuple[str, ...] = ()
+    heirs: Mapping[str, Uid] = field(default_factory=dict)
 
     @property
     def uid(self) -> Uid:
@@ -50,9 +58,13 @@ class NetworkDesired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkObserved:
-    """What the kernel has of one network. `names_served` tells whether a name server answers on it as it should."""
+    """What the kernel has of one network. `names_served` tells whether a name server answers on it as it should.
+
+    `parents` are links of the names that it depends on, whoever has made them, and those that were made for it.
+    """
 
     bridges: tuple[BridgeFacts, ...] = ()
+    parents: tuple[ParentFacts, ...] = ()
     names_served: bool = False
 
 
@@ -63,26 +75,57 @@ def plan_network(
     network = desired.network
     if network.metadata.deleted_at is not None:
         return _plan_removal(desired, observed, now)
+    if network.spec.driver != BRIDGE:
+        return _plan_below_parent(desired, observed, now)
     want = derive_bridge_want(network)
-    others = tuple(
-        DeleteBridge(network=desired.uid, name=facts.name)
-        for facts in observed.bridges
-        if facts.name != want.name
+    others: tuple[NetworkAction, ...] = (
+        *_list_parent_removals(desired, observed),
+        *_list_bridge_removals(desired, observed, but=want.name),
     )
     mend = () if any(is_bridge(want, facts) for facts in observed.bridges) else (EnsureBridge(want=want),)
     conditions = [make_condition("Ready", Reason.PRESENT, holds=True)]
     served = Reason.SERVED if observed.names_served else Reason.NOT_SERVED
     conditions.append(make_condition("NamesServed", served, holds=observed.names_served))
-    status = network.status.model_copy(
+    status = _derive_status(network, conditions, now)
+    return Plan(actions=(*others, *mend), status=status)
+
+
+def _plan_below_parent(
+    desired: NetworkDesired, observed: NetworkObserved, now: datetime
+) -> Plan[NetworkAction, NetworkStatus]:
+    network, parent = desired.network, plan_parent(desired.network, observed.parents, desired.heirs)
+    status = _derive_status(network, [parent.ready], now)
+    return Plan(actions=(*_list_bridge_removals(desired, observed), *parent.actions), status=status)
+
+
+def _derive_status(network: Network, conditions: list[Condition], now: datetime) -> NetworkStatus:
+    assigned = network.assigned
+    return network.status.model_copy(
         update={
             "observed_generation": network.metadata.generation,
             "conditions": date_conditions(network.status, conditions, now),
-            "bridge": want.name,
-            "subnet": network.assigned.subnet if network.assigned is not None else "",
-            "gateway": network.assigned.gateway if network.assigned is not None else "",
+            "bridge": assigned.bridge if assigned is not None else "",
+            "parent": assigned.parent if assigned is not None else "",
+            "subnet": assigned.subnet if assigned is not None else "",
+            "gateway": assigned.gateway if assigned is not None else "",
         }
     )
-    return Plan(actions=(*others, *mend), status=status)
+
+
+def _list_bridge_removals(
+    desired: NetworkDesired, observed: NetworkObserved, *, but: str = ""
+) -> tuple[DeleteBridge, ...]:
+    return tuple(
+        DeleteBridge(network=desired.uid, name=facts.name) for facts in observed.bridges if facts.name != but
+    )
+
+
+def _list_parent_removals(desired: NetworkDesired, observed: NetworkObserved) -> tuple[DeleteParent, ...]:
+    return tuple(
+        DeleteParent(network=desired.uid, name=facts.name, heir=desired.heirs.get(facts.name))
+        for facts in observed.parents
+        if facts.network == desired.uid
+    )
 
 
 def _plan_removal(
@@ -94,7 +137,10 @@ def _plan_removal(
         waiting = make_condition("Ready", Reason.WAITING_FOR_CONTAINERS, message, holds=False)
         update = {"conditions": date_conditions(status, [waiting], now)}
         return Plan(actions=(), status=status.model_copy(update=update))
-    actions = tuple(DeleteBridge(network=desired.uid, name=facts.name) for facts in observed.bridges)
+    actions: tuple[NetworkAction, ...] = (
+        *_list_bridge_removals(desired, observed),
+        *_list_parent_removals(desired, observed),
+    )
     gone = make_condition("Ready", Reason.DELETED, holds=False)
     update = {"conditions": date_conditions(status, [gone], now)}
     return Plan(actions=actions, status=status.model_copy(update=update), gone=not actions)

@@ -18,7 +18,7 @@ from controller.ports.host import (
     SourceStatus,
 )
 from controller.ports.kernel import KernelPorts
-from controller.ports.network import Attachments, Bridges, Firewall, NameServer, Namespaces
+from controller.ports.network import Attachments, Bridges, Firewall, NameServer, Namespaces, Parents
 from controller.ports.probes import Probes
 from controller.ports.processes import Freezer, Limits, Processes, Roots, Texts
 from controller.ports.registry import Pulls, PushSource, Registries, SearchResult
@@ -50,6 +50,7 @@ __all__ = [
     "LogLine",
     "NameServer",
     "Namespaces",
+    "Parents",
     "Probes",
     "Processes",
     "Pulls",

@@ -28,6 +28,7 @@ class HintType(StrEnum):
     PROCESS = "process"
     ATTACHMENT = "attachment"
     BRIDGE = "bridge"
+    LINK = "link"
     ROOT = "root"
     LIMITS = "limits"
     FIREWALL = "firewall"
@@ -38,7 +39,10 @@ class HintType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hint:
-    """Something may have changed. `subject` is an object's uid, empty when all of the type may be meant."""
+    """Something may have changed. `subject` is an object's uid, empty when all of the type may be meant.
+
+    That of a `LINK` is the name of a link which is not a container's.
+    """
 
     type: HintType
     subject: str = ""

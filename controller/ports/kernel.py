@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from controller.model.facts import DeviceNode
 from controller.plan.oci.surroundings import HostTexts
 from controller.ports.host import KernelEvents
-from controller.ports.network import Attachments, Bridges, Firewall, NameServer, Namespaces
+from controller.ports.network import Attachments, Bridges, Firewall, NameServer, Namespaces, Parents
 from controller.ports.probes import Probes
 from controller.ports.processes import Freezer, Limits, Processes, Roots, Texts
 from controller.ports.registry import Pulls
@@ -28,6 +28,7 @@ class KernelPorts:
     roots: Roots
     namespaces: Namespaces
     bridges: Bridges
+    parents: Parents
     attachments: Attachments
     firewall: Firewall
     names: NameServer

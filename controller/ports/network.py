@@ -8,6 +8,7 @@ from controller.model.facts import (
     FirewallFacts,
     NamesFacts,
     NamespaceFacts,
+    ParentFacts,
 )
 from controller.model.ids import Uid
 from controller.model.wants import (
@@ -15,6 +16,7 @@ from controller.model.wants import (
     BridgeWant,
     FirewallWant,
     NamesWant,
+    ParentWant,
 )
 
 
@@ -58,8 +60,27 @@ class Bridges(Protocol):
         ...
 
 
+class Parents(Protocol):
+    """Links that containers' links hang below."""
+
+    async def list(self) -> tuple[ParentFacts, ...]:
+        """Return the host's links but containers' ends; those that this instance has made with the network they are for."""
+        ...
+
+    async def ensure(self, want: ParentWant) -> None:
+        """Make the link, or make it so again; one that this instance has made for another network is left to that.
+
+        NotFound when the link that a VLAN is of is missing, Conflict when a link of others has the name.
+        """
+        ...
+
+    async def delete(self, network: Uid, name: str, *, heir: Uid | None = None) -> None:
+        """Remove a link that was made for the network, with all that hangs below it; with `heir` it is that one's now."""
+        ...
+
+
 class Attachments(Protocol):
-    """Veth pairs between containers' namespaces and bridges."""
+    """Links of containers: veth pairs between their namespaces and bridges, and links below a parent."""
 
     async def list(self) -> tuple[AttachmentFacts, ...]:
         """Return the attachments of every container; those whose namespace is gone have no inside."""
@@ -70,11 +91,11 @@ class Attachments(Protocol):
         ...
 
     async def ensure(self, want: AttachmentWant) -> None:
-        """Make the attachment, or mend just what differs. NotFound when namespace or bridge is missing."""
+        """Make the attachment, or mend just what differs. NotFound when namespace, bridge or parent is missing."""
         ...
 
     async def delete(self, container: Uid, host_link: str) -> None:
-        """Remove a veth pair of the container."""
+        """Remove a link of the container's, both ends of a pair."""
         ...
 
 

@@ -126,13 +126,13 @@ class Reconciler:
 
     async def _follow_hints(self) -> None:
         async for hint in self._kernel.events.watch():
-            target = self._router.route_hint(hint)
-            if target is Whole.EVERYTHING:
-                self._wake_target(target)
-            elif target is not None and hint.type is HintType.PROCESS:
-                self._queue.wake(target)
-            elif target is not None:
-                self._queue.wake_by_hint(target)
+            for target in self._router.route_hint(hint):
+                if target is Whole.EVERYTHING:
+                    self._wake_target(target)
+                elif hint.type is HintType.PROCESS:
+                    self._queue.wake(target)
+                else:
+                    self._queue.wake_by_hint(target)
 
     def _wake_target(self, target: Target) -> None:
         """Wake an object at once; what is for all of them a moment later, together with what else comes."""

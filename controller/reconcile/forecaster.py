@@ -12,6 +12,7 @@ from controller.plan.forecast.foresee import Facts, foresee, list_concerned, pro
 from controller.plan.host import HostObserved, derive_host, plan_host
 from controller.plan.image import ImageObserved
 from controller.plan.network import NetworkObserved
+from controller.plan.parents import needs_parents
 from controller.plan.volume import VolumeObserved
 from controller.ports import Clock, DesiredState, KernelPorts
 from controller.reconcile.container import ContainerReconciler
@@ -67,7 +68,7 @@ class LoopForecaster:
                 case Container() if key in snapshot:
                     desired = self._containers.gather(projected, resource)
                     containers[key] = await self._containers.observe(desired)
-                case Network() if key in snapshot:
+                case Network() if key in snapshot or needs_parents(resource):
                     networks[key] = await self._networks.observe(self._networks.gather(projected, resource))
                 case Volume() if key in snapshot:
                     volumes[key] = await self._volumes.observe(self._volumes.gather(projected, resource))

@@ -42,6 +42,10 @@ class Garbage:
             if uid not in owned:
                 LOG.info("garbage", extra={"network": uid, "links": [facts.name for facts in bridges]})
                 await _try(errors, self._kernel.bridges.delete, uid)
+        for parent in world.parents:
+            if parent.network is not None and parent.network not in owned:
+                LOG.info("garbage", extra={"network": parent.network, "links": [parent.name]})
+                await _try(errors, self._kernel.parents.delete, parent.network, parent.name)
         await self._collect_images(world, snapshot, errors)
         if errors:
             raise ExceptionGroup("garbage that can't be removed", errors)

@@ -5,7 +5,6 @@ from typing import assert_never
 
 from controller.errors import HoldError
 from controller.model.changes import Snapshot
-from controller.model.ids import Uid
 from controller.model.kinds import key_of
 from controller.model.network import Network, NetworkStatus
 from controller.plan.base import Plan
@@ -17,6 +16,13 @@ from controller.plan.network import (
     NetworkDesired,
     NetworkObserved,
     plan_network,
+)
+from controller.plan.parents import (
+    DeleteParent,
+    EnsureParent,
+    find_heirs,
+    needs_parents,
+    select_parents,
 )
 from controller.ports import KernelPorts
 from controller.reconcile.publication import Publication
@@ -34,7 +40,11 @@ class NetworkReconciler:
 
     def gather(self, snapshot: Snapshot, resource: Network) -> NetworkDesired:
         """Return what is wanted, and by whom it is used."""
-        return NetworkDesired(network=resource, users=self._references.list_users(snapshot, key_of(resource)))
+        return NetworkDesired(
+            network=resource,
+            users=self._references.list_users(snapshot, key_of(resource)),
+            heirs=find_heirs(snapshot, resource),
+        )
 
     def plan(
         self, desired: NetworkDesired, observed: NetworkObserved, now: datetime
@@ -55,12 +65,20 @@ class NetworkReconciler:
         """Look at one network."""
         bridges = [facts for facts in await self._kernel.bridges.list() if facts.network == desired.uid]
         served = self._publication.is_served(desired.network)
-        return NetworkObserved(bridges=tuple(bridges), names_served=served)
+        parents = await self._kernel.parents.list() if needs_parents(desired.network) else ()
+        return NetworkObserved(
+            bridges=tuple(bridges),
+            parents=select_parents(parents, desired.network),
+            names_served=served,
+        )
 
     async def recall(self, desired: NetworkDesired, world: World) -> NetworkObserved:
         """Find one network in what a resync has read."""
-        bridges = world.bridges.get(Uid(desired.uid), ())
-        return NetworkObserved(bridges=bridges, names_served=self._publication.is_served(desired.network))
+        return NetworkObserved(
+            bridges=world.bridges.get(desired.uid, ()),
+            parents=select_parents(world.parents, desired.network),
+            names_served=self._publication.is_served(desired.network),
+        )
 
     async def apply(self, action: NetworkAction) -> None:
         """Carry out one step."""
@@ -69,5 +87,9 @@ class NetworkReconciler:
                 await self._kernel.bridges.ensure(want)
             case DeleteBridge(network=network):
                 await self._kernel.bridges.delete(network)
+            case EnsureParent(want=parent):
+                await self._kernel.parents.ensure(parent)
+            case DeleteParent(network=network, name=name, heir=heir):
+                await self._kernel.parents.delete(network, name, heir=heir)
             case _:
                 assert_never(action)

@@ -12,6 +12,7 @@ from controller.model.network import Network
 from controller.model.resource import is_ready
 from controller.plan.host import is_reachable
 from controller.plan.image_pull import find_pull_failure
+from controller.plan.parents import list_parent_names
 from controller.ports import Hint, HintType
 from controller.reconcile.queue import Target, Whole
 from controller.reconcile.references import References
@@ -34,6 +35,8 @@ class Router:
         self._references = references
         self._facets: dict[Key, _Facet] = {}
         self._by_uid: dict[Uid, Key] = {}
+        self._by_link: dict[str, set[Key]] = {}
+        """Networks by the links of the host that they depend on."""
 
     def load(self, resources: Iterable[Resource]) -> None:
         """Take over the present state in place of all that was seen before; whoever calls it wakes every key."""
@@ -65,24 +68,36 @@ class Router:
         targets |= {used for used in left if (facet := self._facets.get(used)) and facet.leaving}
         return targets
 
-    def route_hint(self, hint: Hint) -> Target | None:
-        """Return the target that a hint is about; None for a uid that no object has, most likely one just removed."""
+    def route_hint(self, hint: Hint) -> tuple[Target, ...]:
+        """Return the targets that a hint is about; none for a uid that no object has, most likely one just removed."""
         if hint.type is HintType.FIREWALL:
-            return Whole.RULES
+            return (Whole.RULES,)
         if hint.type is HintType.NAMES:
-            return Whole.HOST
+            return (Whole.HOST,)
+        if hint.type is HintType.LINK:
+            return tuple(self._by_link.get(hint.subject, ()))
         if not hint.subject:
-            return Whole.EVERYTHING
-        return self._by_uid.get(Uid(hint.subject))
+            return (Whole.EVERYTHING,)
+        key = self._by_uid.get(Uid(hint.subject))
+        return () if key is None else (key,)
 
     def _remember(self, key: Key, resource: Resource) -> _Facet:
         facet = _derive_facet(resource)
         self._facets[key] = facet
         self._references.put(resource)
         self._by_uid[Uid(resource.metadata.uid or "")] = key
+        self._forget_links(key)
+        for name in list_parent_names(resource) if isinstance(resource, Network) else ():
+            self._by_link.setdefault(name, set()).add(key)
         return facet
 
+    def _forget_links(self, key: Key) -> None:
+        if key.kind == "Network":
+            for keys in self._by_link.values():
+                keys.discard(key)
+
     def _forget(self, key: Key) -> None:
+        self._forget_links(key)
         self._facets.pop(key, None)
         self._references.drop(key)
 

@@ -8,6 +8,7 @@ from controller.model.facts import (
     BridgeFacts,
     ImageFacts,
     NamespaceFacts,
+    ParentFacts,
     ProcessFacts,
     RootFacts,
 )
@@ -25,6 +26,7 @@ class World:
     namespaces: Mapping[Uid, NamespaceFacts]
     attachments: Mapping[Uid, tuple[AttachmentFacts, ...]]
     bridges: Mapping[Uid, tuple[BridgeFacts, ...]]
+    parents: tuple[ParentFacts, ...]
     volumes: frozenset[Uid]
     images: Mapping[str, ImageFacts]
     host: HostTexts
@@ -44,6 +46,7 @@ async def read_world(kernel: KernelPorts) -> World:
         namespaces={facts.container: facts for facts in await kernel.namespaces.list()},
         attachments=attachments,
         bridges=bridges,
+        parents=await kernel.parents.list(),
         volumes=frozenset(await kernel.volumes.list()),
         images=_index_images(await kernel.images.list()),
         host=kernel.read_host_texts(),

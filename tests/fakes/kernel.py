@@ -7,7 +7,14 @@ from controller.model.facts import DeviceNode
 from controller.model.ids import Uid
 from controller.plan.oci.surroundings import HostTexts
 from controller.ports import Hint, KernelPorts
-from tests.fakes.network import FakeAttachments, FakeBridges, FakeFirewall, FakeNameServer, FakeNamespaces
+from tests.fakes.network import (
+    FakeAttachments,
+    FakeBridges,
+    FakeFirewall,
+    FakeNameServer,
+    FakeNamespaces,
+    FakeParents,
+)
 from tests.fakes.probes import FakeProbes
 from tests.fakes.processes import FakeFreezer, FakeLimits, FakeProcesses, FakeRoots, FakeTexts
 from tests.fakes.pulls import FakePulls
@@ -50,6 +57,7 @@ def make_ports(world: FakeWorld, steps: Steps) -> KernelPorts:
         roots=FakeRoots(world, steps),
         namespaces=FakeNamespaces(world, steps),
         bridges=FakeBridges(world, steps),
+        parents=FakeParents(world, steps),
         attachments=FakeAttachments(world, steps),
         firewall=FakeFirewall(world, steps),
         names=FakeNameServer(world, steps),

@@ -1,5 +1,7 @@
 """Namespaces, links, rules and names of a fake machine."""
 
+from dataclasses import replace
+
 from controller.errors import Conflict, NotFound
 from controller.model.facts import (
     AttachmentFacts,
@@ -7,6 +9,7 @@ from controller.model.facts import (
     FirewallFacts,
     NamesFacts,
     NamespaceFacts,
+    ParentFacts,
 )
 from controller.model.ids import Uid
 from controller.model.wants import (
@@ -14,9 +17,13 @@ from controller.model.wants import (
     BridgeWant,
     FirewallWant,
     NamesWant,
+    ParentWant,
 )
 from controller.ports import HintType
 from tests.fakes.port import FakePort
+
+PARENT_MAC = "02:00:00:00:00:01"
+"""What links have that share their parent's."""
 
 
 class FakeNamespaces(FakePort):
@@ -87,6 +94,43 @@ class FakeBridges(FakePort):
         await self._steps.end(call)
 
 
+class FakeParents(FakePort):
+    """See Parents."""
+
+    async def list(self) -> tuple[ParentFacts, ...]:
+        call = await self._steps.begin("parents.list")
+        await self._steps.end(call)
+        return tuple(self._world.parents.values())
+
+    async def ensure(self, want: ParentWant) -> None:
+        call = await self._steps.begin("parents.ensure")
+        world = self._world
+        before = world.parents.get(want.name)
+        if before is not None and before.network is None:
+            raise Conflict(f"link {want.name} is not hold's")
+        if want.vlan is not None and want.vlan.lower not in world.parents:
+            raise NotFound(f"there is no link {want.vlan.lower}")
+        world.parents[want.name] = ParentFacts(
+            name=want.name,
+            up=True,
+            network=before.network if before is not None else want.network,
+            vlan=want.vlan,
+            mtu=want.mtu or (before.mtu if before is not None else 1500),
+        )
+        world.hint(HintType.LINK, want.name)
+        await self._steps.end(call)
+
+    async def delete(self, network: Uid, name: str, *, heir: Uid | None = None) -> None:
+        call = await self._steps.begin("parents.delete")
+        facts = self._world.parents.get(name)
+        if facts is not None and facts.network == network:
+            if heir is not None:
+                self._world.parents[name] = replace(facts, network=heir)
+            else:
+                self._world.lose_parent(name)
+        await self._steps.end(call)
+
+
 class FakeAttachments(FakePort):
     """See Attachments."""
 
@@ -105,7 +149,9 @@ class FakeAttachments(FakePort):
         world = self._world
         if want.container not in world.namespaces:
             raise NotFound(f"{want.container} has no network namespace")
-        if want.bridge not in {bridge.name for bridge in world.bridges.values()}:
+        if want.sublink is not None and want.sublink.parent not in world.parents:
+            raise NotFound(f"there is no link {want.sublink.parent}")
+        if want.sublink is None and want.bridge not in {each.name for each in world.bridges.values()}:
             raise NotFound(f"there is no bridge {want.bridge}")
         for (uid, _), link in world.links.items():
             if uid != want.container and link.bridge == want.bridge and want.address in link.addresses:
@@ -118,11 +164,12 @@ class FakeAttachments(FakePort):
             host_up=True,
             inside=want.inside,
             inside_up=True,
-            mac=want.mac,
+            mac=want.mac or PARENT_MAC,
             addresses=(want.address,),
             gateway=want.gateway,
             mtu=want.mtu or (before.mtu if before is not None else 1500),
             isolated=want.isolated,
+            sublink=want.sublink,
         )
         world.hint(HintType.ATTACHMENT, want.container)
         await self._steps.end(call)

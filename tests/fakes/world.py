@@ -10,6 +10,7 @@ from controller.model.facts import (
     AttachmentFacts,
     BridgeFacts,
     ImageFacts,
+    ParentFacts,
     ProcessFacts,
     ProcessState,
     RootFacts,
@@ -67,6 +68,7 @@ class FakeWorld:
     id_bases: dict[Uid, int] = field(default_factory=dict)
     links: dict[tuple[Uid, str], AttachmentFacts] = field(default_factory=dict)
     bridges: dict[Uid, BridgeFacts] = field(default_factory=dict)
+    parents: dict[str, ParentFacts] = field(default_factory=dict)
     volumes: dict[Uid, list[str]] = field(default_factory=dict)
     images: dict[str, ImageFacts] = field(default_factory=dict)
     archives: dict[str, str] = field(default_factory=dict)
@@ -179,6 +181,22 @@ class FakeWorld:
         self.unplug(bridge.name)
         self.hint(HintType.BRIDGE, network)
 
+    def plug_parent(self, name: str) -> None:
+        """Add a link to the host."""
+        self.parents[name] = ParentFacts(name=name, up=True)
+        self.hint(HintType.LINK, name)
+
+    def lose_parent(self, name: str) -> None:
+        """Delete a link of the host, with its VLANs and all that hangs below."""
+        for vlan in [each.name for each in self.parents.values() if each.vlan and each.vlan.lower == name]:
+            self.lose_parent(vlan)
+        self.parents.pop(name, None)
+        for key, link in list(self.links.items()):
+            if link.sublink is not None and link.sublink.parent == name:
+                del self.links[key]
+                self.hint(HintType.ATTACHMENT, key[0])
+        self.hint(HintType.LINK, name)
+
     def unplug(self, bridge: str) -> None:
         """Leave the ports of a bridge without one."""
         for key, link in self.links.items():
@@ -232,6 +250,7 @@ class FakeWorld:
                 process.timer.cancel()
         for volatile in (self.processes, self.limits, self.namespaces, self.links, self.bridges):
             volatile.clear()
+        self.parents = {name: each for name, each in self.parents.items() if each.network is None}
         self.firewall = self.names = None
         self.name_server_lives = False
         self.watched.clear()

@@ -9,8 +9,9 @@ from controller.model.facts import AttachmentFacts
 from controller.model.ids import Uid
 from controller.model.names import derive_host_link
 from controller.model.network import Network
+from controller.model.network_drivers import Sublink, derive_sublink
 from controller.model.resource import is_ready
-from controller.model.wants import AttachmentWant
+from controller.model.wants import ON_LINK, AttachmentWant
 from controller.plan.container.actions import Attach, Detach
 from controller.plan.container.inputs import ContainerDesired
 from controller.plan.exposure import find_way_out
@@ -36,17 +37,19 @@ def list_wants(desired: ContainerDesired, present: Sequence[AttachmentFacts]) ->
     wants = []
     for network, link, address in joined:
         leads_outside = network is way_out
+        sublink = find_sublink(network)
         want = AttachmentWant(
             container=desired.uid,
             network=Uid(network.metadata.uid or ""),
             host_link=link,
             bridge=_find_bridge(network),
             inside=names[link],
-            mac=address.mac,
+            mac="" if sublink is not None and sublink.shares_mac else address.mac,
             address=f"{address.ipv4}/{_find_prefix(network)}",
             gateway=_find_gateway(network) if leads_outside else "",
             mtu=network.spec.mtu,
             isolated=not network.spec.inter_container,
+            sublink=sublink,
         )
         wants.append(Attach(network_name=network.metadata.name, want=want))
     return tuple(wants)
@@ -98,7 +101,8 @@ def is_attached(want: AttachmentWant, facts: AttachmentFacts | None) -> bool:
         and facts.inside_up
         and facts.bridge == want.bridge
         and facts.inside == want.inside
-        and facts.mac == want.mac
+        and want.mac in ("", facts.mac)
+        and facts.sublink == want.sublink
         and facts.addresses == (want.address,)
         and facts.gateway == want.gateway
         and want.mtu in (None, facts.mtu)
@@ -110,7 +114,16 @@ def _find_bridge(network: Network) -> str:
     return network.assigned.bridge if network.assigned is not None else ""
 
 
+def find_sublink(network: Network) -> Sublink | None:
+    """Return how links hang below the network's parent; None where it has none."""
+    parent = network.assigned.parent if network.assigned is not None else ""
+    return derive_sublink(network.spec.driver, network.spec.driver_options, parent)
+
+
 def _find_gateway(network: Network) -> str:
+    sublink = find_sublink(network)
+    if sublink is not None and sublink.routes_by_link:
+        return ON_LINK
     return network.assigned.gateway if network.assigned is not None else ""
 
 

@@ -8,6 +8,7 @@ from controller.model.container import AttachmentStatus, ContainerSpec, Containe
 from controller.model.facts import ProcessFacts, ProcessState
 from controller.model.health import Health
 from controller.model.limits import LimitFacts
+from controller.model.network_drivers import BRIDGE
 from controller.model.ports import PortMapping
 from controller.model.resource import Condition, find_condition
 from controller.model.resources import Resources
@@ -103,6 +104,8 @@ def derive_running(
 def _list_ports(desired: ContainerDesired) -> tuple[PortMapping, ...]:
     assigned = desired.container.assigned
     way_out = find_way_out(desired.container.spec, desired.networks)
+    if way_out is not None and way_out.spec.driver != BRIDGE:
+        return ()
     return bind_ports(assigned.ports, way_out) if assigned is not None else ()
 
 
@@ -119,7 +122,8 @@ def _list_running(
 ) -> list[Condition]:
     spec = desired.container.spec
     all_attached = attached == len(spec.networks)
-    published = observed.ports_published or not has_ports(desired.container)
+    unpublishable = _find_unpublishable(desired)
+    published = observed.ports_published or not has_ports(desired.container) or bool(unpublishable)
     if paused or spec.desired is DesiredState.PAUSED:
         reason = Reason.PAUSED
     elif not all_attached:
@@ -132,7 +136,9 @@ def _list_running(
     if spec.networks:
         why = Reason.ATTACHED if all_attached else Reason.NOT_ATTACHED
         conditions.append(make_condition("NetworksAttached", why, holds=all_attached))
-    if has_ports(desired.container):
+    if unpublishable:
+        conditions.append(make_condition("PortsPublished", Reason.NOT_A_BRIDGE, unpublishable, holds=False))
+    elif has_ports(desired.container):
         why = Reason.PUBLISHED if published else Reason.NOT_PUBLISHED
         conditions.append(make_condition("PortsPublished", why, holds=published))
     if observed.limits is not None and _is_limited(spec):
@@ -140,6 +146,17 @@ def _list_running(
     if observed.process is not None and not observed.process.monitored:
         conditions.append(make_condition("Monitored", Reason.MONITOR_LOST, MONITOR_LOST_MESSAGE, holds=False))
     return conditions
+
+
+def _find_unpublishable(desired: ContainerDesired) -> str:
+    """Return why the container's ports can't be published, nothing when they can or when it has none."""
+    way_out = find_way_out(desired.container.spec, desired.networks)
+    if not has_ports(desired.container) or way_out is None or way_out.spec.driver == BRIDGE:
+        return ""
+    return (
+        f"no port of the host leads to network {way_out.metadata.name}, which is {way_out.spec.driver}: "
+        "the container is reached at its own address"
+    )
 
 
 def _is_limited(spec: ContainerSpec) -> bool:

@@ -39,5 +39,6 @@ def _render(desired: ContainerDesired, host: HostTexts) -> tuple[tuple[str, str]
 
 
 def find_gateway(desired: ContainerDesired) -> str:
-    """Return the gateway of the first network that is there, where names are served too; empty when there is none."""
-    return next((each.assigned.gateway for each in desired.networks.values() if each.assigned), "")
+    """Return the host's address on the first network that has one, where names are served too; empty when none has."""
+    assigned = (each.assigned for each in desired.networks.values())
+    return next((each.gateway for each in assigned if each is not None and each.bridge), "")

@@ -9,6 +9,7 @@ from controller.model.facts import (
     BridgeFacts,
     ImageFacts,
     NamespaceFacts,
+    ParentFacts,
     ProcessFacts,
     ProcessState,
     RootFacts,
@@ -48,6 +49,7 @@ from controller.plan.image_pull import BeginPull, CancelPull
 from controller.plan.limits import foresee_limits
 from controller.plan.network import DeleteBridge, EnsureBridge, NetworkAction, NetworkObserved
 from controller.plan.oci.files import derive_texts_digest
+from controller.plan.parents import DeleteParent, EnsureParent
 from controller.plan.volume import DeleteDirectory, EnsureDirectory, VolumeAction, VolumeObserved
 
 FORESEEN_PID = 1
@@ -155,6 +157,7 @@ def _attach(want: AttachmentWant) -> AttachmentFacts:
         gateway=want.gateway,
         mtu=want.mtu or 1500,
         isolated=want.isolated,
+        sublink=want.sublink,
     )
 
 
@@ -173,6 +176,18 @@ def advance_network(observed: NetworkObserved, action: NetworkAction) -> Network
             return replace(observed, bridges=(*others, facts))
         case DeleteBridge(name=name):
             return replace(observed, bridges=tuple(each for each in observed.bridges if each.name != name))
+        case EnsureParent(want=parent):
+            made = ParentFacts(
+                name=parent.name,
+                up=True,
+                network=parent.network,
+                vlan=parent.vlan,
+                mtu=parent.mtu or 1500,
+            )
+            kept = [each for each in observed.parents if each.name != parent.name]
+            return replace(observed, parents=(*kept, made))
+        case DeleteParent(name=name):
+            return replace(observed, parents=tuple(each for each in observed.parents if each.name != name))
         case _:
             assert_never(action)
 

@@ -25,6 +25,7 @@ from controller.plan.forecast.advance import (
 )
 from controller.plan.image import ImageObserved, gather_image, plan_image
 from controller.plan.network import NetworkDesired, NetworkObserved, plan_network
+from controller.plan.parents import find_heirs
 from controller.plan.volume import VolumeDesired, VolumeObserved, plan_volume
 
 _MOST_ROUNDS = 16
@@ -155,9 +156,12 @@ class _Run:
                 return plan
             case Network():
                 bridged = self._networks.get(key, NetworkObserved())
-                network_plan = plan_network(
-                    NetworkDesired(network=resource, users=self._list_users(key)), bridged, now
+                joined = NetworkDesired(
+                    network=resource,
+                    users=self._list_users(key),
+                    heirs=find_heirs(self.snapshot, resource),
                 )
+                network_plan = plan_network(joined, bridged, now)
                 self._networks[key] = _fold(bridged, network_plan, advance_network)
                 return network_plan
             case Volume():

@@ -1,0 +1,131 @@
+"""Links below a parent, VLANs and dummies as netlink messages, both ways (linux/if_link.h)."""
+
+import socket
+import struct
+
+from controller.kernel import rtnetlink
+from controller.kernel.netlink import (
+    NLM_F_CREATE,
+    NLM_F_EXCL,
+    NLM_F_REPLACE,
+    Message,
+    attribute,
+    nested_attribute,
+    number_attribute,
+    parse_attributes,
+    parse_number,
+    text_attribute,
+)
+from controller.model.network_drivers import IPVLAN, MACVLAN, Sublink
+
+_LINK = struct.Struct("=BxHiII")
+_ROUTE = struct.Struct("=BBBBBBBBI")
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_LINK, _IFLA_LINKINFO = 1, 3, 5, 18
+_IFLA_IFALIAS, _IFLA_NET_NS_FD = 20, 28
+_IFLA_INFO_KIND, _IFLA_INFO_DATA = 1, 2
+_IFLA_MACVLAN_MODE = 1
+_IFLA_IPVLAN_MODE, _IFLA_IPVLAN_FLAGS = 1, 2
+_IFLA_VLAN_ID = 1
+_MACVLAN_MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
+_IPVLAN_MODES = {"l2": 0, "l3": 1, "l3s": 2}
+_IPVLAN_FLAGS = {"bridge": 0, "private": 1, "vepa": 2}
+_RTA_OIF = 4
+_RT_TABLE_MAIN, _RTN_UNICAST, _RTPROT_BOOT, _RT_SCOPE_LINK = 254, 1, 3, 253
+
+
+def create_sublink(sublink: Sublink, *, name: str, mac: str, parent_index: int, netns_fd: int) -> Message:
+    """Return what makes a link below a parent, born in another namespace; EEXIST when the name is taken there."""
+    parts = [
+        _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0),
+        text_attribute(_IFLA_IFNAME, name),
+        number_attribute(_IFLA_LINK, parent_index),
+        number_attribute(_IFLA_NET_NS_FD, netns_fd),
+    ]
+    if mac:
+        parts.append(attribute(_IFLA_ADDRESS, bytes.fromhex(mac.replace(":", ""))))
+    parts.append(_info(sublink.kind, _describe(sublink)))
+    return Message(kind=rtnetlink.RTM_NEWLINK, flags=NLM_F_CREATE | NLM_F_EXCL, body=b"".join(parts))
+
+
+def _describe(sublink: Sublink) -> tuple[bytes, ...]:
+    if sublink.kind == MACVLAN:
+        return (number_attribute(_IFLA_MACVLAN_MODE, _MACVLAN_MODES[sublink.mode]),)
+    mode = attribute(_IFLA_IPVLAN_MODE, struct.pack("=H", _IPVLAN_MODES[sublink.mode]))
+    flags = attribute(_IFLA_IPVLAN_FLAGS, struct.pack("=H", _IPVLAN_FLAGS[sublink.flag]))
+    return mode, flags
+
+
+def parse_sublink(kind: str, data: bytes, parent: str) -> Sublink | None:
+    """Return what a link's kind and IFLA_INFO_DATA tell, None when it is of another kind."""
+    found = parse_attributes(data)
+    if kind == MACVLAN:
+        return Sublink(
+            kind="macvlan", parent=parent, mode=_name(_MACVLAN_MODES, found.get(_IFLA_MACVLAN_MODE))
+        )
+    if kind == IPVLAN:
+        mode = _name(_IPVLAN_MODES, found.get(_IFLA_IPVLAN_MODE))
+        flag = _name(_IPVLAN_FLAGS, found.get(_IFLA_IPVLAN_FLAGS))
+        return Sublink(kind="ipvlan", parent=parent, mode=mode, flag=flag)
+    return None
+
+
+def _name(numbers: dict[str, int], value: bytes | None) -> str:
+    """Return the word for a number, empty for one that is not known."""
+    number = parse_number(value)
+    return next((word for word, each in numbers.items() if each == number), "")
+
+
+def create_vlan(name: str, *, vlan_id: int, lower_index: int) -> Message:
+    """Return what makes a VLAN of a link; EEXIST when the link has that VLAN, or a link has the name."""
+    parts = [
+        _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0),
+        text_attribute(_IFLA_IFNAME, name),
+        number_attribute(_IFLA_LINK, lower_index),
+        _info("vlan", (attribute(_IFLA_VLAN_ID, struct.pack("=H", vlan_id)),)),
+    ]
+    return Message(kind=rtnetlink.RTM_NEWLINK, flags=NLM_F_CREATE | NLM_F_EXCL, body=b"".join(parts))
+
+
+def parse_vlan_id(data: bytes) -> int:
+    """Return the id in the IFLA_INFO_DATA of a VLAN."""
+    return parse_number(parse_attributes(data).get(_IFLA_VLAN_ID))
+
+
+def create_dummy(name: str) -> Message:
+    """Return what makes a link that leads nowhere; EEXIST when a link has the name."""
+    body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + text_attribute(_IFLA_IFNAME, name)
+    return Message(
+        kind=rtnetlink.RTM_NEWLINK, flags=NLM_F_CREATE | NLM_F_EXCL, body=body + _info("dummy", ())
+    )
+
+
+def mark_link(index: int, alias: str) -> Message:
+    """Return what marks a link by its index."""
+    body = _LINK.pack(socket.AF_UNSPEC, 0, index, 0, 0)
+    return Message(kind=rtnetlink.RTM_NEWLINK, body=body + attribute(_IFLA_IFALIAS, alias.encode()))
+
+
+def set_route_by_link(index: int) -> Message:
+    """Return what makes the default route go out by a link, without a next hop, in place of another."""
+    return Message(
+        kind=rtnetlink.RTM_NEWROUTE, flags=NLM_F_CREATE | NLM_F_REPLACE, body=_route_by_link(index)
+    )
+
+
+def delete_route_by_link(index: int) -> Message:
+    """Return what removes the default route by a link; ESRCH when it is gone."""
+    return Message(kind=rtnetlink.RTM_DELROUTE, body=_route_by_link(index))
+
+
+def _route_by_link(index: int) -> bytes:
+    header = _ROUTE.pack(
+        socket.AF_INET, 0, 0, 0, _RT_TABLE_MAIN, _RTPROT_BOOT, _RT_SCOPE_LINK, _RTN_UNICAST, 0
+    )
+    return header + number_attribute(_RTA_OIF, index)
+
+
+def _info(kind: str, data: tuple[bytes, ...]) -> bytes:
+    inner = [text_attribute(_IFLA_INFO_KIND, kind)]
+    if data:
+        inner.append(nested_attribute(_IFLA_INFO_DATA, *data))
+    return nested_attribute(_IFLA_LINKINFO, *inner)
