@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import signal
 import socket
 import struct
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,11 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from controller.errors import Refused
 from controller.kernel import dns
 from controller.kernel.name_server import KernelNameServer
-from controller.kernel.subprocesses import Runner
+from controller.kernel.subprocesses import Runner, wait_readable
+from controller.model.facts import NamesFacts
 from controller.model.ids import Uid
 from controller.model.wants import NamedHost, NamesWant, Zone
+from controller.plan.firewall import NAME_SERVER_PORT
 from tests.kernel.network_host import (
     BACK,
     CALLER,
@@ -27,6 +32,7 @@ from tests.kernel.network_host import (
     WEB,
     NetworkHost,
     own_socket,
+    run,
 )
 from tests.resolver import ADDRESS, resolver
 
@@ -68,7 +74,8 @@ def parse_answer(message: bytes) -> tuple[int, list[str]]:
     for _ in range(count):
         kind, _, _, size = struct.unpack_from("!HHIH", message, offset + 2)
         data = message[offset + 12 : offset + 12 + size]
-        found.append(socket.inet_ntoa(data) if kind == dns.TYPE_A else parse_labels(data))
+        family = {dns.TYPE_A: socket.AF_INET, dns.TYPE_AAAA: socket.AF_INET6}.get(kind)
+        found.append(socket.inet_ntop(family, data) if family is not None else parse_labels(data))
         offset += 12 + size
     return flags & 0xF, sorted(found)
 
@@ -149,6 +156,24 @@ async def test_the_rest_comes_from_the_resolvers_of_the_host(served: NetworkHost
     assert ask(served, CALLER, "nobody") == (dns.NAME_ERROR, [])
 
 
+async def test_a_resolver_that_fails_is_passed_over(served: NetworkHost) -> None:
+    set_resolvers(served, "127.0.0.42", "127.0.0.43", UPSTREAM)
+    with failing_resolver("127.0.0.42"), silent_resolver("127.0.0.43"):
+        assert ask(served, CALLER, "example.org") == (dns.SERVER_FAILURE, [])
+        with resolver(UPSTREAM):
+            assert ask(served, CALLER, "example.org") == (dns.NO_ERROR, [ADDRESS])
+
+
+async def test_a_name_on_an_internal_network_first_is_no_dead_end(served: NetworkHost) -> None:
+    (hermit,) = CLOSED_ZONE.hosts
+    both = replace(hermit, addresses=("10.77.0.9",))
+    shop = replace(SHOP_ZONE, hosts=(*SHOP_ZONE.hosts, both))
+    await served.ports.names.publish(NamesWant(digest="both", zones=(shop, CLOSED_ZONE)))
+    with resolver(UPSTREAM):
+        assert ask(served, HERMIT, "example.org") == (dns.NO_ERROR, [ADDRESS])
+        assert ask(served, HERMIT, "caller") == (dns.NO_ERROR, ["10.77.0.3"])
+
+
 async def test_a_container_has_resolvers_of_its_own(served: NetworkHost) -> None:
     web, caller = SHOP_ZONE.hosts
     choosy = replace(caller, upstreams=("127.0.0.42", "10.77.0.1"))
@@ -173,6 +198,55 @@ async def test_a_changed_zone_is_served_when_publishing_returns(served: NetworkH
     assert ask(served, CALLER, "www") == (dns.NAME_ERROR, [])
     await served.ports.names.publish(WANT)
     assert ask(served, STRANGER, "stranger") == (dns.NO_ERROR, ["10.78.0.2"])
+
+
+async def test_a_server_that_was_killed_comes_back_with_everything(served: NetworkHost) -> None:
+    pidfd = served.ports.name_server.open_pidfd()
+    assert pidfd is not None
+    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    await wait_readable(pidfd)
+    os.close(pidfd)
+    assert await served.ports.names.read() == NamesFacts(digest="", serving=False)
+    moved = zone("shop", SHOP.name, (WEB, "10.77.0.2", WEB_NAMES), (CALLER, "10.77.0.8", ("caller",)))
+    await served.ports.names.publish(NamesWant(digest="again", zones=(moved, BACK_ZONE)))
+    assert ask(served, WEB, "caller") == (dns.NO_ERROR, ["10.77.0.8"])
+    assert ask(served, STRANGER, "web") == (dns.NO_ERROR, ["10.78.0.9"])
+
+
+async def test_an_address_that_others_have_changes_nothing(served: NetworkHost) -> None:
+    with own_socket(socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.77", NAME_SERVER_PORT))
+        taken = Zone(network=Uid("taken"), network_name="taken", gateways=("127.0.0.77",))
+        with pytest.raises(Refused, match=r"127\.0\.0\.77 port"):
+            await served.ports.names.publish(NamesWant(digest="taken", zones=(SHOP_ZONE, taken)))
+        assert ask(served, CALLER, "web") == (dns.NO_ERROR, ["10.77.0.2"])
+        assert (await served.ports.names.read()).digest == WANT.digest
+    await served.ports.names.publish(NamesWant(digest="free", zones=(SHOP_ZONE, taken)))
+    assert (await served.ports.names.read()).digest == "free"
+
+
+async def test_names_are_served_by_ipv6(served: NetworkHost) -> None:
+    gateway = "fd00:77::1"
+    run("ip", "-6", "address", "add", f"{gateway}/64", "dev", "lo", "nodad")
+    try:
+        web, caller = SHOP_ZONE.hosts
+        both = replace(web, addresses=(*web.addresses, "fd00:77::2"))
+        ours = replace(caller, addresses=(gateway,))
+        shop = replace(SHOP_ZONE, gateways=("10.77.0.1", gateway), hosts=(both, ours))
+        await served.ports.names.publish(NamesWant(digest="six", zones=(shop,)))
+        for transport in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+            with socket.socket(socket.AF_INET6, transport) as client:
+                client.settimeout(PATIENCE_S)
+                client.connect((gateway, NAME_SERVER_PORT))
+                question = render_question("web", dns.TYPE_AAAA)
+                if transport is socket.SOCK_STREAM:
+                    answer = exchange_framed(client, question)
+                else:
+                    client.send(question)
+                    answer = client.recv(4096)
+                assert parse_answer(answer) == (dns.NO_ERROR, ["fd00:77::2"])
+    finally:
+        run("ip", "-6", "address", "delete", f"{gateway}/64", "dev", "lo")
 
 
 async def test_the_next_daemon_finds_the_server(served: NetworkHost) -> None:
@@ -227,15 +301,37 @@ async def test_a_long_answer_is_whole_by_tcp_only(served: NetworkHost) -> None:
         answer = client.recv(4096)
     assert len(answer) <= dns.UDP_LIMIT_BYTES
     assert struct.unpack_from("!H", answer, 2)[0] & 0x0200
+    assert len(parse_answer(answer)[1]) > 20
     assert len(ask(served, CALLER, "crowd", stream=True)[1]) == 100
 
 
 @contextmanager
-def silent_resolver() -> Iterator[None]:
+def silent_resolver(address: str = UPSTREAM) -> Iterator[None]:
     """A resolver that never answers."""
     with own_socket(socket.SOCK_DGRAM) as endpoint:
-        endpoint.bind((UPSTREAM, 53))
+        endpoint.bind((address, 53))
         yield
+
+
+@contextmanager
+def failing_resolver(address: str) -> Iterator[None]:
+    """A resolver that always tells of a failure."""
+    with own_socket(socket.SOCK_DGRAM) as endpoint:
+        endpoint.bind((address, 53))
+        thread = threading.Thread(target=fail, args=(endpoint,))
+        thread.start()
+        try:
+            yield
+        finally:
+            with own_socket(socket.SOCK_DGRAM) as stop:
+                stop.sendto(b"", (address, 53))
+            thread.join()
+
+
+def fail(endpoint: socket.socket) -> None:
+    while message := (received := endpoint.recvfrom(512))[0]:
+        sender = received[1]
+        endpoint.sendto(message[:2] + b"\x81\x82" + message[4:], sender)
 
 
 async def test_slow_resolvers_and_clients_keep_nobody_waiting(served: NetworkHost) -> None:
