@@ -14,6 +14,8 @@ import os
 import platform
 from typing import Any, Self
 
+from controller.kernel.seccomp_ranges import shorten_filter
+
 logger = logging.getLogger(__name__)
 
 _LIBRARY = "libseccomp.so.2"
@@ -74,7 +76,7 @@ def _compile(profile: dict[str, Any]) -> str | None:
     try:
         library = ctypes.CDLL(_LIBRARY)
         with _Filter(library, profile) as compiled:
-            return base64.b64encode(compiled.export()).decode()
+            return base64.b64encode(shorten_filter(compiled.export())).decode()
     except (OSError, KeyError) as error:
         logger.info("seccomp profile left to the runtime", extra={"reason": str(error)})
         return None

@@ -132,6 +132,7 @@ def test_bad_checks_are_refused(wrong: dict[str, object], complaint: str) -> Non
         ([(58, 1)], 59, 2),
         ([(59, 1)], 60, 10),
         ([(2, 0)], -50, 10),
+        ([(2.3, 0)], 4, 9),
     ],
 )
 def test_when_the_next_check_is_due(outcomes: list[tuple[float, int]], now_s: float, wait_s: float) -> None:

@@ -57,7 +57,7 @@ def test_checks_that_repeat_write_nothing(tmp_path: Path) -> None:
     async def main(loop: VirtualLoop) -> None:
         async with simulate(loop, tmp_path) as sim:
             await begin(sim)
-            await sim.settle(10)
+            await sim.settle(12)
             writes, probes = sim.state.writes, len(sim.world.health["web"].probes)
             await sim.settle(1000)
             assert sim.state.writes == writes
