@@ -15,7 +15,13 @@ from controller.kernel import rtnetlink
 from controller.kernel.host_links import find_link, opened_netlink, parse_owner, read_links
 from controller.kernel.insides import Inside, InsideFacts, Insides
 from controller.kernel.netlink import Message, Netlink
-from controller.kernel.rtnetlink import Address, has_subnet_route
+from controller.kernel.settling import (
+    DEFAULT_ROUTE,
+    IPV6_DEFAULT_ROUTE,
+    complete_link,
+    find_gateway,
+    settle_link,
+)
 from controller.model.facts import AttachmentFacts
 from controller.model.ids import Uid
 from controller.model.layout import Layout
@@ -23,9 +29,6 @@ from controller.model.names import derive_link_alias
 from controller.model.wants import AttachmentWant
 
 _GONE = frozenset({errno.ENODEV})
-_ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.ESRCH, errno.ENODEV})
-_EXISTS = frozenset({errno.EEXIST})
-_DEFAULT_ROUTE = "0.0.0.0/0"
 
 
 class KernelAttachments:
@@ -118,7 +121,7 @@ class KernelAttachments:
         if link is not None and _find_peer(link, inside.read()) is None:
             netlink.run(rtnetlink.delete_link(link.index), tolerate=_GONE)
             link = None
-        isolated = want.isolated and not are_bridges_filtered()
+        isolated = want.isolated and not are_bridges_filtered(ipv6=bool(want.ipv6_address))
         finish = (
             rtnetlink.set_link(want.host_link, alias=alias, master_index=bridge.index, up=True),
             rtnetlink.set_port(want.host_link, isolated=isolated),
@@ -150,16 +153,11 @@ class KernelAttachments:
 
 
 def _complete_inside(want: AttachmentWant, inside: Inside) -> None:
-    """Give a new link all that it should have, in one batch."""
+    """Give a new link all that it should have."""
     peer = inside.find_link(want.inside)
     if peer is None:
         raise NotFound(f"link {want.host_link} was removed meanwhile")
-    changes = [rtnetlink.add_address(peer.index, want.address), rtnetlink.set_link(want.inside, up=True)]
-    if want.mtu is not None:
-        changes.append(rtnetlink.set_mtu(want.inside, want.mtu))
-    if want.gateway:
-        changes.append(rtnetlink.set_default_route(peer.index, want.gateway))
-    inside.run(*changes)
+    complete_link(want, inside, peer.index)
 
 
 def _ensure_inside(want: AttachmentWant, inside: Inside) -> None:
@@ -173,48 +171,18 @@ def _ensure_inside(want: AttachmentWant, inside: Inside) -> None:
     settle_link(want, inside, peer, facts)
 
 
-def settle_link(want: AttachmentWant, inside: Inside, peer: rtnetlink.Link, facts: InsideFacts) -> None:
-    """Mend what differs at `peer`, the link in the namespace; `facts` are what is in there."""
-    changes = []
-    if peer.name != want.inside or peer.mac != want.mac:
-        changes.append(rtnetlink.set_down(peer.index))
-        changes.append(rtnetlink.rename_link(peer.index, want.inside))
-        changes.append(rtnetlink.set_mac(want.inside, want.mac))
-    if want.mtu is not None and peer.mtu != want.mtu:
-        changes.append(rtnetlink.set_mtu(want.inside, want.mtu))
-    present = {each.text for each in facts.addresses if each.index == peer.index}
-    surplus = [rtnetlink.delete_address(peer.index, text) for text in sorted(present - {want.address})]
-    if surplus:  # before all else: what leaves takes with it what the kernel has filed under it
-        inside.run(*surplus, tolerate=_ABSENT)
-    if surplus or want.address not in present:
-        changes.append(rtnetlink.add_address(peer.index, want.address))
-    if not peer.up or changes:
-        changes.append(rtnetlink.set_link(want.inside, up=True))
-    if changes:
-        inside.run(*changes, tolerate=_EXISTS)
-    _ensure_routes(want, inside, peer.index)
-
-
-def _ensure_routes(want: AttachmentWant, inside: Inside, index: int) -> None:
-    routes = inside.read().routes
-    if not has_subnet_route(Address(index=index, text=want.address), routes):
-        inside.run(rtnetlink.set_subnet_route(index, want.address))
-    defaults = {each.gateway for each in routes if (each.index, each.destination) == (index, _DEFAULT_ROUTE)}
-    for gateway in sorted(defaults - {want.gateway}):
-        if gateway:
-            inside.run(rtnetlink.delete_default_route(index, gateway), tolerate=_ABSENT)
-    if want.gateway and want.gateway not in defaults:
-        inside.run(rtnetlink.set_default_route(index, want.gateway))
-
-
-def are_bridges_filtered() -> bool:
-    """Tell whether bridges hand the frames that they forward to the firewall (br_netfilter).
+def are_bridges_filtered(*, ipv6: bool = False) -> bool:
+    """Tell whether bridges hand the frames that they forward to the firewall (br_netfilter), with `ipv6` all frames.
 
     A frame that was translated to a neighbour is bridged there too, and an isolated port would drop it: the published
     port of a neighbour could not be reached. The firewall keeps containers apart then (kernel, networking/bridge).
     """
+    programs = ("iptables", "ip6tables") if ipv6 else ("iptables",)
     try:
-        return Path("/proc/sys/net/bridge/bridge-nf-call-iptables").read_text().strip() == "1"
+        return all(
+            Path(f"/proc/sys/net/bridge/bridge-nf-call-{program}").read_text().strip() == "1"
+            for program in programs
+        )
     except FileNotFoundError:
         return False
 
@@ -244,11 +212,6 @@ def _describe(
             mtu=link.mtu,
             isolated=_find_isolation(link),
         )
-    gateways = [
-        route.gateway
-        for route in facts.routes
-        if (route.index, route.destination) == (peer.index, _DEFAULT_ROUTE)
-    ]
     return AttachmentFacts(
         container=container,
         host_link=link.name,
@@ -258,7 +221,8 @@ def _describe(
         inside_up=peer.up,
         mac=peer.mac,
         addresses=tuple(each.text for each in facts.settled if each.index == peer.index),
-        gateway=gateways[0] if gateways else "",
+        gateway=find_gateway(facts.routes, peer.index, DEFAULT_ROUTE),
+        ipv6_gateway=find_gateway(facts.routes, peer.index, IPV6_DEFAULT_ROUTE),
         mtu=peer.mtu,
         isolated=_find_isolation(link),
     )

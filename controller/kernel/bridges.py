@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-from pathlib import Path
 
 from controller.errors import Conflict, Refused
 from controller.kernel import rtnetlink
@@ -14,6 +13,7 @@ from controller.kernel.host_links import (
     read_links,
     read_routed_addresses,
 )
+from controller.kernel.host_settings import configure_host
 from controller.kernel.netlink import Netlink
 from controller.model.facts import BridgeFacts
 from controller.model.ids import Uid
@@ -69,18 +69,24 @@ class KernelBridges:
     def _ensure(self, want: BridgeWant) -> None:
         with opened_netlink() as netlink:
             link = self._ensure_link(netlink, want)
-            _configure_host(want.name)
+            configure_host(want.name, ipv6=bool(want.ipv6_address))
             self._delete_others(netlink, want)
-            present = read_addresses(netlink).get(link.index, ())
-            surplus = [rtnetlink.delete_address(link.index, text) for text in present if text != want.address]
-            if surplus:
-                netlink.run(*surplus, tolerate=_NO_ADDRESS)
-            netlink.run(rtnetlink.add_address(link.index, want.address), tolerate=_EXISTS)
             if want.mtu is not None and link.mtu != want.mtu:
                 netlink.run(rtnetlink.set_mtu(want.name, want.mtu))
             netlink.run(rtnetlink.set_link(want.name, up=True))
-            if want.address not in read_routed_addresses(netlink).get(link.index, ()):
-                netlink.run(rtnetlink.set_subnet_route(link.index, want.address))
+            self._settle_addresses(netlink, link.index, want)
+
+    def _settle_addresses(self, netlink: Netlink, index: int, want: BridgeWant) -> None:
+        present = read_addresses(netlink).get(index, ())
+        routed = read_routed_addresses(netlink).get(index, ())
+        # The kernel makes the route to the neighbours of an IPv6 address with the address.
+        adrift = [text for text in present if ":" in text and text not in routed]
+        surplus = dict.fromkeys([*(text for text in present if text not in want.addresses), *adrift])
+        if surplus:
+            netlink.run(*(rtnetlink.delete_address(index, text) for text in surplus), tolerate=_NO_ADDRESS)
+        netlink.run(*(rtnetlink.add_address(index, text) for text in want.addresses), tolerate=_EXISTS)
+        if want.address and want.address not in read_routed_addresses(netlink).get(index, ()):
+            netlink.run(rtnetlink.set_subnet_route(index, want.address))
 
     def _ensure_link(self, netlink: Netlink, want: BridgeWant) -> rtnetlink.Link:
         alias = derive_link_alias(self._instance, want.network)
@@ -106,16 +112,3 @@ class KernelBridges:
             for link in read_links(netlink):
                 if link.kind == "bridge" and link.alias == alias:
                     netlink.run(rtnetlink.delete_link(link.index), tolerate=_GONE)
-
-
-def _configure_host(bridge: str) -> None:
-    """Let the host route, and let its own 127.0.0.1 lead into the bridge (the firewall keeps others from using that)."""
-    settings = {
-        "/proc/sys/net/ipv4/ip_forward": "1",
-        f"/proc/sys/net/ipv4/conf/{bridge}/route_localnet": "1",
-        f"/proc/sys/net/ipv6/conf/{bridge}/disable_ipv6": "1",
-    }
-    for path, value in settings.items():
-        setting = Path(path)
-        if setting.exists() and setting.read_text().strip() != value:
-            setting.write_text(value)

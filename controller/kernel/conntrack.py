@@ -21,10 +21,10 @@ _CTA_TUPLE_ORIG = 1
 _CTA_TUPLE_PROTO = 2
 _CTA_PROTO_NUM, _CTA_PROTO_DST_PORT = 1, 3
 _PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "sctp": socket.IPPROTO_SCTP}
-_HEADER = struct.pack("=BBH", socket.AF_INET, 0, 0)
+_HEADER = struct.Struct("=BBH")
 _RULE = re.compile(
     r"(?:.* )?-p (?P<protocol>tcp|udp|sctp) .*--dport (?P<port>\d+) "
-    r"-j DNAT --to-destination (?P<address>[\d.]+):(?P<target>\d+)"
+    r"-j DNAT --to-destination \[?(?P<address>[\d.]+|[\da-f:.]+\]):(?P<target>\d+)"
 )
 _GONE = frozenset({errno.ENOENT})
 
@@ -38,6 +38,11 @@ class Translation:
     address: str
     port: int
 
+    @property
+    def family(self) -> int:
+        """The family of the addresses, as sockets name it."""
+        return socket.AF_INET6 if ":" in self.address else socket.AF_INET
+
     @classmethod
     def parse(cls, rule: str) -> "Translation | None":
         """Return the translation that a rule makes, None when it makes none."""
@@ -47,7 +52,7 @@ class Translation:
         return cls(
             protocol=match["protocol"],
             host_port=int(match["port"]),
-            address=match["address"],
+            address=match["address"].rstrip("]"),
             port=int(match["target"]),
         )
 
@@ -56,14 +61,16 @@ def forget_connections(changed: AbstractSet[Translation]) -> None:
     """Delete tracked connections to the host ports of `changed`: packets of old ones would still go the old way."""
     if not changed:
         return
-    ports = {(_PROTOCOLS[each.protocol], each.host_port) for each in changed}
+    ports = {(each.family, _PROTOCOLS[each.protocol], each.host_port) for each in changed}
     netlink = Netlink(NETLINK_NETFILTER)
     try:
         kind = _NFNL_SUBSYS_CTNETLINK << 8 | _IPCTNL_MSG_CT_GET
-        for message in netlink.dump(Message(kind=kind, body=_HEADER)):
-            original = parse_attributes(message.body, len(_HEADER)).get(_CTA_TUPLE_ORIG, b"")
-            if _parse_port(original) in ports:
-                netlink.run(_delete(original), tolerate=_GONE)
+        for family in sorted({family for family, _, _ in ports}):
+            header = _HEADER.pack(family, 0, 0)
+            for message in netlink.dump(Message(kind=kind, body=header)):
+                original = parse_attributes(message.body, _HEADER.size).get(_CTA_TUPLE_ORIG, b"")
+                if (family, *_parse_port(original)) in ports:
+                    netlink.run(_delete(header, original), tolerate=_GONE)
     finally:
         netlink.close()
 
@@ -75,6 +82,6 @@ def _parse_port(tuple_: bytes) -> tuple[int, int]:
     return number, int.from_bytes(protocol.get(_CTA_PROTO_DST_PORT, b""), "big")
 
 
-def _delete(tuple_: bytes) -> Message:
+def _delete(header: bytes, tuple_: bytes) -> Message:
     kind = _NFNL_SUBSYS_CTNETLINK << 8 | _IPCTNL_MSG_CT_DELETE
-    return Message(kind=kind, body=_HEADER + nested_attribute(_CTA_TUPLE_ORIG, tuple_))
+    return Message(kind=kind, body=header + nested_attribute(_CTA_TUPLE_ORIG, tuple_))

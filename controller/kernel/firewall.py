@@ -1,4 +1,4 @@
-"""iptables and ip6tables, whichever back end they have: `KernelFirewall(layout=, runner=)`.
+"""iptables and ip6tables, whichever back end they have: `KernelFirewall(layout=, runner=, generations=)`.
 
 What was installed last lies in the run directory beside its digest: comparing it with what the tools print tells,
 after a restart of the daemon too, whether anything of ours was changed.
@@ -15,9 +15,12 @@ from controller.kernel.firewall_text import (
     Ownership,
     Table,
     are_equal,
+    count_tables,
+    foresee_replacement,
     parse_tables,
     render_replacement,
 )
+from controller.kernel.rule_generations import RuleGenerations
 from controller.kernel.subprocesses import Runner
 from controller.model.facts import FirewallFacts
 from controller.model.layout import Layout
@@ -39,10 +42,11 @@ class _Installed:
 class KernelFirewall:
     """The firewall on Linux; one call at a time."""
 
-    def __init__(self, *, layout: Layout, runner: Runner) -> None:
+    def __init__(self, *, layout: Layout, runner: Runner, generations: RuleGenerations) -> None:
         self._path = Path(f"{layout.run_path}/firewall.json")
         self._owner = Ownership(instance=layout.instance)
         self._runner = runner
+        self._generations = generations
         self._lock = asyncio.Lock()
         self._seen: Ruleset | None = None
 
@@ -59,8 +63,8 @@ class KernelFirewall:
     async def replace(self, want: FirewallWant) -> None:
         """Install all rules of `want` atomically per table, in place of ours, and the jumps to them first in line.
 
-        What was read last is taken for what is there, as reading takes longer than installing. Where that is wrong, the
-        program refuses, or the next look tells.
+        What was read last, or installed since by nobody but us, is taken for what is there, as reading takes longer than
+        installing. Where that is wrong, the program refuses, or the next look tells.
         """
         async with self._lock:
             wanted = _parse_want(want.text)
@@ -87,10 +91,20 @@ class KernelFirewall:
         return True
 
     async def _install(self, wanted: Ruleset, present: Ruleset) -> None:
+        foreseen: dict[str, dict[str, Table] | None] = {}
         for program, tables in present.items():
-            text = render_replacement(wanted.get(program, {}), tables, self._owner)
-            if text:
-                await self._runner.run(f"{program}-restore", "--noflush", "-w", stdin=text)
+            asked = wanted.get(program, {})
+            text = render_replacement(asked, tables, self._owner)
+            alone = not text or await self._restore(program, text)
+            foreseen[program] = foresee_replacement(asked, tables, self._owner) if alone else None
+        known = {program: tables for program, tables in foreseen.items() if tables is not None}
+        self._seen = known if known.keys() == present.keys() else None
+
+    async def _restore(self, program: str, text: str) -> bool:
+        """Return whether nobody else is known to have changed any rule meanwhile."""
+        with self._generations.installing(count_tables(text)) as installation:
+            await self._runner.run(f"{program}-restore", "--noflush", "-w", stdin=text)
+        return installation.alone
 
     async def _read_rules(self) -> Ruleset:
         try:
@@ -134,8 +148,10 @@ def _parse_want(text: str) -> Ruleset:
 
 
 def _parse_translations(rules: Ruleset) -> frozenset[Translation]:
-    nat = rules["iptables"].get("nat")
-    if nat is None:
-        return frozenset()
-    found = (Translation.parse(rule) for chain in nat.chains.values() for rule in chain)
+    found = (
+        Translation.parse(rule)
+        for tables in rules.values()
+        for chain in (tables["nat"].chains.values() if "nat" in tables else ())
+        for rule in chain
+    )
     return frozenset(each for each in found if each is not None)

@@ -26,16 +26,17 @@ def read_links(netlink: Netlink) -> tuple[rtnetlink.Link, ...]:
 
 
 def read_addresses(netlink: Netlink) -> dict[int, tuple[str, ...]]:
-    """Return IPv4 addresses with prefix by link index."""
+    """Return addresses with prefix by link index, IPv4 first; without link-local ones of IPv6."""
     found: dict[int, tuple[str, ...]] = {}
     for message in netlink.dump(rtnetlink.dump_addresses()):
         address = rtnetlink.parse_address(message)
-        found[address.index] = (*found.get(address.index, ()), address.text)
+        if address is not None:
+            found[address.index] = (*found.get(address.index, ()), address.text)
     return found
 
 
 def read_routed_addresses(netlink: Netlink) -> dict[int, tuple[str, ...]]:
-    """Return IPv4 addresses as `read_addresses` does, but those whose subnet's route is gone."""
+    """Return addresses as `read_addresses` does, but those whose subnet's route is gone."""
     routes = read_routes(netlink)
     return {
         index: kept

@@ -4,9 +4,10 @@ A namespace's monitor tells whether anything changed since the last look, so tha
 system call. A kept socket keeps its namespace alive: whoever drops a namespace calls `forget` first.
 """
 
+import fcntl
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,11 @@ from controller.kernel.threads import run_in_netns
 from controller.model.ids import Uid
 from controller.model.layout import Layout
 
+_IPV6_SETTINGS = {"accept_ra": "0", "accept_dad": "0", "disable_ipv6": "0"}
+"""In this order: what comes before is in force when IPv6 begins."""
 THREAD_NETNS_PATH = "/proc/thread-self/ns/net"
-_GROUPS = (rtnetlink.RTNLGRP_LINK, rtnetlink.RTNLGRP_IPV4_IFADDR, rtnetlink.RTNLGRP_IPV4_ROUTE)
+_SIOCGSKNS = 0x894C
+"""Asks a socket for its network namespace (linux/sockios.h)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,7 @@ class Inside:
 
     def __init__(self) -> None:
         self.inode = Path(THREAD_NETNS_PATH).stat().st_ino
-        self.monitor, self._netlink = Monitor(_GROUPS), Netlink()
+        self.monitor, self._netlink = Monitor(rtnetlink.EVENT_GROUPS), Netlink()
         self._lock = threading.Lock()
         self._facts: InsideFacts | None = None
         self._closed = False
@@ -67,6 +71,14 @@ class Inside:
             answer = self._netlink.get(rtnetlink.get_link(name=name))
         return rtnetlink.parse_link(answer) if answer is not None else None
 
+    def set_ipv6(self, *names: str) -> None:
+        """Turn IPv6 on for links in the namespace; they take no routes or addresses from routers."""
+        fd = fcntl.ioctl(self.monitor.fileno(), _SIOCGSKNS)
+        try:
+            run_in_netns(f"/proc/self/fd/{fd}", lambda: _turn_ipv6_on(names))
+        finally:
+            os.close(fd)
+
     def has_news(self) -> bool:
         """Tell whether anything changed since the last look."""
         with self._lock:
@@ -92,7 +104,8 @@ class Inside:
 
     def _read_all(self) -> InsideFacts:
         links = self._netlink.dump(rtnetlink.dump_links())
-        addresses = tuple(map(rtnetlink.parse_address, self._netlink.dump(rtnetlink.dump_addresses())))
+        found = map(rtnetlink.parse_address, self._netlink.dump(rtnetlink.dump_addresses()))
+        addresses = tuple(address for address in found if address is not None)
         parsed = map(rtnetlink.parse_route, self._netlink.dump(rtnetlink.dump_routes()))
         routes = tuple(route for route in parsed if route is not None)
         return InsideFacts(
@@ -101,6 +114,14 @@ class Inside:
             settled=tuple(each for each in addresses if rtnetlink.has_subnet_route(each, routes)),
             routes=routes,
         )
+
+
+def _turn_ipv6_on(names: Iterable[str]) -> None:
+    for name in names:
+        directory = Path(f"/proc/sys/net/ipv6/conf/{name}")
+        for setting, value in _IPV6_SETTINGS.items():
+            if (directory / setting).read_text().strip() != value:
+                (directory / setting).write_text(value)
 
 
 class Insides:

@@ -1,4 +1,4 @@
-"""Wake-ups about links, addresses, routes, rules and the name server: `NetworkEvents(layout=, insides=, names=)`.
+"""Wake-ups about links, addresses, routes, rules and the name server: `NetworkEvents(layout=, insides=, ...)`.
 
 Everything is heard by netlink multicast: on the host, in each container's namespace by the socket kept inside, and
 from nf_tables. A lost message (ENOBUFS) becomes a hint that everything may have changed.
@@ -13,13 +13,12 @@ from controller.kernel.host_links import opened_netlink, parse_owner, read_links
 from controller.kernel.insides import Inside, Insides
 from controller.kernel.name_server import KernelNameServer
 from controller.kernel.netlink import NETLINK_NETFILTER, Message, Monitor
+from controller.kernel.rule_generations import RuleGenerations
 from controller.model.ids import Uid
 from controller.model.layout import Layout
 from controller.ports.host import Hint, HintType
 
 _NFNLGRP_NFTABLES = 7
-_NFT_MSG_NEWGEN = 10 << 8 | 15
-_GROUPS = (rtnetlink.RTNLGRP_LINK, rtnetlink.RTNLGRP_IPV4_IFADDR, rtnetlink.RTNLGRP_IPV4_ROUTE)
 _ADDRESS_KINDS = (rtnetlink.RTM_NEWADDR, rtnetlink.RTM_DELADDR)
 _ROUTE_KINDS = (rtnetlink.RTM_NEWROUTE, rtnetlink.RTM_DELROUTE)
 _LINK_KINDS = (rtnetlink.RTM_NEWLINK, rtnetlink.RTM_DELLINK)
@@ -30,10 +29,13 @@ _SETTLE_S = 0.002
 class NetworkEvents:
     """Events of the network on Linux; `watch` is called once."""
 
-    def __init__(self, *, layout: Layout, insides: Insides, names: KernelNameServer) -> None:
+    def __init__(
+        self, *, layout: Layout, insides: Insides, names: KernelNameServer, generations: RuleGenerations
+    ) -> None:
         self._instance = layout.instance
         self._insides = insides
         self._names = names
+        self._generations = generations
         self._owners: dict[int, Hint] = {}
         self._expected: set[Uid] = set()
         self._heard: dict[Uid, tuple[Inside, int]] = {}
@@ -46,14 +48,15 @@ class NetworkEvents:
     async def watch(self) -> AsyncIterator[Hint]:
         """Yield hints for ever."""
         loop = self._loop = asyncio.get_running_loop()
-        links, rules = Monitor(_GROUPS), Monitor((_NFNLGRP_NFTABLES,), NETLINK_NETFILTER)
+        links, rules = Monitor(rtnetlink.EVENT_GROUPS), Monitor((_NFNLGRP_NFTABLES,), NETLINK_NETFILTER)
         try:
             loop.add_reader(links, self._hear, links, self._hear_link)
-            loop.add_reader(rules, self._hear, rules, self._hear_rules)
+            loop.add_reader(rules, self._hear, rules, self._generations.hear)
             self._owners = await asyncio.to_thread(self._read_owners)
             for uid in tuple(self._expected):
                 self.expect(uid)
             self._names.on_start = self._expect_server
+            self._generations.on_foreign = self._tell_of_rules
             while True:
                 self._listen_to_server()
                 await self._woken.wait()
@@ -64,6 +67,7 @@ class NetworkEvents:
                     yield hint
         finally:
             self._names.on_start = None
+            self._generations.on_foreign = None
             for monitor in (links, rules):
                 loop.remove_reader(monitor)
                 monitor.close()
@@ -124,7 +128,8 @@ class NetworkEvents:
 
     def _find_owner(self, message: Message) -> Hint | None:
         if message.kind in _ADDRESS_KINDS:
-            return self._owners.get(rtnetlink.parse_address(message).index)
+            address = rtnetlink.parse_address(message)
+            return self._owners.get(address.index) if address is not None else None
         if message.kind in _ROUTE_KINDS:
             route = rtnetlink.parse_route(message)
             return self._owners.get(route.index) if route is not None else None
@@ -136,9 +141,8 @@ class NetworkEvents:
             self._owners.pop(link.index, None)
         return hint
 
-    def _hear_rules(self, message: Message) -> None:
-        if message.kind == _NFT_MSG_NEWGEN:
-            self._add(Hint(type=HintType.FIREWALL))
+    def _tell_of_rules(self) -> None:
+        self._add(Hint(type=HintType.FIREWALL))
 
     def _hear_inside(self, uid: Uid, inside: Inside) -> None:
         if inside.has_news():

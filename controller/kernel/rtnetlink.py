@@ -1,10 +1,11 @@
-"""Links, IPv4 addresses and IPv4 routes as netlink messages, both ways (rtnetlink(7))."""
+"""Links, addresses and routes as netlink messages, both ways (rtnetlink(7))."""
 
 import ipaddress
 import socket
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv6Interface
 
 from controller.kernel.netlink import (
     NLM_F_CREATE,
@@ -24,6 +25,15 @@ RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE = 1, 5, 7
+RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE = 9, 11
+EVENT_GROUPS = (
+    RTNLGRP_LINK,
+    RTNLGRP_IPV4_IFADDR,
+    RTNLGRP_IPV4_ROUTE,
+    RTNLGRP_IPV6_IFADDR,
+    RTNLGRP_IPV6_ROUTE,
+)
+"""What tells of links, addresses and routes."""
 
 IFF_UP = 0x1
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10
@@ -33,10 +43,12 @@ _IFLA_INFO_SLAVE_KIND, _IFLA_INFO_SLAVE_DATA = 4, 5
 _IFLA_BRPORT_MODE, _IFLA_BRPORT_ISOLATED = 4, 33
 _RTEXT_FILTER_SKIP_STATS = 8
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST = 1, 2, 4
+_IFA_F_NODAD = 0x02
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PREFSRC, _RTA_TABLE = 1, 4, 5, 7, 15
 _RT_TABLE_MAIN, _RTN_UNICAST = 254, 1
 _RTPROT_KERNEL, _RTPROT_BOOT = 2, 3
 _RT_SCOPE_UNIVERSE, _RT_SCOPE_LINK = 0, 253
+_ADDRESS_BYTES: dict[int, int] = {socket.AF_INET: 4, socket.AF_INET6: 16}
 
 _LINK = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBI")
@@ -66,7 +78,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """An IPv4 address of a link; `text` has its prefix, such as 10.77.0.1/24."""
+    """An address of a link; `text` has its prefix, such as 10.77.0.1/24 or fd00:77::1/64."""
 
     index: int
     text: str
@@ -74,7 +86,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A unicast route of the main table; `destination` is a CIDR text, 0.0.0.0/0 for the default."""
+    """A unicast route of the main table; `destination` is a CIDR text, 0.0.0.0/0 and ::/0 for the defaults."""
 
     index: int
     destination: str
@@ -107,31 +119,48 @@ def is_about_port(message: Message) -> bool:
     return message.body[0] == socket.AF_BRIDGE
 
 
-def parse_address(message: Message) -> Address:
-    """Return the address that an RTM_NEWADDR or RTM_DELADDR is about."""
-    _, prefix, _, _, index = _ADDRESS.unpack_from(message.body)
+def parse_address(message: Message) -> Address | None:
+    """Return the address that an RTM_NEWADDR or RTM_DELADDR is about.
+
+    None for those of other families, and for link-local ones of IPv6: the kernel gives and takes them by itself.
+    """
+    family, prefix, _, _, index = _ADDRESS.unpack_from(message.body)
+    if family not in _ADDRESS_BYTES:
+        return None
     found = parse_attributes(message.body, _ADDRESS.size)
-    local = found.get(_IFA_LOCAL, found.get(_IFA_ADDRESS, bytes(4)))
-    return Address(index=index, text=f"{socket.inet_ntoa(local)}/{prefix}")
+    local = found.get(_IFA_LOCAL, found.get(_IFA_ADDRESS, bytes(_ADDRESS_BYTES[family])))
+    if _is_link_local(family, local):
+        return None
+    return Address(index=index, text=f"{socket.inet_ntop(family, local)}/{prefix}")
 
 
 def parse_route(message: Message) -> Route | None:
-    """Return the route that a message is about, None when it is not a unicast route of the main table."""
-    _, prefix, _, _, table, _, _, kind, _ = _ROUTE.unpack_from(message.body)
-    if (table, kind) != (_RT_TABLE_MAIN, _RTN_UNICAST):
+    """Return the route that a message is about, None when it is not a unicast route of the main table.
+
+    None for link-local ones of IPv6, too.
+    """
+    family, prefix, _, _, table, _, _, kind, _ = _ROUTE.unpack_from(message.body)
+    if (table, kind) != (_RT_TABLE_MAIN, _RTN_UNICAST) or family not in _ADDRESS_BYTES:
         return None
     found = parse_attributes(message.body, _ROUTE.size)
     gateway = found.get(_RTA_GATEWAY)
+    destination = found.get(_RTA_DST, bytes(_ADDRESS_BYTES[family]))
+    if _is_link_local(family, destination):
+        return None
     return Route(
         index=parse_number(found.get(_RTA_OIF)),
-        destination=f"{socket.inet_ntoa(found.get(_RTA_DST, bytes(4)))}/{prefix}",
-        gateway=socket.inet_ntoa(gateway) if gateway is not None else "",
+        destination=f"{socket.inet_ntop(family, destination)}/{prefix}",
+        gateway=socket.inet_ntop(family, gateway) if gateway is not None else "",
     )
+
+
+def _is_link_local(family: int, packed: bytes) -> bool:
+    return family == socket.AF_INET6 and packed[0] == 0xFE and packed[1] & 0xC0 == 0x80
 
 
 def has_subnet_route(address: Address, routes: Iterable[Route]) -> bool:
     """Tell whether the address' neighbours are reached: the kernel makes that route with the address, anyone can remove it."""
-    subnet = str(ipaddress.IPv4Interface(address.text).network)
+    subnet = str(ipaddress.ip_interface(address.text).network)
     return any((route.index, route.destination) == (address.index, subnet) for route in routes)
 
 
@@ -151,13 +180,13 @@ def get_link(*, name: str = "", index: int = 0) -> Message:
 
 
 def dump_addresses() -> Message:
-    """Return the request for every IPv4 address."""
-    return Message(kind=RTM_GETADDR, body=_ADDRESS.pack(socket.AF_INET, 0, 0, 0, 0))
+    """Return the request for every address."""
+    return Message(kind=RTM_GETADDR, body=_ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
 
 
 def dump_routes() -> Message:
-    """Return the request for the IPv4 routes of the main table."""
-    body = _ROUTE.pack(socket.AF_INET, 0, 0, 0, _RT_TABLE_MAIN, 0, 0, 0, 0)
+    """Return the request for the routes of the main table."""
+    body = _ROUTE.pack(socket.AF_UNSPEC, 0, 0, 0, _RT_TABLE_MAIN, 0, 0, 0, 0)
     return Message(kind=RTM_GETROUTE, body=body + number_attribute(_RTA_TABLE, _RT_TABLE_MAIN))
 
 
@@ -268,8 +297,8 @@ def delete_default_route(index: int, gateway: str) -> Message:
 
 
 def set_subnet_route(index: int, text: str) -> Message:
-    """Return what makes the route to an address' neighbours as the kernel does, who removes it with the address."""
-    interface = ipaddress.IPv4Interface(text)
+    """Return what makes the route to an IPv4 address' neighbours as the kernel does, who removes it with the address."""
+    interface = IPv4Interface(text)
     prefix = interface.network.prefixlen
     origin = (_RTPROT_KERNEL, _RT_SCOPE_LINK, _RTN_UNICAST)
     header = _ROUTE.pack(socket.AF_INET, prefix, 0, 0, _RT_TABLE_MAIN, *origin, 0)
@@ -280,20 +309,18 @@ def set_subnet_route(index: int, text: str) -> Message:
 
 
 def _address_body(index: int, text: str) -> bytes:
-    interface = ipaddress.IPv4Interface(text)
-    packed = interface.ip.packed
-    parts = [
-        _ADDRESS.pack(socket.AF_INET, interface.network.prefixlen, 0, 0, index),
-        attribute(_IFA_LOCAL, packed),
-        attribute(_IFA_ADDRESS, packed),
-        attribute(_IFA_BROADCAST, interface.network.broadcast_address.packed),
-    ]
-    return b"".join(parts)
+    """Return an address; one of IPv6 is used at once: it is chosen so that nobody else on the link has it."""
+    interface = ipaddress.ip_interface(text)
+    packed, prefix = interface.ip.packed, interface.network.prefixlen
+    local = attribute(_IFA_LOCAL, packed) + attribute(_IFA_ADDRESS, packed)
+    if isinstance(interface, IPv6Interface):
+        return _ADDRESS.pack(socket.AF_INET6, prefix, _IFA_F_NODAD, 0, index) + local
+    broadcast = attribute(_IFA_BROADCAST, interface.network.broadcast_address.packed)
+    return _ADDRESS.pack(socket.AF_INET, prefix, 0, 0, index) + local + broadcast
 
 
 def _default_route(index: int, gateway: str) -> bytes:
-    header = _ROUTE.pack(
-        socket.AF_INET, 0, 0, 0, _RT_TABLE_MAIN, _RTPROT_BOOT, _RT_SCOPE_UNIVERSE, _RTN_UNICAST, 0
-    )
-    next_hop = attribute(_RTA_GATEWAY, socket.inet_aton(gateway))
-    return header + next_hop + number_attribute(_RTA_OIF, index)
+    address = ipaddress.ip_address(gateway)
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    header = _ROUTE.pack(family, 0, 0, 0, _RT_TABLE_MAIN, _RTPROT_BOOT, _RT_SCOPE_UNIVERSE, _RTN_UNICAST, 0)
+    return header + attribute(_RTA_GATEWAY, address.packed) + number_attribute(_RTA_OIF, index)

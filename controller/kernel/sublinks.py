@@ -12,9 +12,9 @@ from dataclasses import replace
 
 from controller.errors import Conflict, NotFound, Refused
 from controller.kernel import rtnetlink, sublink_messages
-from controller.kernel.attachments import settle_link
 from controller.kernel.host_links import find_link, opened_netlink, parse_owner
 from controller.kernel.insides import Inside, InsideFacts, Insides
+from controller.kernel.settling import settle_link
 from controller.model.facts import AttachmentFacts
 from controller.model.ids import Uid
 from controller.model.layout import Layout

@@ -63,6 +63,15 @@ class RootFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeFacts:
+    """A volume's data directory: whether something is mounted at it, and in how many places for containers."""
+
+    uid: Uid
+    mounted: bool = False
+    parts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceNode:
     """A device file of the host: `kind` is c or b, `mode` its permission bits."""
 
@@ -85,7 +94,10 @@ class AccountFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BridgeFacts:
-    """A bridge of this instance. `addresses` are texts with prefix, such as 10.77.0.1/24."""
+    """A bridge of this instance. `addresses` are texts with prefix, such as 10.77.0.1/24, IPv4 first.
+
+    Link-local ones, which the kernel gives by itself, are left out.
+    """
 
     network: Uid
     name: str
@@ -117,6 +129,7 @@ class AttachmentFacts:
     container's end, empty when it is missing. `gateway` is the next hop of a default route by this link. `isolated`
     tells that the bridge forwards nothing between this port and others that are; None where the firewall sees to it.
     `sublink` tells of a link below a parent instead, which has no end outside: no bridge, and `host_up` is true.
+    `addresses` are IPv4 first, without link-local ones of IPv6, which the kernel gives by itself.
     """
 
     container: Uid
@@ -129,6 +142,7 @@ class AttachmentFacts:
     mac: str = ""
     addresses: tuple[str, ...] = ()
     gateway: str = ""
+    ipv6_gateway: str = ""
     mtu: int = 1500
     isolated: bool | None = False
 

@@ -13,6 +13,8 @@ from controller.model.network_drivers import BRIDGE, check_driver_options
 from controller.model.resource import API_VERSION, ApiVersion, Metadata, Status
 from controller.model.units import Number, Text
 
+Family = Literal[4, 6]
+FAMILIES: tuple[Family, ...] = (4, 6)
 _LONGEST_PREFIX = {4: 30, 6: 126}
 
 

@@ -1,6 +1,5 @@
 """Published ports: the long form; and ports that are only exposed."""
 
-import ipaddress
 import re
 from collections.abc import Iterator
 from typing import Annotated, Literal
@@ -8,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from controller.model.base import Model
+from controller.model.network import Family, check_address
 from controller.model.units import Number, Text
 
 Protocol = Literal["tcp", "udp", "sctp"]
@@ -15,21 +15,25 @@ _PROTOCOLS: dict[str, Protocol] = {"tcp": "tcp", "udp": "udp", "sctp": "sctp"}
 _EXPOSED = re.compile(r"(?P<first>\d{1,5})(-(?P<last>\d{1,5}))?(/(?P<protocol>tcp|udp|sctp))?")
 
 
+ANY_IPV4, ANY_IPV6 = "0.0.0.0", "::"  # noqa: S104 - what people write for every address of a family
+
+
 def _check_host_ip(text: str) -> str:
     if text == "":
         return text
     try:
-        address = ipaddress.IPv4Address(text)
+        return check_address(text)
     except ValueError as error:
-        raise ValueError(f"{text!r} is not an IPv4 address") from error
-    return "" if address.is_unspecified else str(address)
+        raise ValueError(f"{text!r} is not an address") from error
 
 
 class PortMapping(Model):
     """One port of the host that leads to one port of a container."""
 
     host_ip: Annotated[str, AfterValidator(_check_host_ip)] = Field(
-        default="", alias="hostIP", description="Host address to publish on; every address when empty."
+        default="",
+        alias="hostIP",
+        description="Host address to publish on; 0.0.0.0 or :: for every one of a family, empty for all.",
     )
     host_port: Number = Field(
         default=0, ge=0, le=65535, description="Port of the host; 0 lets hold choose a free one."
@@ -38,8 +42,21 @@ class PortMapping(Model):
     protocol: Protocol = Field(default="tcp", description="tcp, udp or sctp.")
 
     def __str__(self) -> str:
-        host = f"{self.host_ip or '*'}:{self.host_port}"
-        return f"{host}->{self.container_port}/{self.protocol}"
+        return f"{render_host(self.host_ip or '*', self.host_port)}->{self.container_port}/{self.protocol}"
+
+    def is_on(self, family: Family) -> bool:
+        """Tell whether the port is published on addresses of a family."""
+        return not self.host_ip or (":" in self.host_ip) is (family == 6)
+
+    @property
+    def single_ip(self) -> str:
+        """The one host address to publish on, empty when it is every one, be it of a family."""
+        return "" if self.host_ip in (ANY_IPV4, ANY_IPV6) else self.host_ip
+
+
+def render_host(address: str, port: int) -> str:
+    """Return `192.0.2.1:80` or `[2001:db8::1]:80`."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def check_exposed(text: str) -> str:

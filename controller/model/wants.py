@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from controller.model.ids import Uid
+from controller.model.logs import LogSettings
 from controller.model.network_drivers import Sublink, Vlan
 from controller.model.ports import PortMapping
 
@@ -28,16 +29,35 @@ class SharedMemoryWant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeMount:
+    """What is mounted at a volume's data directory while somebody uses it: arguments of mount(8)."""
+
+    kind: str
+    device: str
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeWant:
+    """A volume to work on, with what is mounted at its data directory; None for a plain directory."""
+
+    uid: Uid
+    mount: VolumeMount | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubpathWant:
     """The file or directory `subpath` of `root_path` at `path` of the host; no link leads out of `root_path`.
 
     With `id_base`, users 0 to 65535 of its files are shown as those from there on, and the other way round.
+    `is_mounted` tells that something has to be mounted at `root_path` by now: what lies below it is nobody's.
     """
 
     path: str
     root_path: str
     subpath: str
     id_base: int = 0
+    is_mounted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +73,10 @@ StagedWant = SharedMemoryWant | SubpathWant | ShallowWant
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogWant:
-    """When a log goes on in a new file, and how many files of it are kept; None is for the adapter to choose."""
+    """What is asked of the log, where the adapter's defaults are to be left; `image` is the name to mark entries with."""
 
-    max_bytes: int | None = None
-    max_files: int | None = None
+    settings: LogSettings = field(default_factory=LogSettings)
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +110,21 @@ class ProcessWant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BridgeWant:
-    """A bridge, up, with exactly `address` (with prefix). `mtu` None leaves the kernel's default."""
+    """A bridge, up, with exactly these addresses (with prefix), empty for a family that the network lacks.
+
+    `mtu` None leaves the kernel's default.
+    """
 
     network: Uid
     name: str
     address: str
+    ipv6_address: str = ""
     mtu: int | None = None
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Those that there are, IPv4 first."""
+        return tuple(filter(None, (self.address, self.ipv6_address)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +138,8 @@ class ParentWant:
 
 
 ON_LINK = "0.0.0.0"  # noqa: S104 - no address to bind to: it stands for a next hop that is not there
-"""Gateway of a default route that leads out by the link itself."""
+IPV6_ON_LINK = "::"
+"""Gateways of default routes that lead out by the link itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +149,8 @@ class AttachmentWant:
     `inside` is the name in the container (eth0), `address` has a prefix, `gateway` is set on the attachment
     that carries the default route and empty on others. An `isolated` one reaches the host, but no other isolated one.
     With `sublink` it is a link below a parent instead, without an end outside: `bridge` is empty, and so is `mac` where
-    the parent's is shared.
+    the parent's is shared. `ipv6_address` and `ipv6_gateway` are the same for IPv6; a family that the network lacks has
+    no address.
     """
 
     container: Uid
@@ -130,18 +161,27 @@ class AttachmentWant:
     mac: str
     address: str
     gateway: str = ""
+    ipv6_address: str = ""
+    ipv6_gateway: str = ""
     mtu: int | None = None
     isolated: bool = False
     sublink: Sublink | None = None
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Those that there are, IPv4 first."""
+        return tuple(filter(None, (self.address, self.ipv6_address)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirewallNetwork:
-    """What the firewall must know of one bridge network."""
+    """What the firewall must know of one bridge network; what a family has is empty without it."""
 
     bridge: str
     subnet: str
     gateway: str
+    ipv6_subnet: str = ""
+    ipv6_gateway: str = ""
     internal: bool = False
     masquerade: bool = True
     inter_container: bool = True
@@ -150,7 +190,7 @@ class FirewallNetwork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirewallPort:
-    """One published port and the container address that it leads to, on the network of `bridge`."""
+    """One published port and the container address, of one family, that it leads to, on the network of `bridge`."""
 
     mapping: PortMapping
     bridge: str

@@ -6,13 +6,18 @@ chains are jumps, first in line in the order given; all others fill chains of th
 
 What a published port opens is told by the packet's connection having been translated (`ctstate DNAT`), so the filter
 table needs no rule per port, and a container's own address opens nothing.
+
+Nothing of a family is forwarded for networks that have no addresses of it. Where none has IPv6, that is all there is to
+say about it.
 """
 
 import hashlib
 import ipaddress
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from controller.model.names import ADMIN_CHAIN, derive_chain
+from controller.model.network import Family
 from controller.model.wants import FirewallNetwork, FirewallPort, FirewallWant
 from controller.plan.port_tree import render_ports
 
@@ -20,7 +25,38 @@ IPV6_MARK = "# ip6tables"
 NAME_SERVER_PORT = 18053
 """Where the name server listens on gateways: its queries are translated, so that port 53 stays the host's."""
 
-_LOOPBACK = "127.0.0.0/8"
+_LOOPBACK: dict[Family, str] = {4: "127.0.0.0/8", 6: "::1/128"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """What one family's rules are made from; `lacking` are bridges of networks without it."""
+
+    family: Family
+    instance: str
+    networks: tuple[FirewallNetwork, ...]
+    ports: tuple[FirewallPort, ...]
+    lacking: tuple[str, ...]
+
+    def chain(self, role: str) -> str:
+        return derive_chain(self.instance, role)
+
+    @property
+    def mark(self) -> str:
+        return f'-m comment --comment "hold:{self.instance}"'
+
+    @property
+    def loopback(self) -> str:
+        return _LOOPBACK[self.family]
+
+    def subnet_of(self, network: FirewallNetwork) -> str:
+        return str(ipaddress.ip_network(_find_subnet(network, self.family)))
+
+    def gateway_of(self, network: FirewallNetwork) -> str:
+        return network.gateway if self.family == 4 else network.ipv6_gateway
+
+    def single(self, address: str) -> str:
+        return f"{address}/{32 if self.family == 4 else 128}"
 
 
 def render_firewall(
@@ -28,105 +64,130 @@ def render_firewall(
 ) -> FirewallWant:
     """Return every rule of `instance`; the order of networks and ports makes no difference."""
     ordered = sorted(networks, key=lambda network: network.bridge)
-    internal = {network.bridge for network in ordered if network.internal}
-    published = sorted((port for port in ports if port.bridge not in internal), key=_port_order)
+    published = sorted(ports, key=_port_order)
+    ipv4 = _select(4, ordered, published, instance)
+    ipv6 = _select(6, ordered, published, instance)
     lines = [
-        *_render_nat(ordered, published, instance),
-        *_render_filter(ordered, instance),
+        *_render_nat(ipv4),
+        *_render_filter(ipv4),
         IPV6_MARK,
-        *_render_ipv6(ordered, instance),
+        *(_render_nat(ipv6) if ipv6.networks else ()),
+        *(_render_filter(ipv6) if ipv6.networks else _render_refusal(ipv6)),
     ]
     text = "\n".join(lines) + "\n"
     return FirewallWant(digest=hashlib.sha256(text.encode()).hexdigest(), text=text)
 
 
+def _select(
+    family: Family, networks: Sequence[FirewallNetwork], ports: Sequence[FirewallPort], instance: str
+) -> _Part:
+    internal = {network.bridge for network in networks if network.internal}
+    return _Part(
+        family=family,
+        instance=instance,
+        networks=tuple(each for each in networks if _find_subnet(each, family)),
+        ports=tuple(
+            port for port in ports if port.bridge not in internal and (":" in port.address) is (family == 6)
+        ),
+        lacking=tuple(each.bridge for each in networks if not _find_subnet(each, family)),
+    )
+
+
+def _find_subnet(network: FirewallNetwork, family: Family) -> str:
+    return network.subnet if family == 4 else network.ipv6_subnet
+
+
 def _port_order(port: FirewallPort) -> tuple[bool, str, int, str]:
     """Order ports on one address of the host before those on all, or the latter would take their packets."""
     mapping = port.mapping
-    return mapping.host_ip == "", mapping.protocol, mapping.host_port, mapping.host_ip
+    return mapping.single_ip == "", mapping.protocol, mapping.host_port, mapping.single_ip
 
 
-def _render_nat(
-    networks: Sequence[FirewallNetwork], ports: Sequence[FirewallPort], instance: str
-) -> Iterator[str]:
-    translate, leave = derive_chain(instance, "DNAT"), derive_chain(instance, "SNAT")
-    mark = _render_mark(instance)
-    published = list(render_ports(translate, ports))
+def _render_nat(part: _Part) -> Iterator[str]:
+    translate, leave = part.chain("DNAT"), part.chain("SNAT")
+    published = list(render_ports(translate, part.ports))
     yield "*nat"
     for chain in dict.fromkeys((translate, *(chain for chain, _ in published), leave)):
         yield f":{chain} - [0:0]"
-    local = f"-m addrtype --dst-type LOCAL {mark}"
-    yield f"-A PREROUTING ! -d {_LOOPBACK} {local} -j {translate}"
-    yield f"-A OUTPUT {local} -j {translate}"
-    yield f"-A POSTROUTING {mark} -j {leave}"
-    for network in networks:
+    local = f"-m addrtype --dst-type LOCAL {part.mark}"
+    yield f"-A PREROUTING ! -d {part.loopback} {local} -j {translate}"
+    # What comes back to ::1 by a bridge is dropped before it is translated back: IPv6 has no route_localnet.
+    own = "" if part.family == 4 else f"! -d {part.loopback} "
+    yield f"-A OUTPUT {own}{local} -j {translate}"
+    yield f"-A POSTROUTING {part.mark} -j {leave}"
+    for network in part.networks:
+        gateway = part.gateway_of(network)
+        target = f"{gateway}:{NAME_SERVER_PORT}" if part.family == 4 else f"[{gateway}]:{NAME_SERVER_PORT}"
         for protocol in ("udp", "tcp") if network.dns else ():
             yield (
-                f"-A {translate} -d {network.gateway}/32 -i {network.bridge} -p {protocol} -m {protocol}"
-                f" --dport 53 -j DNAT --to-destination {network.gateway}:{NAME_SERVER_PORT}"
+                f"-A {translate} -d {part.single(gateway)} -i {network.bridge} -p {protocol} -m {protocol}"
+                f" --dport 53 -j DNAT --to-destination {target}"
             )
     for chain, rule in published:
         yield f"-A {chain} {rule}"
-    for network in networks:
-        yield from _render_masquerade(network, leave)
+    for network in part.networks:
+        yield from _render_masquerade(part, network)
     yield "COMMIT"
 
 
-def _render_masquerade(network: FirewallNetwork, chain: str) -> Iterator[str]:
+def _render_masquerade(part: _Part, network: FirewallNetwork) -> Iterator[str]:
     """Hide what would not find its way back: the host's loopback, neighbours by way of the host, what leaves it."""
-    subnet = str(ipaddress.IPv4Network(network.subnet))
-    bridge = network.bridge
-    yield f"-A {chain} -s {_LOOPBACK} -o {bridge} -j MASQUERADE"
+    chain, subnet, bridge = part.chain("SNAT"), part.subnet_of(network), network.bridge
+    if part.family == 4:
+        yield f"-A {chain} -s {part.loopback} -o {bridge} -j MASQUERADE"
     yield f"-A {chain} -s {subnet} -o {bridge} -m conntrack --ctstate DNAT -j MASQUERADE"
     if network.masquerade and not network.internal:
         yield f"-A {chain} -s {subnet} ! -o {bridge} -j MASQUERADE"
 
 
-def _render_filter(networks: Sequence[FirewallNetwork], instance: str) -> Iterator[str]:
-    forward, enter = derive_chain(instance, "FORWARD"), derive_chain(instance, "INPUT")
-    apart = derive_chain(instance, "APART")
-    mark = _render_mark(instance)
+def _render_filter(part: _Part) -> Iterator[str]:
+    apart, forward, enter = part.chain("APART"), part.chain("FORWARD"), part.chain("INPUT")
     yield "*filter"
     yield f":{apart} - [0:0]"
     yield f":{forward} - [0:0]"
     yield f":{enter} - [0:0]"
-    yield f"-A INPUT {mark} -j {enter}"
-    yield f"-A FORWARD {mark} -j {ADMIN_CHAIN}"
-    yield f"-A FORWARD {mark} -j {apart}"
-    yield f"-A FORWARD {mark} -j {forward}"
-    for network in networks:
-        yield from _render_input(network, enter)
-    yield from _render_apart(networks, apart)
-    for network in networks:
+    yield f"-A INPUT {part.mark} -j {enter}"
+    yield f"-A FORWARD {part.mark} -j {ADMIN_CHAIN}"
+    yield f"-A FORWARD {part.mark} -j {apart}"
+    yield f"-A FORWARD {part.mark} -j {forward}"
+    for network in part.networks:
+        yield from _render_input(part, network)
+    yield from _render_apart(part)
+    for network in part.networks:
         yield from _render_forward(network, forward)
     yield "COMMIT"
 
 
-def _render_input(network: FirewallNetwork, chain: str) -> Iterator[str]:
+def _render_input(part: _Part, network: FirewallNetwork) -> Iterator[str]:
     """Guard the host's loopback, which route_localnet opens to the bridge, and let only neighbours ask for names.
 
     Answers to what the host asked from its loopback have that address again when they come here.
     """
-    bridge = network.bridge
-    yield f"-A {chain} -d {_LOOPBACK} -i {bridge} -m conntrack ! --ctstate RELATED,ESTABLISHED -j DROP"
+    chain, bridge, gateway = part.chain("INPUT"), network.bridge, part.single(part.gateway_of(network))
+    if part.family == 4:
+        yield f"-A {chain} -d {part.loopback} -i {bridge} -m conntrack ! --ctstate RELATED,ESTABLISHED -j DROP"
     for protocol in ("udp", "tcp") if network.dns else ():
         port = f"-p {protocol} -m {protocol} --dport {NAME_SERVER_PORT}"
-        yield f"-A {chain} -d {network.gateway}/32 -i {bridge} {port} -j ACCEPT"
-        yield f"-A {chain} -d {network.gateway}/32 -i lo {port} -j ACCEPT"
-        yield f"-A {chain} -d {network.gateway}/32 {port} -j DROP"
+        yield f"-A {chain} -d {gateway} -i {bridge} {port} -j ACCEPT"
+        yield f"-A {chain} -d {gateway} -i lo {port} -j ACCEPT"
+        yield f"-A {chain} -d {gateway} {port} -j DROP"
 
 
-def _render_apart(networks: Sequence[FirewallNetwork], chain: str) -> Iterator[str]:
+def _render_apart(part: _Part) -> Iterator[str]:
     """Drop what must not come in or leave, and let the rest go on.
 
     A chain of its own, since what leaves is accepted by the instance that it comes from: every instance has to be asked
     before the first one accepts.
     """
-    for network in networks:
+    chain = part.chain("APART")
+    for network in part.networks:
         if network.internal:
             yield f"-A {chain} -i {network.bridge} ! -o {network.bridge} -j DROP"
             yield f"-A {chain} ! -i {network.bridge} -o {network.bridge} -j DROP"
-    for network in networks:
+    for bridge in part.lacking:
+        yield f"-A {chain} -i {bridge} -j DROP"
+        yield f"-A {chain} -o {bridge} -j DROP"
+    for network in part.networks:
         bridge = network.bridge
         yield f"-A {chain} -o {bridge} -m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j RETURN"
         # Neighbours are seen by these rules only where bridges hand frames to them (br_netfilter).
@@ -140,17 +201,11 @@ def _render_forward(network: FirewallNetwork, chain: str) -> Iterator[str]:
     yield f"-A {chain} -i {network.bridge} -j ACCEPT"
 
 
-def _render_ipv6(networks: Sequence[FirewallNetwork], instance: str) -> Iterator[str]:
-    """Forward no IPv6 for our bridges: their networks have none."""
-    forward = derive_chain(instance, "FORWARD")
+def _render_refusal(part: _Part) -> Iterator[str]:
+    """Forward nothing of a family that no network has."""
+    apart = part.chain("APART")
     yield "*filter"
-    yield f":{forward} - [0:0]"
-    yield f"-A FORWARD {_render_mark(instance)} -j {forward}"
-    for network in networks:
-        yield f"-A {forward} -i {network.bridge} -j DROP"
-        yield f"-A {forward} -o {network.bridge} -j DROP"
+    yield f":{apart} - [0:0]"
+    yield f"-A FORWARD {part.mark} -j {apart}"
+    yield from _render_apart(part)
     yield "COMMIT"
-
-
-def _render_mark(instance: str) -> str:
-    return f'-m comment --comment "hold:{instance}"'

@@ -1,6 +1,5 @@
 """What to do for one network: its bridge, or the parent of its links."""
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,7 +22,7 @@ class EnsureBridge:
     want: BridgeWant
 
     def describe(self) -> str:
-        return f"make bridge {self.want.name} with {self.want.address}"
+        return f"make bridge {self.want.name} with {' and '.join(self.want.addresses)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +107,8 @@ def _derive_status(network: Network, conditions: list[Condition], now: datetime)
             "parent": assigned.parent if assigned is not None else "",
             "subnet": assigned.subnet if assigned is not None else "",
             "gateway": assigned.gateway if assigned is not None else "",
+            "ipv6_subnet": assigned.ipv6_subnet if assigned is not None else "",
+            "ipv6_gateway": assigned.ipv6_gateway if assigned is not None else "",
         }
     )
 
@@ -151,13 +152,18 @@ def derive_bridge_want(network: Network) -> BridgeWant:
     assigned = network.assigned
     if assigned is None:
         return BridgeWant(network=Uid(network.metadata.uid or ""), name="", address="")
-    prefix = ipaddress.IPv4Network(assigned.subnet).prefixlen
     return BridgeWant(
         network=Uid(network.metadata.uid or ""),
         name=assigned.bridge,
-        address=f"{assigned.gateway}/{prefix}",
+        address=with_prefix(assigned.gateway, assigned.subnet),
+        ipv6_address=with_prefix(assigned.ipv6_gateway, assigned.ipv6_subnet),
         mtu=network.spec.mtu,
     )
+
+
+def with_prefix(address: str, subnet: str) -> str:
+    """Return an address with the length of its subnet's prefix, as links have it; empty without one."""
+    return f"{address}/{subnet.partition('/')[2]}" if address else ""
 
 
 def is_bridge(want: BridgeWant, facts: BridgeFacts) -> bool:
@@ -165,6 +171,6 @@ def is_bridge(want: BridgeWant, facts: BridgeFacts) -> bool:
     return (
         facts.name == want.name
         and facts.up
-        and facts.addresses == (want.address,)
+        and facts.addresses == want.addresses
         and want.mtu in (None, facts.mtu)
     )

@@ -7,6 +7,7 @@ more or less changes one short chain.
 
 from collections.abc import Iterator, Sequence
 
+from controller.model.ports import render_host
 from controller.model.wants import FirewallPort
 
 MOST_RULES = 16
@@ -55,8 +56,9 @@ def _render_range(port: FirewallPort, first: int, bits: int) -> str:
 
 def _render_leaf(chain: str, ports: Sequence[FirewallPort]) -> Iterator[tuple[str, str]]:
     for port in ports:
-        host = f"-d {port.mapping.host_ip}/32 " if port.mapping.host_ip else ""
-        target = f"{port.address}:{port.mapping.container_port}"
+        address, bits = port.mapping.single_ip, 128 if ":" in port.address else 32
+        host = f"-d {address}/{bits} " if address else ""
+        target = render_host(port.address, port.mapping.container_port)
         yield chain, f"{host}{_render_match(port)} -j DNAT --to-destination {target}"
 
 

@@ -78,14 +78,15 @@ def list_claims(resource: Resource) -> list[Row]:
     match resource:
         case Container(assigned=ContainerAssigned() as assigned):
             for network, attachment in assigned.networks.items():
-                found.append((f"ipv4 {network}", attachment.ipv4))
+                found += [(f"ipv4 {network}", attachment.ipv4)] if attachment.ipv4 else []
+                found += [(f"ipv6 {network}", attachment.ipv6)] if attachment.ipv6 else []
                 found.append(("mac", attachment.mac))
             found.extend(
                 ("port", f"{port.protocol} {port.host_ip or '*'} {port.host_port}") for port in assigned.ports
             )
         case Network(assigned=NetworkAssigned() as assigned):
             found += [("bridge", assigned.bridge)] if assigned.bridge else []
-            found.append(("subnet", assigned.subnet))
+            found.extend(("subnet", each) for each in (assigned.subnet, assigned.ipv6_subnet) if each)
         case _:
             pass
     return [{"scope": scope, "value": value, "uid": resource.metadata.uid} for scope, value in found]

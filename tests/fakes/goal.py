@@ -63,8 +63,12 @@ def _check_network(network: Network, world: FakeWorld) -> Iterator[str]:
     if bridge is None or assigned is None:
         yield f"network {name} has no bridge"
         return
-    prefix = assigned.subnet.partition("/")[2]
-    if (bridge.name, bridge.addresses) != (assigned.bridge, (f"{assigned.gateway}/{prefix}",)):
+    texts = tuple(
+        f"{own}/{subnet.partition('/')[2]}"
+        for own, subnet in ((assigned.gateway, assigned.subnet), (assigned.ipv6_gateway, assigned.ipv6_subnet))
+        if own
+    )
+    if (bridge.name, bridge.addresses) != (assigned.bridge, texts):
         yield f"bridge of {name} is {bridge}"
     if not bridge.up or (network.spec.mtu is not None and bridge.mtu != network.spec.mtu):
         yield f"bridge of {name} is {bridge}"
@@ -192,9 +196,10 @@ def _check_links(container: Container, snapshot: Snapshot, world: FakeWorld) -> 
             continue
         wanted.add(network.assigned.bridge)
         link, place = found.get(network.assigned.bridge), container.assigned.networks[attachment.name]
-        prefix = network.assigned.subnet.partition("/")[2]
+        addresses = [(place.ipv4, network.assigned.subnet), (place.ipv6, network.assigned.ipv6_subnet)]
+        texts = tuple(f"{own}/{subnet.partition('/')[2]}" for own, subnet in addresses if own)
         right = link is not None and link.host_up and link.inside_up and link.mac == place.mac
-        if link is None or not right or link.addresses != (f"{place.ipv4}/{prefix}",):
+        if link is None or not right or link.addresses != texts:
             yield f"{name} is on {attachment.name} by {link}"
     if found.keys() - wanted:
         yield f"{name} is also on {found.keys() - wanted}"

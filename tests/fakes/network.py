@@ -79,7 +79,7 @@ class FakeBridges(FakePort):
             network=want.network,
             name=want.name,
             up=True,
-            addresses=(want.address,),
+            addresses=want.addresses,
             mtu=want.mtu or (before.mtu if before is not None else 1500),
         )
         self._world.hint(HintType.BRIDGE, want.network)
@@ -154,8 +154,9 @@ class FakeAttachments(FakePort):
         if want.sublink is None and want.bridge not in {each.name for each in world.bridges.values()}:
             raise NotFound(f"there is no bridge {want.bridge}")
         for (uid, _), link in world.links.items():
-            if uid != want.container and link.bridge == want.bridge and want.address in link.addresses:
-                world.violate(f"address {want.address} twice")
+            if uid != want.container and link.bridge == want.bridge:
+                for address in set(want.addresses) & set(link.addresses):
+                    world.violate(f"address {address} twice")
         before = world.links.get((want.container, want.host_link))
         world.links[want.container, want.host_link] = AttachmentFacts(
             container=want.container,
@@ -165,8 +166,9 @@ class FakeAttachments(FakePort):
             inside=want.inside,
             inside_up=True,
             mac=want.mac or PARENT_MAC,
-            addresses=(want.address,),
+            addresses=want.addresses,
             gateway=want.gateway,
+            ipv6_gateway=want.ipv6_gateway,
             mtu=want.mtu or (before.mtu if before is not None else 1500),
             isolated=want.isolated,
             sublink=want.sublink,

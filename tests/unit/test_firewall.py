@@ -118,4 +118,4 @@ def test_instances_have_chains_of_their_own() -> None:
 
 def test_no_ipv6_is_forwarded() -> None:
     _, _, ipv6 = render_firewall([FRONT], [], instance="hold").text.partition(IPV6_MARK)
-    assert _list_rules(ipv6, "HOLD-FORWARD") == ["-i hold-front -j DROP", "-o hold-front -j DROP"]
+    assert _list_rules(ipv6, "HOLD-APART") == ["-i hold-front -j DROP", "-o hold-front -j DROP"]

@@ -25,6 +25,7 @@ from controller.plan.admission.references import (
     is_staying,
     list_all_uses,
 )
+from controller.plan.admission.volumes import check_volumes
 from controller.plan.difference import list_map_changes, list_recreate_paths, list_spec_changes
 
 
@@ -44,6 +45,7 @@ def decide_apply(snapshot: Snapshot, batch: ApplyBatch, context: AdmissionContex
     check_references(world, findings)
     check_cycles(world, findings)
     check_users(world, findings)
+    check_volumes(world, findings)
     NetworkAssigner(world, context, findings).assign()
     ContainerAssigner(world, context.host, findings).assign()
     writes: list[Write] = [*assign_images(world, batch.pulled)]

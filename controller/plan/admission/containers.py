@@ -17,6 +17,7 @@ from controller.model.container import (
 from controller.model.facts import HostFacts
 from controller.model.ids import Key
 from controller.model.names import derive_mac
+from controller.model.network import FAMILIES, Family
 from controller.model.ports import PortMapping
 from controller.plan.addresses import IpAddress
 from controller.plan.admission.findings import Findings
@@ -25,7 +26,6 @@ from controller.plan.admission.intents import Intent
 from controller.plan.admission.places import Place, find_network, find_place
 from controller.plan.admission.ports import PortAssigner
 from controller.plan.admission.references import World, is_staying
-from controller.plan.admission.subnets import FAMILIES, Family
 from controller.plan.admission.taken import Holder, Taken
 from controller.plan.container.expansion import find_image_config, list_wanted_ports
 

@@ -7,7 +7,7 @@ from controller.errors import AlreadyExists, InUse
 from controller.model.facts import HostFacts
 from controller.model.ids import Key
 from controller.model.names import derive_bridge
-from controller.model.network import Network, NetworkAssigned, NetworkSpec
+from controller.model.network import FAMILIES, Family, Network, NetworkAssigned, NetworkSpec
 from controller.model.network_drivers import BRIDGE
 from controller.plan.addresses import IpNetwork, choose_address
 from controller.plan.admission.batch import AdmissionContext
@@ -15,7 +15,7 @@ from controller.plan.admission.findings import Findings, name_some
 from controller.plan.admission.intents import Intent
 from controller.plan.admission.parents import ParentAssigner
 from controller.plan.admission.references import World
-from controller.plan.admission.subnets import FAMILIES, Family, SubnetAssigner, find_assigned, has_family
+from controller.plan.admission.subnets import SubnetAssigner, find_assigned, has_family
 
 
 class NetworkAssigner:

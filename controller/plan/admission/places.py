@@ -5,10 +5,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from controller.model.ids import Key, Uid
-from controller.model.network import Network, NetworkAssigned, NetworkSpec
+from controller.model.network import Family, Network, NetworkAssigned, NetworkSpec
 from controller.plan.addresses import IpAddress, IpNetwork, list_free
 from controller.plan.admission.references import World
-from controller.plan.admission.subnets import Family, find_subnet
+from controller.plan.admission.subnets import find_subnet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

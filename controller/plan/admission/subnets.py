@@ -2,20 +2,16 @@
 
 import ipaddress
 from collections.abc import Sequence
-from typing import Literal
 
 from controller.errors import AlreadyExists, Exhausted
 from controller.model.ids import Key
-from controller.model.network import Network, NetworkAssigned, NetworkSpec
+from controller.model.network import Family, Network, NetworkAssigned, NetworkSpec
 from controller.model.network_drivers import IPVLAN, MACVLAN
 from controller.plan.addresses import AddressPool, IpNetwork, choose_subnet
 from controller.plan.admission.batch import AdmissionContext
 from controller.plan.admission.findings import Findings
 from controller.plan.admission.intents import Intent
 from controller.plan.admission.references import World
-
-Family = Literal[4, 6]
-FAMILIES: tuple[Family, ...] = (4, 6)
 
 
 class SubnetAssigner:

@@ -8,8 +8,8 @@ from ipaddress import ip_address
 from controller.model.container import Container, ContainerAssigned
 from controller.model.facts import HostFacts
 from controller.model.ids import Key, Uid
+from controller.model.network import Family
 from controller.model.ports import PortMapping, Protocol
-from controller.plan.admission.subnets import Family
 
 RANDOM_PORTS = range(32768, 61000)
 """Where host ports that hold chooses come from: Linux's own range for ports nobody chose (ip(7))."""

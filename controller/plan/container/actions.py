@@ -6,7 +6,7 @@ from controller.model.container import Container
 from controller.model.ids import Uid
 from controller.model.image import ImageConfig
 from controller.model.limits import LimitsWant
-from controller.model.wants import AttachmentWant, RootWant
+from controller.model.wants import AttachmentWant, RootWant, VolumeWant
 from controller.plan.limits import describe_limits
 
 
@@ -40,8 +40,10 @@ class Attach:
 
     def describe(self) -> str:
         want = self.want
-        route = f", default route by {want.gateway}" if want.gateway else ""
-        return f"attach {want.inside} to network {self.network_name} with {want.address} ({want.mac}){route}"
+        gateways = " and ".join(filter(None, (want.gateway, want.ipv6_gateway)))
+        route = f", default route by {gateways}" if gateways else ""
+        addresses = " and ".join(want.addresses)
+        return f"attach {want.inside} to network {self.network_name} with {addresses} ({want.mac}){route}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +62,25 @@ class Detach:
 class PrefillVolume:
     """Copy what the image has at the mount's target into a volume that is still empty."""
 
-    volume: Uid
+    volume: VolumeWant
     volume_name: str
     source: RootWant
     path: str
 
     def describe(self) -> str:
         return f"fill volume {self.volume_name} from {self.path} of the image if empty"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountVolume:
+    """Mount what belongs at the directory of a volume with options."""
+
+    volume: VolumeWant
+    volume_name: str
+
+    def describe(self) -> str:
+        kind = self.volume.mount.kind if self.volume.mount is not None else "nothing"
+        return f"mount {kind} of volume {self.volume_name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +128,7 @@ class CreateProcess:
     root: RootWant
     volumes: tuple[tuple[str, Uid], ...]
     nameservers: tuple[str, ...]
+    mounted_volumes: frozenset[str] = frozenset()
     gateway: str = ""
     network_peer: Container | None = None
     peers: tuple[tuple[str, Uid], ...] = ()
@@ -198,7 +213,7 @@ class ApplyLimits:
 
 
 LinkAction = EnsureNamespace | DeleteNamespace | Attach | Detach
-RootAction = PrefillVolume | MountRoot | UnmountRoot | DeleteRoot
+RootAction = PrefillVolume | MountVolume | MountRoot | UnmountRoot | DeleteRoot
 ProcessAction = (
     CreateProcess
     | StartProcess

@@ -1,20 +1,21 @@
 """A container's places on networks: which are wanted, and what differs."""
 
-import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 
+from controller.model.container import AssignedAttachment
 from controller.model.facts import AttachmentFacts
 from controller.model.ids import Uid
 from controller.model.names import derive_host_link
-from controller.model.network import Network
+from controller.model.network import FAMILIES, Family, Network
 from controller.model.network_drivers import Sublink, derive_sublink
 from controller.model.resource import is_ready
-from controller.model.wants import ON_LINK, AttachmentWant
+from controller.model.wants import IPV6_ON_LINK, ON_LINK, AttachmentWant
 from controller.plan.container.actions import Attach, Detach
 from controller.plan.container.inputs import ContainerDesired
 from controller.plan.exposure import find_way_out
+from controller.plan.network import with_prefix
 
 
 def list_wants(desired: ContainerDesired, present: Sequence[AttachmentFacts]) -> tuple[Attach, ...]:
@@ -33,10 +34,11 @@ def list_wants(desired: ContainerDesired, present: Sequence[AttachmentFacts]) ->
             link = derive_host_link(desired.uid, Uid(network.metadata.uid or ""))
             joined.append((network, link, assigned.networks[attachment.name]))
     names = _choose_names([(link, network.spec.interface_prefix) for network, link, _ in joined], present)
-    way_out = find_way_out(desired.container.spec, desired.networks)
+    ways_out = {
+        family: find_way_out(desired.container.spec, desired.networks, family=family) for family in FAMILIES
+    }
     wants = []
     for network, link, address in joined:
-        leads_outside = network is way_out
         sublink = find_sublink(network)
         want = AttachmentWant(
             container=desired.uid,
@@ -45,8 +47,10 @@ def list_wants(desired: ContainerDesired, present: Sequence[AttachmentFacts]) ->
             bridge=_find_bridge(network),
             inside=names[link],
             mac="" if sublink is not None and sublink.shares_mac else address.mac,
-            address=f"{address.ipv4}/{_find_prefix(network)}",
-            gateway=_find_gateway(network) if leads_outside else "",
+            address=_find_address(network, address, 4),
+            gateway=_find_gateway(network, 4) if network is ways_out[4] else "",
+            ipv6_address=_find_address(network, address, 6),
+            ipv6_gateway=_find_gateway(network, 6) if network is ways_out[6] else "",
             mtu=network.spec.mtu,
             isolated=not network.spec.inter_container,
             sublink=sublink,
@@ -103,8 +107,9 @@ def is_attached(want: AttachmentWant, facts: AttachmentFacts | None) -> bool:
         and facts.inside == want.inside
         and want.mac in ("", facts.mac)
         and facts.sublink == want.sublink
-        and facts.addresses == (want.address,)
+        and facts.addresses == want.addresses
         and facts.gateway == want.gateway
+        and facts.ipv6_gateway == want.ipv6_gateway
         and want.mtu in (None, facts.mtu)
         and facts.isolated in (None, want.isolated)
     )
@@ -120,12 +125,19 @@ def find_sublink(network: Network) -> Sublink | None:
     return derive_sublink(network.spec.driver, network.spec.driver_options, parent)
 
 
-def _find_gateway(network: Network) -> str:
-    sublink = find_sublink(network)
+def _find_address(network: Network, place: AssignedAttachment, family: Family) -> str:
+    assigned = network.assigned
+    if assigned is None:
+        return ""
+    if family == 4:
+        return with_prefix(place.ipv4, assigned.subnet)
+    return with_prefix(place.ipv6, assigned.ipv6_subnet)
+
+
+def _find_gateway(network: Network, family: Family) -> str:
+    sublink, assigned = find_sublink(network), network.assigned
     if sublink is not None and sublink.routes_by_link:
-        return ON_LINK
-    return network.assigned.gateway if network.assigned is not None else ""
-
-
-def _find_prefix(network: Network) -> int:
-    return ipaddress.IPv4Network(network.assigned.subnet if network.assigned is not None else "").prefixlen
+        return ON_LINK if family == 4 else IPV6_ON_LINK
+    if assigned is None:
+        return ""
+    return assigned.gateway if family == 4 else assigned.ipv6_gateway

@@ -8,6 +8,7 @@ from controller.model.container import AttachmentStatus, ContainerSpec, Containe
 from controller.model.facts import ProcessFacts, ProcessState
 from controller.model.health import Health
 from controller.model.limits import LimitFacts
+from controller.model.network import FAMILIES, Network
 from controller.model.network_drivers import BRIDGE
 from controller.model.ports import PortMapping
 from controller.model.resource import Condition, find_condition
@@ -103,7 +104,7 @@ def derive_running(
 
 def _list_ports(desired: ContainerDesired) -> tuple[PortMapping, ...]:
     assigned = desired.container.assigned
-    way_out = find_way_out(desired.container.spec, desired.networks)
+    way_out = _find_way_out(desired)
     if way_out is not None and way_out.spec.driver != BRIDGE:
         return ()
     return bind_ports(assigned.ports, way_out) if assigned is not None else ()
@@ -150,7 +151,7 @@ def _list_running(
 
 def _find_unpublishable(desired: ContainerDesired) -> str:
     """Return why the container's ports can't be published, nothing when they can or when it has none."""
-    way_out = find_way_out(desired.container.spec, desired.networks)
+    way_out = _find_way_out(desired)
     if not has_ports(desired.container) or way_out is None or way_out.spec.driver == BRIDGE:
         return ""
     return (
@@ -169,10 +170,21 @@ def _tell_limits(spec: ContainerSpec, facts: LimitFacts) -> Condition:
     return make_condition("LimitsEnforced", reason, "; ".join(shortfalls), holds=not shortfalls)
 
 
+def _find_way_out(desired: ContainerDesired) -> Network | None:
+    """Return the network that binds published ports: the way out by IPv4, or else that by IPv6."""
+    ways = (find_way_out(desired.container.spec, desired.networks, family=family) for family in FAMILIES)
+    return next(filter(None, ways), None)
+
+
 def _derive_attachment(attach: Attach) -> AttachmentStatus:
     want = attach.want
     return AttachmentStatus(
-        name=attach.network_name, ipv4=want.address.partition("/")[0], mac=want.mac, gateway=want.gateway
+        name=attach.network_name,
+        ipv4=want.address.partition("/")[0],
+        mac=want.mac,
+        gateway=want.gateway,
+        ipv6=want.ipv6_address.partition("/")[0],
+        ipv6_gateway=want.ipv6_gateway,
     )
 
 

@@ -28,6 +28,7 @@ from controller.plan.container.actions import (
     EnsureNamespace,
     LinkAction,
     MountRoot,
+    MountVolume,
     PauseProcess,
     PrefillVolume,
     ResumeProcess,
@@ -50,7 +51,14 @@ from controller.plan.limits import foresee_limits
 from controller.plan.network import DeleteBridge, EnsureBridge, NetworkAction, NetworkObserved
 from controller.plan.oci.files import derive_texts_digest
 from controller.plan.parents import DeleteParent, EnsureParent
-from controller.plan.volume import DeleteDirectory, EnsureDirectory, VolumeAction, VolumeObserved
+from controller.plan.volume import (
+    CopyVolume,
+    DeleteDirectory,
+    EnsureDirectory,
+    UnmountVolume,
+    VolumeAction,
+    VolumeObserved,
+)
 
 FORESEEN_PID = 1
 
@@ -62,7 +70,7 @@ def advance_container(
     match action:
         case EnsureNamespace() | DeleteNamespace() | Attach() | Detach():
             return _advance_links(observed, action)
-        case PrefillVolume() | MountRoot() | UnmountRoot() | DeleteRoot():
+        case PrefillVolume() | MountVolume() | MountRoot() | UnmountRoot() | DeleteRoot():
             return replace(observed, root=_advance_root(observed.root, action))
         case ApplyLimits(want=want):
             return replace(observed, limits=foresee_limits(want, observed.limits))
@@ -97,7 +105,7 @@ def _advance_links(observed: ContainerObserved, action: LinkAction) -> Container
 
 def _advance_root(root: RootFacts | None, action: RootAction) -> RootFacts | None:
     match action:
-        case PrefillVolume():
+        case PrefillVolume() | MountVolume():
             return root
         case MountRoot(want=want):
             return RootFacts(
@@ -153,8 +161,9 @@ def _attach(want: AttachmentWant) -> AttachmentFacts:
         inside=want.inside,
         inside_up=True,
         mac=want.mac,
-        addresses=(want.address,),
+        addresses=want.addresses,
         gateway=want.gateway,
+        ipv6_gateway=want.ipv6_gateway,
         mtu=want.mtu or 1500,
         isolated=want.isolated,
         sublink=want.sublink,
@@ -169,7 +178,7 @@ def advance_network(observed: NetworkObserved, action: NetworkAction) -> Network
                 network=want.network,
                 name=want.name,
                 up=True,
-                addresses=(want.address,),
+                addresses=want.addresses,
                 mtu=want.mtu or 1500,
             )
             others = [each for each in observed.bridges if each.name != want.name]
@@ -195,8 +204,10 @@ def advance_network(observed: NetworkObserved, action: NetworkAction) -> Network
 def advance_volume(observed: VolumeObserved, action: VolumeAction) -> VolumeObserved:
     """Return what a volume will have after `action`."""
     match action:
-        case EnsureDirectory():
+        case EnsureDirectory() | CopyVolume():
             return replace(observed, present=True)
+        case UnmountVolume():
+            return replace(observed, mounted=False, parts=0)
         case DeleteDirectory():
             return replace(observed, present=False)
         case _:
