@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.api.v1 import resource_pb2
+from controller.cli.addresses import render_addresses, render_ports
 from controller.cli.client import KINDS
 from controller.cli.fields import find_condition, to_document
 from controller.cli.tables import align, measure, read_now, render_age
@@ -88,26 +89,27 @@ def render_labels(metadata: dict[str, Any]) -> str:
 
 def _container_cells(document: dict[str, Any]) -> dict[str, Any]:
     spec, status = document.get("spec", {}), document.get("status", {})
-    addresses = [f"{each['name']}={each['ipv4']}" for each in status.get("networks", [])]
     return {
         "PHASE": status.get("phase", "Pending"),
         "IMAGE": spec.get("image") or spec.get("rootfs", ""),
         "RESTARTS": status.get("restarts", 0),
-        "ADDRESSES": ",".join(addresses) or spec.get("networkMode", "-"),
-        "PORTS": ",".join(map(render_port, status.get("ports", []))) or "-",
+        "ADDRESSES": ",".join(render_addresses(status)) or spec.get("networkMode", "-"),
+        "PORTS": ",".join(render_ports(status)) or "-",
         "PID": status.get("pid", 0) or "-",
     }
 
 
-def render_port(port: dict[str, Any]) -> str:
-    """Return `0.0.0.0:8080->80/tcp`."""
-    host = port.get("hostIP") or "0.0.0.0"  # noqa: S104 - how Docker prints "every address"
-    return f"{host}:{port.get('hostPort', 0)}->{port['containerPort']}/{port.get('protocol', 'tcp')}"
-
-
 def _network_cells(document: dict[str, Any]) -> dict[str, Any]:
     status = document.get("status", {})
-    return {title: status.get(title.lower(), "") or "-" for title in ("SUBNET", "GATEWAY", "BRIDGE")}
+    fields = {
+        "SUBNET": ("subnet", "ipv6Subnet"),
+        "GATEWAY": ("gateway", "ipv6Gateway"),
+        "BRIDGE": ("bridge",),
+    }
+    return {
+        title: ",".join(status[name] for name in names if status.get(name)) or "-"
+        for title, names in fields.items()
+    }
 
 
 def _volume_cells(document: dict[str, Any]) -> dict[str, Any]:

@@ -3,16 +3,23 @@
 from collections.abc import Mapping
 from typing import Any
 
-from controller.cli.docker_limits import view_health, view_healthcheck, view_limits
+from controller.cli.addresses import list_port_hosts
+from controller.cli.docker_limits import view_health, view_limits
+from controller.cli.docker_mounts import view_binds, view_mounts
+from controller.cli.docker_process import list_words, view_config
 
 Document = Mapping[str, Any]
 
 _NEVER = "0001-01-01T00:00:00Z"
+_PLACE_FIELDS = ("IPAddress", "MacAddress", "Gateway", "GlobalIPv6Address", "IPv6Gateway")
 _STATES = {"Running": "running", "Stopping": "running", "Paused": "paused", "Exited": "exited"}
 
 
-def view_as_docker(document: Document) -> dict[str, Any]:
-    """Return the document with Docker's fields beside its own; capitals keep the two apart."""
+def view_as_docker(document: Document, image: Document | None = None) -> dict[str, Any]:
+    """Return the document with Docker's fields beside its own; capitals keep the two apart.
+
+    `image` is the configuration of a container's image, whose values are shown where the container has none.
+    """
     metadata, spec, status = document["metadata"], document.get("spec", {}), document.get("status", {})
     common: dict[str, Any] = {
         "Id": metadata.get("uid", ""),
@@ -22,10 +29,15 @@ def view_as_docker(document: Document) -> dict[str, Any]:
     }
     match document["kind"]:
         case "Container":
-            common |= _view_container(metadata, spec, status)
+            common |= _view_container(metadata, spec, status, image or {})
         case "Network":
-            pools = [{"Subnet": status.get("subnet", ""), "Gateway": status.get("gateway", "")}]
+            pools = [
+                {"Subnet": status[subnet], "Gateway": status.get(gateway, "")}
+                for subnet, gateway in (("subnet", "gateway"), ("ipv6Subnet", "ipv6Gateway"))
+                if status.get(subnet)
+            ]
             common |= {
+                "EnableIPv6": bool(status.get("ipv6Subnet")),
                 "Driver": spec.get("driver", "bridge"),
                 "Internal": spec.get("internal", False),
                 "IPAM": {"Config": pools},
@@ -36,24 +48,32 @@ def view_as_docker(document: Document) -> dict[str, Any]:
                 "Mountpoint": status.get("path", ""),
                 "Scope": "local",
                 "CreatedAt": metadata.get("createdAt", ""),
+                "Options": spec.get("driverOptions", {}),
+                "Status": status,
+                "UsageData": {
+                    "RefCount": len(document.get("containers", ())),
+                    "Size": document.get("usage", {}).get("size", -1),
+                },
             }
         case _:
             pass
     return {**common, **document}
 
 
-def _view_container(metadata: Document, spec: Document, status: Document) -> dict[str, Any]:
-    command = [*spec.get("entrypoint", []), *spec.get("command", [])]
+def _view_container(metadata: Document, spec: Document, status: Document, image: Document) -> dict[str, Any]:
+    command = [word for words in list_words(spec, image) for word in words]
     return {
         "Name": f"/{metadata['name']}",
         "Path": command[0] if command else "",
         "Args": command[1:],
         "Image": spec.get("image", ""),
+        "Platform": "linux",
+        "Driver": "overlay2",
         "RestartCount": status.get("restarts", 0),
         "State": _view_state(status),
-        "Config": _view_config(metadata, spec),
+        "Config": view_config(metadata, spec, image),
         "HostConfig": _view_host_config(spec),
-        "Mounts": [_view_mount(each) for each in _list_mounts(spec, status)],
+        "Mounts": view_mounts(spec, status),
         "NetworkSettings": _view_networks(spec, status),
     }
 
@@ -79,28 +99,11 @@ def _view_state(status: Document) -> dict[str, Any]:
     return state
 
 
-def _view_config(metadata: Document, spec: Document) -> dict[str, Any]:
-    return {
-        "Hostname": spec.get("hostname", metadata.get("uid", "")[:12]),
-        "User": spec.get("user", ""),
-        "Tty": spec.get("tty", False),
-        "OpenStdin": spec.get("stdinOpen", False),
-        "Env": [f"{name}={value}" for name, value in spec.get("environment", {}).items()],
-        "Cmd": spec.get("command", []),
-        "Entrypoint": spec.get("entrypoint", []),
-        "Image": spec.get("image", ""),
-        "WorkingDir": spec.get("workingDir", ""),
-        "Labels": metadata.get("labels", {}),
-        "StopSignal": spec.get("stopSignal", ""),
-        **({"Healthcheck": view_healthcheck(spec["healthcheck"])} if "healthcheck" in spec else {}),
-    }
-
-
 def _view_host_config(spec: Document) -> dict[str, Any]:
     restart = spec.get("restart", {})
     networks = spec.get("networks", [])
     return {
-        "NetworkMode": spec.get("networkMode") or (networks[0]["name"] if networks else "default"),
+        "NetworkMode": spec.get("networkMode") or (networks[0]["name"] if networks else "bridge"),
         "RestartPolicy": {
             "Name": restart.get("name", "no"),
             "MaximumRetryCount": restart.get("maxRetries", 0),
@@ -131,6 +134,7 @@ def _view_host_config(spec: Document) -> dict[str, Any]:
         ],
         "VolumesFrom": [f"{each['container']}:{_view_access(each)}" for each in spec.get("volumesFrom", [])],
         "PublishAllPorts": spec.get("publishAll", False),
+        **view_binds(spec),
         **view_limits(spec),
     }
 
@@ -155,33 +159,6 @@ def _view_security(options: Document) -> list[str]:
     return words + [f"label={label}" for label in options.get("labels", [])]
 
 
-def _list_mounts(spec: Document, status: Document) -> list[Document]:
-    """Return the mounts of the spec with every volume named, and those that the image asks for."""
-    volumes = status.get("volumes", {})
-    own = [
-        {**each, "source": each.get("source") or volumes.get(each["target"], "")}
-        for each in spec.get("mounts", [])
-    ]
-    covered = {each["target"] for each in own}
-    wanted = [
-        {"type": "volume", "source": name, "target": target}
-        for target, name in volumes.items()
-        if target not in covered
-    ]
-    return [*own, *wanted]
-
-
-def _view_mount(mount: Document) -> dict[str, Any]:
-    is_volume = mount["type"] == "volume"
-    return {
-        "Type": mount["type"],
-        "Name": mount.get("source", "") if is_volume else "",
-        "Source": mount.get("source", ""),
-        "Destination": mount["target"],
-        "RW": not mount.get("readOnly", False),
-    }
-
-
 def _view_networks(spec: Document, status: Document) -> dict[str, Any]:
     aliases = {each["name"]: each.get("aliases", []) for each in spec.get("networks", [])}
     networks = {
@@ -189,14 +166,17 @@ def _view_networks(spec: Document, status: Document) -> dict[str, Any]:
             "IPAddress": each.get("ipv4", ""),
             "MacAddress": each.get("mac", ""),
             "Gateway": each.get("gateway", ""),
+            "GlobalIPv6Address": each.get("ipv6", ""),
+            "IPv6Gateway": each.get("ipv6Gateway", ""),
             "Aliases": aliases.get(each["name"], []),
         }
         for each in status.get("networks", [])
     }
-    first = next(iter(networks.values()), {"IPAddress": "", "MacAddress": "", "Gateway": ""})
+    first = next(iter(networks.values()), dict.fromkeys(_PLACE_FIELDS, ""))
     ports: dict[str, list[dict[str, str]]] = {}
     for each in status.get("ports", []):
-        binding = {"HostIp": each.get("hostIP") or "0.0.0.0", "HostPort": str(each.get("hostPort", 0))}  # noqa: S104
-        ports.setdefault(f"{each['containerPort']}/{each.get('protocol', 'tcp')}", []).append(binding)
-    top = {name: first[name] for name in ("IPAddress", "MacAddress", "Gateway")}
+        for host in list_port_hosts(each, status):
+            binding = {"HostIp": host, "HostPort": str(each.get("hostPort", 0))}
+            ports.setdefault(f"{each['containerPort']}/{each.get('protocol', 'tcp')}", []).append(binding)
+    top = {name: first[name] for name in _PLACE_FIELDS}
     return {**top, "Networks": networks, "Ports": ports}

@@ -12,9 +12,19 @@ Spec = resource_pb2.NetworkSpec
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `hold network create`."""
-    parser.add_argument("--subnet", action="append", default=[], help="Subnet, such as 10.77.0.0/24.")
-    parser.add_argument("--gateway", default=None, help="The bridge's own address.")
-    parser.add_argument("--ip-range", default=None, help="Part of the subnet that addresses are chosen from.")
+    for flag, text in (
+        ("--subnet", "Subnet, such as 10.77.0.0/24 or fd00:77::/64; one of each family."),
+        ("--gateway", "The bridge's own address; one of each family."),
+        ("--ip-range", "Part of the subnet that addresses are chosen from; one of each family."),
+    ):
+        parser.add_argument(flag, action="append", default=[], help=text)
+    parser.add_argument("--ipv6", action="store_true", help="Give containers IPv6 addresses, too.")
+    parser.add_argument(
+        "--ipv4",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="Give containers IPv4 addresses.",
+    )
     parser.add_argument(
         "--aux-address",
         action="append",
@@ -41,8 +51,12 @@ def create(client: Client, options: argparse.Namespace) -> str:
     spec = Spec(
         driver=options.driver,
         subnets=options.subnet,
-        gateway=options.gateway,
-        ip_range=options.ip_range,
+        enable_ipv4=None if options.ipv4 else False,
+        enable_ipv6=options.ipv6,
+        gateway=_choose("--gateway", options.gateway, ipv6=False),
+        ipv6_gateway=_choose("--gateway", options.gateway, ipv6=True),
+        ip_range=_choose("--ip-range", options.ip_range, ipv6=False),
+        ipv6_range=_choose("--ip-range", options.ip_range, ipv6=True),
         reserved_addresses=read_pairs("--aux-address", options.aux_address),
         internal=options.internal,
     )
@@ -51,6 +65,14 @@ def create(client: Client, options: argparse.Namespace) -> str:
     resource.metadata.name = options.name
     resource.metadata.labels.update(read_pairs("--label", options.label))
     return client.create([resource]).resources[0].metadata.uid
+
+
+def _choose(flag: str, texts: Iterable[str], *, ipv6: bool) -> str | None:
+    """Return the text of one family, None without; Failure when there are several."""
+    found = [text for text in texts if (":" in text) is ipv6]
+    if len(found) > 1:
+        raise Failure(f"{flag}: {' and '.join(found)} are of one family: give one of each at most")
+    return found[0] if found else None
 
 
 def apply_options(spec: Spec, texts: Iterable[str]) -> None:

@@ -22,6 +22,7 @@ _TITLES = {
     "Driver": "DRIVER",
     "Scope": "SCOPE",
     "Subnet": "SUBNET",
+    "IPv6": "IPV6",
     "Internal": "INTERNAL",
     "Labels": "LABELS",
     "CreatedAt": "CREATED AT",
@@ -55,6 +56,7 @@ def add_network(parser: argparse.ArgumentParser) -> None:
 def _add_connection(verbs: Any) -> None:  # noqa: ANN401 - argparse keeps the type to itself
     joining = verbs.add_parser("connect", help="Connect a container.")
     joining.add_argument("--ip", default=None, help="Fixed address.")
+    joining.add_argument("--ip6", default=None, help="Fixed IPv6 address.")
     joining.add_argument("--mac-address", default=None, help="Fixed MAC address.")
     joining.add_argument("--alias", action="append", default=[], help="Further name.")
     joining.add_argument("--gw-priority", type=int, default=0, help="The highest gives the default route.")
@@ -97,13 +99,14 @@ def _list(client: Client, options: argparse.Namespace) -> None:
 
 
 def _describe(network: resource_pb2.Resource, *, whole: bool) -> Mapping[str, str]:
-    metadata, spec = network.metadata, network.network
+    metadata, spec, status = network.metadata, network.network, network.network_status
     return {
         "ID": metadata.uid if whole else metadata.uid[:_SHORT_ID],
         "Name": metadata.name,
         "Driver": spec.driver or "bridge",
         "Scope": "local",
-        "Subnet": network.network_status.subnet,
+        "Subnet": ",".join(filter(None, (status.subnet, status.ipv6_subnet))),
+        "IPv6": str(bool(status.ipv6_subnet)).lower(),
         "Internal": str(spec.internal).lower(),
         "Labels": ",".join(f"{name}={value}" for name, value in sorted(metadata.labels.items())),
         "CreatedAt": metadata.created_at.ToJsonString(),
@@ -162,7 +165,12 @@ def _inspect(client: Client, options: argparse.Namespace) -> None:
 def _list_attached(containers: Resources, network: str) -> dict[str, dict[str, str]]:
     """Return the containers with an address on the network now, by name."""
     return {
-        resource.metadata.name: {"uid": resource.metadata.uid, "ipv4": place.ipv4, "mac": place.mac}
+        resource.metadata.name: {
+            "uid": resource.metadata.uid,
+            **({"ipv4": place.ipv4} if place.ipv4 else {}),
+            **({"ipv6": place.ipv6} if place.ipv6 else {}),
+            "mac": place.mac,
+        }
         for resource in containers
         for place in resource.container_status.networks
         if place.name == network
@@ -176,6 +184,7 @@ def _connect(resource: resource_pb2.Resource, options: argparse.Namespace) -> No
         name=options.name,
         aliases=options.alias,
         ipv4=options.ip,
+        ipv6=options.ip6,
         mac=options.mac_address,
         gateway_priority=options.gw_priority,
     )

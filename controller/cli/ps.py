@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from controller.cli.addresses import render_ports
 from controller.cli.client import Client
-from controller.cli.columns import render_port
 from controller.cli.fields import to_document
 from controller.cli.listing import Listing, add_format_flag, print_lines
 from controller.cli.ps_filters import KNOWN, Document, Surroundings, find_state, read_filters
@@ -132,7 +132,7 @@ def describe_container(document: Document, now: datetime, *, whole: bool) -> dic
         "CreatedAt": f"{created[:19].replace('T', ' ')} +0000 UTC",
         "RunningFor": age,
         "CreatedSince": age,
-        "Ports": ", ".join(map(render_port, status.get("ports", []))),
+        "Ports": ", ".join(render_ports(status)),
         "State": find_state(document),
         "Status": render_status(document, now),
         "Names": metadata["name"],

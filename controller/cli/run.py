@@ -81,6 +81,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     many("--network-alias", metavar="NAME", text="Further name on the first network.")
     for flag, text in (
         ("--ip", "Fixed address on the first network."),
+        ("--ip6", "Fixed IPv6 address on the first network."),
         ("--mac-address", "Fixed MAC address on the first network."),
         ("--entrypoint", "Program that replaces the image's entrypoint."),
         ("--restart", "Restart policy."),
@@ -254,7 +255,7 @@ def _set_networks(spec: resource_pb2.ContainerSpec, options: argparse.Namespace)
             raise Failure(f"--network: {text} can't be joined with another network", code=EXIT_DAEMON)
         else:
             spec.network_mode = text
-    if not (options.ip or options.mac_address or options.network_alias):
+    if not (options.ip or options.ip6 or options.mac_address or options.network_alias):
         return
     if not spec.networks:
         spec.networks.add(name="bridge")
@@ -262,6 +263,8 @@ def _set_networks(spec: resource_pb2.ContainerSpec, options: argparse.Namespace)
     first.aliases.extend(options.network_alias)
     if options.ip:
         first.ipv4 = options.ip
+    if options.ip6:
+        first.ipv6 = options.ip6
     if options.mac_address:
         first.mac = options.mac_address.lower()
 
@@ -296,10 +299,13 @@ def _parse_network(text: str) -> resource_pb2.NetworkAttachment:
                 attachment.aliases.append(value)
             case "ip":
                 attachment.ipv4 = value
+            case "ip6":
+                attachment.ipv6 = value
             case "mac-address":
                 attachment.mac = value.lower()
             case _:
                 raise Failure(
-                    f"--network: {key!r} is not a key: use name, alias, ip, mac-address", code=EXIT_DAEMON
+                    f"--network: {key!r} is not a key: use name, alias, ip, ip6, mac-address",
+                    code=EXIT_DAEMON,
                 )
     return attachment

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from controller.api.v1 import container_pb2
+from controller.cli.addresses import list_port_hosts, render_place
 from controller.cli.client import Client, Failure
 from controller.cli.fields import to_document
 from controller.cli.tables import render_table
 
-_ANYWHERE = "0.0.0.0"  # noqa: S104 - how Docker prints "every address"
 
 
 def add_top(parser: argparse.ArgumentParser) -> None:
@@ -35,15 +35,17 @@ def add_port(parser: argparse.ArgumentParser) -> None:
 def run_port(client: Client, options: argparse.Namespace) -> int:
     """Show where the ports of a container are published."""
     document = to_document(client.find_container(options.container))
-    ports = document.get("status", {}).get("ports", [])
+    status = document.get("status", {})
+    ports = status.get("ports", [])
     if not options.port:
-        print("\n".join(f"{_name(port)} -> {_address(port)}" for port in ports), end="\n" if ports else "")
+        lines = [f"{_name(port)} -> {place}" for port in ports for place in _list_places(port, status)]
+        print("\n".join(lines), end="\n" if lines else "")
         return 0
     wanted = options.port if "/" in options.port else f"{options.port}/tcp"
     found = choose_ports(ports, wanted)
     if not found:
         raise Failure(f"port {wanted} of container {document['metadata']['name']} is not published")
-    print("\n".join(map(_address, found)))
+    print("\n".join(place for port in found for place in _list_places(port, status)))
     return 0
 
 
@@ -56,6 +58,5 @@ def _name(port: dict[str, Any]) -> str:
     return f"{port['containerPort']}/{port.get('protocol', 'tcp')}"
 
 
-def _address(port: dict[str, Any]) -> str:
-    host = port.get("hostIP") or _ANYWHERE
-    return f"[{host}]:{port['hostPort']}" if ":" in host else f"{host}:{port['hostPort']}"
+def _list_places(port: dict[str, Any], status: dict[str, Any]) -> list[str]:
+    return [render_place(host, port["hostPort"]) for host in list_port_hosts(port, status)]

@@ -6,7 +6,8 @@ Needs no pydantic, so that the command line can read its flags quickly.
 import re
 
 _SHORT = re.compile(
-    r"^(?:(?:(?P<ip>\d+\.\d+\.\d+\.\d+):)?(?P<host>\d+(?:-\d+)?)?:)?(?P<container>\d+(?:-\d+)?)(?:/(?P<protocol>[a-z]+))?$"
+    r"^(?:(?:(?P<ip>\d+\.\d+\.\d+\.\d+|\[[0-9a-fA-F:.]+\]):)?(?P<host>\d+(?:-\d+)?)?:)?"
+    r"(?P<container>\d+(?:-\d+)?)(?:/(?P<protocol>[a-z]+))?$"
 )
 
 
@@ -23,6 +24,7 @@ def _parse_range(text: str, short: str) -> range:
 def parse_port(short: str) -> list[dict[str, object]]:
     """Return the long forms of `[IP:][HOST:]CONTAINER[/PROTOCOL]`; ranges give one for each port.
 
+    An IPv6 address is in brackets.
     ValueError says what is wrong with the text.
     """
     match = _SHORT.match(short)
@@ -34,7 +36,8 @@ def parse_port(short: str) -> list[dict[str, object]]:
     outside = _parse_range(match["host"], short) if match["host"] else None
     if outside is not None and len(outside) != len(inside):
         raise ValueError(f"{short!r}: {len(outside)} host ports can't lead to {len(inside)} container ports")
-    common: dict[str, object] = {"hostIP": match["ip"] or "", "protocol": match["protocol"] or "tcp"}
+    host_ip = (match["ip"] or "").strip("[]")
+    common: dict[str, object] = {"hostIP": host_ip, "protocol": match["protocol"] or "tcp"}
     return [
         common | {"containerPort": port, "hostPort": outside[index] if outside is not None else 0}
         for index, port in enumerate(inside)
