@@ -42,7 +42,6 @@ from controller.kernel.host_boot import read_boot_id, read_machine_id
 from controller.kernel.lock import exclusive
 from controller.kernel.log_format import configure_logging
 from controller.kernel.notify import ServiceManager, find_service_manager
-from controller.kernel.rotation import LogLimits
 from controller.kernel.sandbox.host import find_reason_against, run_in_host
 from controller.kernel.subprocesses import Runner
 from controller.kernel.unpacker import ChrootUnpacker, UnpackLimits
@@ -141,7 +140,7 @@ async def _serve(settings: Settings) -> int:
     kernel_options = KernelOptions(
         default_runtime=settings.runtime,
         resolv_conf_path=settings.resolv_conf,
-        log_limits=LogLimits(max_bytes=settings.log_max_size_bytes, max_files=settings.log_max_files),
+        log_defaults=settings.log_defaults,
     )
     async with contextlib.AsyncExitStack() as stack:
         await images.open()
@@ -187,6 +186,7 @@ async def _serve(settings: Settings) -> int:
             diagnostics=RegistryDiagnostics(_make_diagnostics(settings, runner, started_at), client=client),
             layout=layout,
         )
+            log_defaults=settings.log_defaults,
         await stack.enter_async_context(serving(services, socket_path=settings.socket_path))
         await _run_until_told(reconciler, images, sources, manager)
     return 0

@@ -17,9 +17,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from controller.errors import Invalid, NotFound, Refused, Violation
 from controller.model.base import Model
 from controller.model.layout import Layout
+from controller.model.log_forms import parse_log_options
+from controller.model.logs import Driver, LogDriver, LogSettings, list_misfits
 from controller.model.names import DEFAULT_INSTANCE
 from controller.model.registries import RegistrySettings, check_registries
-from controller.model.units import DurationS, Number, SizeBytes
+from controller.model.units import DurationS, Number, SizeBytes, Text
+from controller.plan.logs import LogDefaults
 
 DEFAULT_CONFIG_PATH = "/etc/hold/daemon.yaml"
 IPV6_SUBNET_PREFIX = 64
@@ -78,6 +81,11 @@ def _parse_mapping(value: object) -> object:
         return yaml.safe_load(value) or {}
     except yaml.YAMLError as error:
         raise ValueError(f"{value!r} is not YAML: write {{HOST: {{insecure: true}}}}") from error
+
+
+def _check_log_options(options: dict[str, str]) -> dict[str, str]:
+    LogSettings.model_validate(parse_log_options(options))
+    return options
 
 
 def _split_list(value: object) -> object:
@@ -145,6 +153,16 @@ class Settings(Model):
         alias="logMaxFiles",
         description="Files of a container's log that are kept, the present one included.",
     )
+    log_driver: Driver = Field(
+        default=LogDriver.JSON_FILE,
+        description="What takes the output of containers in: json-file, local, journald or none.",
+    )
+    log_options: Annotated[
+        dict[str, Text], BeforeValidator(_parse_mapping), AfterValidator(_check_log_options)
+    ] = Field(
+        default={},
+        description="Options of that driver, by Docker's names: max-size, compress, tag, labels and more.",
+    )
     layer_max_size_bytes: SizeBytes = Field(
         default=128 << 30,
         ge=1 << 20,
@@ -187,11 +205,28 @@ class Settings(Model):
     )
 
     @model_validator(mode="after")
+    def _driver_knows_options(self) -> Self:
+        complaints = list_misfits(self.log_defaults.options, self.log_driver)
+        if complaints:
+            raise ValueError(f"logOptions: {complaints[0]}")
+        return self
+
+    @model_validator(mode="after")
     def _pool_has_room(self) -> Self:
         for pool in self.address_pool:
             if ipaddress.IPv4Network(pool).prefixlen > self.address_pool_prefix:
                 raise ValueError(f"addressPoolPrefix {self.address_pool_prefix} does not fit into {pool}")
         return self
+
+    @property
+    def log_defaults(self) -> LogDefaults:
+        """What becomes of the output of containers that do not say it."""
+        return LogDefaults(
+            driver=self.log_driver,
+            max_bytes=self.log_max_size_bytes,
+            max_files=self.log_max_files,
+            options=LogSettings.model_validate(parse_log_options(self.log_options)),
+        )
 
     @property
     def layout(self) -> Layout:

@@ -2,15 +2,15 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from controller.api.admission import Gate
 from controller.api.archives import Archives
 from controller.api.commits import Committer
 from controller.api.containers import find_container, has_left, is_running, uid_of, wait_for
-from controller.api.convert import to_proto, to_timestamp
+from controller.api.convert import to_proto
 from controller.api.exits import choose_start_code, convert_exit
+from controller.api.logs import Logs
 from controller.api.orders import Ending, Orders, read_ending
 from controller.api.run import Answers, Run
 from controller.api.status import reported
@@ -26,13 +26,13 @@ from controller.ports import ExecWant, Processes, Session, Sessions
 
 _SIGKILL = 9
 _DEFAULT_STOP_SIGNAL = "SIGTERM"
-_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerParts:
-    """What answers the calls that need neither sessions nor the container's process."""
+    """What answers the calls that do not talk to a process."""
 
+    logs: Logs
     archives: Archives
     committer: Committer
     usage: Usage
@@ -48,6 +48,7 @@ class ContainerService(container_pb2_grpc.ContainerServiceServicer):
         self._store = gate.store
         self._sessions = sessions
         self._processes = processes
+        self._logs = parts.logs
         self._archives = parts.archives
         self._committer = parts.committer
         self._usage = parts.usage
@@ -140,20 +141,11 @@ class ContainerService(container_pb2_grpc.ContainerServiceServicer):
             code = await _converse_exec(session, requests, context)
             await context.write(container_pb2.ExecResponse(exit=container_pb2.Exit(code=code)))
 
-    async def Logs(self, request: container_pb2.LogsRequest, context: Any) -> AsyncIterator[Any]:
+    # grpc.aio takes a coroutine that writes as well as a generator; the stubs know only the latter.
+    async def Logs(self, request: container_pb2.LogsRequest, context: Any) -> None:  # type: ignore[override]
         """See the proto."""
         async with reported(context):
-            container = self._find(request.container)
-            since = request.since.ToDatetime(tzinfo=UTC) if request.HasField("since") else None
-            until = request.until.ToDatetime(tzinfo=UTC) if request.HasField("until") else _NEVER
-            tail = request.tail if request.HasField("tail") else None
-            lines = self._sessions.logs(
-                uid_of(container), follow=request.follow, since=since, tail=tail, previous=request.previous
-            )
-            async for line in lines:
-                if line.at > until:
-                    return
-                yield container_pb2.LogsResponse(at=to_timestamp(line.at), stream=line.stream, data=line.data)
+            await self._logs.serve(request, context.write)
 
     async def Start(self, request: container_pb2.StartRequest, context: Any) -> Any:
         """See the proto."""

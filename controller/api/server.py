@@ -21,6 +21,7 @@ from controller.api.container_service import ContainerParts, ContainerService
 from controller.api.housekeeping import Housekeeping
 from controller.api.image_library import ImageLibrary, ImageParts
 from controller.api.image_service import ImageService, Importer
+from controller.api.logs import Logs
 from controller.api.registry_service import RegistryService
 from controller.api.state_service import StateParts, StateService
 from controller.api.system_service import SystemService
@@ -41,6 +42,7 @@ from controller.api.v1 import (
 )
 from controller.errors import Conflict, Refused
 from controller.model.layout import Layout
+from controller.plan.logs import LogDefaults
 from controller.ports import Diagnostics, Freezer, Processes, Registries, Sessions
 from controller.ports.commits import Commits
 from controller.ports.files import ContainerFiles
@@ -90,6 +92,7 @@ class Services:
     registries: Registries
     diagnostics: Diagnostics
     layout: Layout
+    log_defaults: LogDefaults
 
 
 class _CallLog(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs alone
@@ -179,6 +182,7 @@ def _make_container_parts(services: Services) -> ContainerParts:
         gate=gate, files=inside.files, commits=inside.commits, freezer=inside.freezer, layout=layout
     )
     return ContainerParts(
+        logs=Logs(store=gate.store, sessions=services.sessions, defaults=services.log_defaults),
         archives=Archives(gate=gate, files=inside.files, layout=layout),
         committer=Committer(parts),
         usage=Usage(store=gate.store, gauges=inside.gauges, clock=gate.clock),

@@ -24,6 +24,9 @@ def add_logs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--until", default="", help="Only up to this time.")
     parser.add_argument("-t", "--timestamps", action="store_true", help="Print the time of each line.")
     parser.add_argument(
+        "--details", action="store_true", help="Print the labels, variables and the tag of the log's options."
+    )
+    parser.add_argument(
         "-p", "--previous", action="store_true", help="What the process before the present one wrote."
     )
     parser.add_argument("container", metavar="CONTAINER", help="Name, or the beginning of an id.")
@@ -41,15 +44,41 @@ def run_logs(client: Client, options: argparse.Namespace) -> int:
     for name in ("since", "until"):
         if getattr(options, name):
             getattr(request, name).FromDatetime(parse_moment(getattr(options, name)))
-    fresh = {"stdout": True, "stderr": True}
-    for line in _follow(client, request) if options.follow else _read(client, request):
-        stream = sys.stderr if line.stream == "stderr" else sys.stdout
-        if options.timestamps and fresh[line.stream]:
-            stream.buffer.write(f"{line.at.ToJsonString()} ".encode())
-        fresh[line.stream] = line.data.endswith(b"\n")
-        stream.buffer.write(line.data)
-        stream.buffer.flush()
+    request.details = options.details
+    printer = _Printer(timestamps=options.timestamps)
+    for piece in _follow(client, request) if options.follow else _read(client, request):
+        printer.print(piece)
     return 0
+
+
+class _Printer:
+    """Prints pieces of a log, with what is asked for before each line; standard output and error stay apart."""
+
+    def __init__(self, *, timestamps: bool) -> None:
+        self._timestamps = timestamps
+        self._is_fresh = {"stdout": True, "stderr": True}
+
+    def print(self, piece: container_pb2.LogsResponse) -> None:
+        """Print a piece."""
+        stream = sys.stderr if piece.stream == "stderr" else sys.stdout
+        stream.buffer.write(self._mark(piece))
+        stream.buffer.flush()
+
+    def _mark(self, piece: container_pb2.LogsResponse) -> bytes:
+        if not self._timestamps and not piece.details:
+            return piece.data
+        words = [piece.at.ToJsonString()] if self._timestamps else []
+        if piece.details:
+            words.append(",".join(f"{name}={value}" for name, value in sorted(piece.details.items())))
+        mark = " ".join([*words, ""]).encode()
+        first = mark if self._is_fresh[piece.stream] else b""
+        self._is_fresh[piece.stream] = piece.data.endswith(b"\n")
+        lines = piece.data.split(b"\n")
+        return (
+            first + (b"\n" + mark).join(lines[:-1]) + b"\n"
+            if self._is_fresh[piece.stream]
+            else first + piece.data
+        )
 
 
 def _read(client: Client, request: container_pb2.LogsRequest) -> Iterator[container_pb2.LogsResponse]:
@@ -64,21 +93,23 @@ def _follow(client: Client, request: container_pb2.LogsRequest) -> Iterator[cont
         client.channel, "ContainerService/Logs", container_pb2.LogsResponse, lambda: told.resume(request)
     )
     try:
-        for line in lines:
-            if told.is_new(line):
-                yield line
+        for piece in lines:
+            rest = told.take_new(piece)
+            if rest is not None:
+                yield rest
     except CallFailed as error:
         if error.code != NOT_FOUND or not told.is_resumed:
             raise
 
 
 class LastMoment:
-    """How much of a log was told: the time of the last line, and how many lines of that time."""
+    """How much of a log was told: the time of the last piece, and how many bytes of that time."""
 
     def __init__(self) -> None:
         self._at_ns: int | None = None
-        self._count = 0
-        self._skip = 0
+        self._told_bytes = 0
+        self._skip_bytes = 0
+        self._moments = 0
         self._requests = 0
 
     @property
@@ -95,19 +126,29 @@ class LastMoment:
         again.CopyFrom(request)
         again.ClearField("tail")
         again.since.FromNanoseconds(self._at_ns)
-        self._skip = self._count
+        # Of the first moment only the last lines were asked for: there is no telling how many bytes come before them.
+        is_cut = request.HasField("tail") and self._moments == 1
+        self._skip_bytes = sys.maxsize if is_cut else self._told_bytes
         return again
 
-    def is_new(self, line: container_pb2.LogsResponse) -> bool:
-        """Take in a line; tells whether it is to be told."""
-        at_ns = line.at.ToNanoseconds()
-        if at_ns == self._at_ns and self._skip:
-            self._skip -= 1
-            return False
-        self._skip = 0
-        self._count = self._count + 1 if at_ns == self._at_ns else 1
-        self._at_ns = at_ns
-        return True
+    def take_new(self, piece: container_pb2.LogsResponse) -> container_pb2.LogsResponse | None:
+        """Take in a piece; returns what of it is to be told, if anything is.
+
+        Pieces of one time come in the same order again, but not always cut at the same places.
+        """
+        at_ns = piece.at.ToNanoseconds()
+        if at_ns != self._at_ns:
+            self._at_ns, self._told_bytes, self._skip_bytes = at_ns, 0, 0
+            self._moments += 1
+        told = min(self._skip_bytes, len(piece.data))
+        self._skip_bytes -= told
+        self._told_bytes += len(piece.data) - told
+        if told == len(piece.data):
+            return None
+        rest = container_pb2.LogsResponse()
+        rest.CopyFrom(piece)
+        rest.data = piece.data[told:]
+        return rest
 
 
 def parse_moment(text: str) -> datetime:

@@ -6,10 +6,17 @@ from controller.api.v1 import resource_pb2
 from controller.cli.client import Failure
 from controller.cli.pairs import read_pairs
 from controller.cli.parser import EXIT_DAEMON
-from controller.model.quantities import parse_size_bytes
+from controller.model.log_forms import parse_log_options
 
-_DRIVERS = ("", "json-file", "local", "k8s-file")
-"""All of them are files that are kept for `hold logs`, which is what there is."""
+_PODMANS_FILE = "k8s-file"
+_ATTRIBUTES = {
+    "maxSize": "max_size_bytes",
+    "maxFiles": "max_files",
+    "labelsRegex": "labels_regex",
+    "environmentRegex": "environment_regex",
+    "maxBufferSize": "max_buffer_bytes",
+}
+"""The message's names, where they are not the manifest's."""
 
 
 def add_log_flags(parser: argparse.ArgumentParser) -> None:
@@ -19,33 +26,27 @@ def add_log_flags(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="max-size=10m: when the log goes on in a new file; max-file=3: how many are kept.",
+        help="Option of the driver: max-size=10m, max-file=3, compress=true, tag, labels, env, mode and more.",
     )
     parser.add_argument(
-        "--log-driver", default="", metavar="DRIVER", help="json-file or local: a file that hold logs reads."
+        "--log-driver",
+        default="",
+        metavar="DRIVER",
+        help="What takes the output in: json-file, local, journald or none.",
     )
 
 
 def set_logging(spec: resource_pb2.ContainerSpec, options: argparse.Namespace) -> None:
     """Put the flags into a spec; Failure names the flag that is wrong."""
-    if options.log_driver not in _DRIVERS:
-        raise Failure(
-            f"--log-driver {options.log_driver!r} is not there: use json-file, or local", code=EXIT_DAEMON
-        )
-    for name, text in read_pairs("--log-opt", options.log_opt).items():
-        match name:
-            case "max-size":
-                spec.logging.max_size_bytes = _parse_size(text)
-            case "max-file" if text.isdecimal():
-                spec.logging.max_files = int(text)
-            case "max-file":
-                raise Failure(f"--log-opt max-file={text}: is not a number", code=EXIT_DAEMON)
-            case _:
-                raise Failure(f"--log-opt {name}: known are max-size, max-file", code=EXIT_DAEMON)
-
-
-def _parse_size(text: str) -> int:
+    driver = "json-file" if options.log_driver == _PODMANS_FILE else options.log_driver
     try:
-        return int(str(parse_size_bytes(text)))
+        found = parse_log_options(read_pairs("--log-opt", options.log_opt), driver)
     except ValueError as error:
-        raise Failure(f"--log-opt max-size={text}: {error}", code=EXIT_DAEMON) from error
+        flag = "--log-driver: " if str(error).startswith("no log driver") else "--log-opt "
+        raise Failure(f"{flag}{error}", code=EXIT_DAEMON) from error
+    for name, value in found.items():
+        attribute = _ATTRIBUTES.get(name, name)
+        if isinstance(value, list):
+            getattr(spec.logging, attribute).extend(value)
+        else:
+            setattr(spec.logging, attribute, value)

@@ -32,7 +32,8 @@ from controller.kernel.probes import ContainerProbes
 from controller.kernel.process_events import ProcessEvents
 from controller.kernel.processes import OciProcesses
 from controller.kernel.roots import OverlayRoots
-from controller.kernel.rotation import LogLimits, LogRotator
+from controller.kernel.rotation import LogRotator
+from controller.kernel.rule_generations import RuleGenerations
 from controller.kernel.sessions import ContainerSessions
 from controller.kernel.sublinks import KernelSublinks
 from controller.kernel.subprocesses import Runner
@@ -42,6 +43,7 @@ from controller.model.layout import Layout
 from controller.plan.checks import INIT_PROGRAMS
 from controller.plan.oci.surroundings import HostTexts
 from controller.ports import HostView, Images, KernelEvents, KernelPorts, Pulls, Sessions
+from controller.plan.logs import LogDefaults
 from controller.ports.files import ContainerFiles
 from controller.ports.gauges import Gauges
 
@@ -52,7 +54,7 @@ class KernelOptions:
 
     default_runtime: str
     resolv_conf_path: str
-    log_limits: LogLimits
+    log_defaults: LogDefaults
 
 
 class EndingPulls(Pulls, KernelEvents, Protocol):
@@ -79,7 +81,7 @@ async def open_linux(
     names = KernelNameServer(layout=layout, runner=runner, resolv_conf_path=options.resolv_conf_path)
     volumes = LocalVolumes(layout=layout, runner=runner)
     await volumes.open()
-    rotator = LogRotator(layout=layout, limits=options.log_limits)
+    rotator = LogRotator(layout=layout, defaults=options.log_defaults)
     roots = OverlayRoots(layout=layout, runner=runner)
     sessions = ContainerSessions(layout=layout, runner=runner, cgroups=cgroups, gates=gates)
     helper = ProbeHelper(runner=runner)

@@ -33,6 +33,7 @@ class Origin:
     tty: bool
     log_max_bytes: int = 0
     log_max_files: int = 1
+    log_compress: bool = False
     texts: str = ""
 
 

@@ -6,28 +6,30 @@ Its command line is built here, and what it answers on the pipe named by _OCI_SY
 import asyncio
 import json
 import os
+from typing import assert_never
 
 from controller.errors import Refused, Unavailable
 from controller.kernel.bundles import Bundle
 from controller.kernel.runtimes import Runtime
 from controller.kernel.subprocesses import Runner, Stdio, wait_readable
+from controller.model.logs import LogDriver
 from controller.model.wants import ProcessWant
+from controller.plan.logs import SettledLog, render_tag
 
 CREATE_TIMEOUT_S = 60.0
+_LEAST_LAST_RESORT_BYTES = 256 << 20
+_DEFAULT_TAG = "{{.ID}}"
 
 
-def render_command(
-    want: ProcessWant, bundle: Bundle, runtime: Runtime, *, max_log_bytes: int
-) -> tuple[str, ...]:
-    """Return conmon's command line; at `max_log_bytes` it starts the log afresh, without what the log held."""
+def render_command(want: ProcessWant, bundle: Bundle, runtime: Runtime, log: SettledLog) -> tuple[str, ...]:
+    """Return conmon's command line."""
     command = [
-        "conmon", "--api-version", "1", "--cid", want.uid, "--cuuid", want.uid, "--name", want.uid,
+        "conmon", "--api-version", "1", "--cid", want.uid, "--cuuid", want.uid,
         "--runtime", runtime.path, "--bundle", str(bundle.path), "--full-attach",
         "--persist-dir", str(bundle.path),
         "--container-pidfile", str(bundle.pid_path), "--conmon-pidfile", str(bundle.conmon_pid_path),
         "--exit-dir", str(bundle.exit_path.parent),
-        "--log-path", f"k8s-file:{bundle.log_path}", "--log-size-max", str(max_log_bytes),
-        "--no-sync-log", "--log-level", "error",
+        *_render_log(want, bundle, log), "--no-sync-log", "--log-level", "error",
     ]  # fmt: skip
     for option in runtime.options:
         command += ["--runtime-arg", option]
@@ -37,6 +39,27 @@ def render_command(
     if want.stdin_open:
         command.append("--stdin")
     return tuple(command)
+
+
+def _render_log(want: ProcessWant, bundle: Bundle, log: SettledLog) -> list[str]:
+    match log.driver:
+        case LogDriver.NONE:
+            return ["--log-path", "none", "--name", want.uid]
+        case LogDriver.JOURNALD:
+            tag = render_tag(log.tag or _DEFAULT_TAG, uid=want.uid, name=want.name, image=want.log.image)
+            return ["--log-path", "journald:", "--name", want.name, "--log-tag", tag]
+        case LogDriver.JSON_FILE | LogDriver.LOCAL:
+            size = str(_find_last_resort_bytes(log))
+            return ["--log-path", f"k8s-file:{bundle.log_path}", "--log-size-max", size, "--name", want.uid]
+        case _:
+            assert_never(log.driver)
+
+
+def _find_last_resort_bytes(log: SettledLog) -> int:
+    """Return the size at which conmon itself starts the log afresh, without what the log held."""
+    if log.max_files == 1:
+        return log.max_bytes
+    return max(_LEAST_LAST_RESORT_BYTES, 2 * log.max_bytes * log.max_files)
 
 
 async def create_container(

@@ -1,4 +1,4 @@
-"""Reads and follows the logs of containers: `read_log(path, ...)`, `read_previous_run(path, ...)`.
+"""Reads and follows the logs of containers: `read_log(path, ...)`, `read_previous_run(path, read, ...)`.
 
 A file is left for the next one only after it was replaced, and then read to its end: whoever writes has let go of it
 by then. So nothing is lost, and as files keep their numbers, nothing is read twice.
@@ -7,31 +7,37 @@ by then. So nothing is lost, and as files keep their numbers, nothing is read tw
 import asyncio
 import collections
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from controller.kernel import syscalls
 from controller.kernel.inotify import FileEvent, Inotify
 from controller.kernel.log_files import (
-    LineReader,
     list_numbers,
     number_path,
     open_file,
+    open_number,
     read_inode,
     read_previous_span,
 )
+from controller.kernel.log_lines import LineReader, cut_to_last
 from controller.ports import LogLine
 
 
 class LogCursor:
-    """A place in a log, from the oldest line kept to the newest, across its files."""
+    """A place in a log, from the oldest line kept to the newest, across its files.
+
+    A file is known by the number that it has, or will have once it is put aside: its inode is not enough, since a
+    compressed file has another one.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._pending: collections.deque[LineReader] = collections.deque()
-        self._last_number = 0
         self._newest: LineReader | None = None
+        self._newest_number = 0
         self._go_on()
 
     def skip_to_last(self, lines: int) -> None:
@@ -42,7 +48,7 @@ class LogCursor:
             missing -= reader.skip_to_last(missing)
 
     def read(self) -> list[LogLine] | None:
-        """Return some more whole lines; None when there are none at present."""
+        """Return some more pieces; None when there are none at present."""
         while True:
             while self._pending:
                 lines = self._pending[0].read()
@@ -68,28 +74,37 @@ class LogCursor:
             self._newest = None
 
     def _go_on(self) -> None:
-        """Open the files after the present one, which was read to its end.
+        """Open the files after the present one, which was read to its end."""
+        last_number = self._newest_number
+        if self._newest is not None:
+            self._newest.close()
+        self._newest, self._newest_number, numbers = _open_newest(self._path)
+        for number in numbers:
+            if last_number < number < self._newest_number:
+                reader = open_number(self._path, number)
+                if reader is not None:
+                    self._pending.append(reader)
+        if self._newest is None:
+            self._newest_number = max(numbers, default=last_number)
 
-        A file that is open keeps its inode from being used again, so equal inodes are one file.
-        """
-        present = self._newest
-        newest_fd = open_file(self._path)
-        self._newest = LineReader(newest_fd) if newest_fd is not None else None
-        for number in list_numbers(self._path):
-            fd = open_file(number_path(self._path, number)) if number > self._last_number else None
-            self._last_number = max(number, self._last_number)
-            if fd is None:
-                continue
-            reader = LineReader(fd)
-            if self._newest is not None and reader.inode == self._newest.inode:
-                reader.close()
-                break  # later ones come after the newest of now, and are found when it has been read
-            if present is not None and reader.inode == present.inode:
-                reader.close()
-            else:
-                self._pending.append(reader)
-        if present is not None:
-            present.close()
+
+def _open_newest(path: Path) -> tuple[LineReader | None, int, list[int]]:
+    """Open the file that is written to; returns its number, and those of earlier files.
+
+    One that is put aside and not replaced yet has its number already. Looked at again until nothing has changed
+    meanwhile: while the path leads to a file, that file is not compressed.
+    """
+    while True:
+        numbers = list_numbers(path)
+        last = numbers[-1] if numbers else 0
+        fd = open_file(path)
+        if fd is None:
+            return None, last + 1, numbers
+        reader = LineReader(fd)
+        is_aside = read_inode(number_path(path, last)) == reader.inode
+        if list_numbers(path) == numbers and read_inode(path) == reader.inode:
+            return reader, last if is_aside else last + 1, numbers
+        reader.close()
 
 
 class LogFollower:
@@ -114,11 +129,16 @@ class LogFollower:
             self._inotify.unwatch(self._file_watch)
         self._file_watch = watch
 
-    async def wait(self) -> bool:
-        """Wait until there may be more; False when the log is gone for good."""
-        if not self._gone and self._directory_watch is not None:
-            await self._changed.wait()
-        return not self._gone and self._directory_watch is not None
+    async def wait(self, ended: asyncio.Event) -> bool:
+        """Wait until there may be more, or `ended` is set; False when the log is gone for good."""
+        if self._directory_watch is None or self._gone:
+            return False
+        async with asyncio.TaskGroup() as group:
+            waits = [group.create_task(event.wait()) for event in (self._changed, ended)]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for each in waits:
+                each.cancel()
+        return not self._gone
 
     def close(self) -> None:
         """Stop watching."""
@@ -136,41 +156,42 @@ class LogFollower:
 
 
 async def read_log(
-    path: Path, *, follow: bool, since: datetime | None, tail: int | None
+    path: Path, *, follow: asyncio.Event | None, since: datetime | None, tail: int | None
 ) -> AsyncGenerator[LogLine, None]:
-    """Yield the log's lines, the last `tail` of those kept, none before `since`; with `follow` go on."""
+    """Yield the log's lines, the last `tail` of those kept, none before `since`; with `follow` go on until it is set."""
     with contextlib.closing(LogFollower(path)) as follower, contextlib.closing(LogCursor(path)) as cursor:
         if tail is not None:
             await asyncio.to_thread(cursor.skip_to_last, tail)
         going_on = True
         while going_on:
             follower.arm()
+            is_last = follow is None or follow.is_set()  # what was written before that is read now
             while (lines := await asyncio.to_thread(cursor.read)) is not None:
                 for line in lines:
                     if since is None or line.at >= since:
                         yield line
-            going_on = follow and await follower.wait()
+            going_on = not is_last and follow is not None and await follower.wait(follow)
+
+
+class ReadLines(Protocol):
+    """Yields a log's pieces, as `read_log` does."""
+
+    def __call__(
+        self, *, follow: asyncio.Event | None, since: datetime | None, tail: int | None
+    ) -> AsyncGenerator[LogLine, None]: ...
 
 
 async def read_previous_run(
-    path: Path, *, since: datetime | None, tail: int | None
+    path: Path, read: ReadLines, *, since: datetime | None, tail: int | None
 ) -> AsyncGenerator[LogLine, None]:
     """Yield what the process before the present one has written; NotFound when there was none."""
     begin, end = read_previous_span(path)
     first = max(begin, since) if since is not None else begin
     found: list[LogLine] = []
-    async with contextlib.aclosing(read_log(path, follow=False, since=first, tail=None)) as lines:
+    async with contextlib.aclosing(read(follow=None, since=first, tail=None)) as lines:
         async for line in lines:
             if line.at >= end:
                 break
             found.append(line)
-    for line in found[_find_last(found, tail) :]:
+    for line in found if tail is None else cut_to_last(found, tail):
         yield line
-
-
-def _find_last(lines: Sequence[LogLine], tail: int | None) -> int:
-    """Return where the last `tail` whole lines begin."""
-    ends = [index + 1 for index, line in enumerate(lines[:-1]) if line.data.endswith(b"\n")]
-    if tail is None or tail > len(ends):
-        return 0
-    return ends[-tail] if tail else len(lines)

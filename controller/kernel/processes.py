@@ -22,7 +22,9 @@ from controller.kernel.conmon import create_container, render_command
 from controller.kernel.fitting import fit_config, read_abilities
 from controller.kernel.gates import Gates
 from controller.kernel.idmaps import check_passage, opened_user_namespace
-from controller.kernel.log_files import mark_run
+from controller.kernel.journal import check_journal
+from controller.kernel.log_buffers import enlarge_pipes
+from controller.kernel.log_files import mark_run, write_driver
 from controller.kernel.rotation import LogRotator
 from controller.kernel.runtimes import Runtime, Runtimes, classify_failure, translate_complaint
 from controller.kernel.seccomp import FilterCompiler
@@ -38,7 +40,9 @@ from controller.kernel.translation import translated
 from controller.model.facts import ProcessFacts, ProcessState
 from controller.model.ids import Uid
 from controller.model.layout import Layout
+from controller.model.logs import LogDriver
 from controller.model.wants import ProcessWant
+from controller.plan.logs import settle_log
 from controller.plan.oci.files import derive_texts_digest
 
 
@@ -200,7 +204,9 @@ class OciProcesses:
         if not Path(config["root"]["path"]).is_dir():
             raise Refused(f"root of {want.name} is not mounted")
         with translated(f"process of {want.name}"):
-            limits = self._rotator.limits.refine(want.log)
+            log = settle_log(want.log.settings, self._rotator.defaults)
+            if log.driver is LogDriver.JOURNALD:
+                check_journal()
             origin = Origin(
                 name=want.name,
                 run=want.run,
@@ -208,10 +214,12 @@ class OciProcesses:
                 runtime=runtime.path,
                 tty=want.tty,
                 texts=derive_texts_digest(want.files),
-                log_max_bytes=limits.max_bytes,
-                log_max_files=limits.max_files,
+                log_max_bytes=log.max_bytes,
+                log_max_files=log.max_files if log.is_file else 1,
+                log_compress=log.compress,
             )
             bundle.write(want, config, origin)
+            write_driver(bundle.log_path, log.driver)
             for path in want.host_directories:
                 if not Path(path).exists():  # a file can be mounted as well
                     Path(path).mkdir(parents=True)
@@ -228,8 +236,8 @@ class OciProcesses:
                     make_directories_in_root(root_fd, path)
 
     async def _create(self, want: ProcessWant, bundle: Bundle, runtime: Runtime) -> str:
-        limits = self._rotator.limits.refine(want.log)
-        command = render_command(want, bundle, runtime, max_log_bytes=limits.last_resort_bytes)
+        log = settle_log(want.log.settings, self._rotator.defaults)
+        command = render_command(want, bundle, runtime, log)
         created = False
         try:
             complaint = await create_container(
@@ -239,6 +247,8 @@ class OciProcesses:
         finally:
             if not created:
                 await self._delete(bundle)
+        if log.buffer_bytes and not complaint:
+            enlarge_pipes(bundle.read_pid(), log.buffer_bytes)
         return complaint
 
     async def _refuse_creation(

@@ -1,4 +1,4 @@
-"""Keeps logs within limits without losing a line: `async with LogRotator(layout=..., limits=...) as rotator`.
+"""Keeps logs within limits without losing a line: `async with LogRotator(layout=..., defaults=...) as rotator`.
 
 conmon starts a log afresh by itself, but forgets what it held. So at the size asked for, the present file gets a further
 name, a number, and conmon is asked to go on in a new file: it writes that beside and puts it in the place of the old one
@@ -17,41 +17,23 @@ from typing import Self
 from controller.kernel import syscalls
 from controller.kernel.bundles import Bundle, list_bundles
 from controller.kernel.inotify import FileEvent, Inotify
-from controller.kernel.log_files import list_numbers, number_path, read_inode, remove_numbers
+from controller.kernel.log_files import (
+    compress,
+    find_compressible,
+    list_numbers,
+    number_path,
+    read_inode,
+    remove_numbers,
+)
 from controller.model.ids import Uid
 from controller.model.layout import Layout
-from controller.model.wants import LogWant
+from controller.plan.logs import LogDefaults
 
 _REOPEN = b"2 0 0\n"
 """Control message: open the log anew (conmon, src/ctrl.c)."""
 _SOONEST_S, _LATEST_S = 0.02, 1.0
 _ASK_AGAIN_S = 10.0
 """How long conmon may take. Asked twice in a row it would replace the new file by a newer one, whatever it holds."""
-
-
-_LEAST_LAST_RESORT_BYTES = 256 << 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogLimits:
-    """When a log goes on in a new file, and how many files of it are kept, the present one included."""
-
-    max_bytes: int
-    max_files: int
-
-    def refine(self, want: LogWant) -> "LogLimits":
-        """Return these with what a container asks for."""
-        return LogLimits(
-            max_bytes=want.max_bytes if want.max_bytes is not None else self.max_bytes,
-            max_files=want.max_files if want.max_files is not None else self.max_files,
-        )
-
-    @property
-    def last_resort_bytes(self) -> int:
-        """Size at which conmon itself starts the log afresh, without what the log held."""
-        if self.max_files == 1:
-            return self.max_bytes
-        return max(_LEAST_LAST_RESORT_BYTES, 2 * self.max_bytes * self.max_files)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,6 +45,8 @@ class _Log:
     control_path: Path
     max_bytes: int
     max_files: int
+    compress: bool
+    is_compressing: bool = False
     size_bytes: int = 0
     looked_at_s: float = 0.0
     watch: int | None = None
@@ -72,16 +56,17 @@ class _Log:
 class LogRotator:
     """Rotates the logs of all containers that have a process; use it around everything that makes processes.
 
-    `limits` are those of containers that ask for none.
+    `defaults` are for what containers do not ask for.
     """
 
-    def __init__(self, *, layout: Layout, limits: LogLimits) -> None:
-        self.limits = limits
+    def __init__(self, *, layout: Layout, defaults: LogDefaults) -> None:
+        self.defaults = defaults
         self._layout = layout
         self._logs: dict[Uid, _Log] = {}
         self._by_watch: dict[int, _Log] = {}
         self._group = asyncio.TaskGroup()
         self._inotify: Inotify | None = None
+        self._one_at_a_time = asyncio.Semaphore()
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
@@ -118,6 +103,7 @@ class LogRotator:
     def _begin(self, log: _Log) -> None:
         self._logs[log.uid] = log
         self._look(log)
+        self._compress(log)
 
     def _on_event(self, event: FileEvent) -> None:
         log = self._by_watch.get(event.watch)
@@ -174,6 +160,26 @@ class LogRotator:
             log.size_bytes = _read_size(log.path)
             log.looked_at_s = clock()
             log.timer = asyncio.get_running_loop().call_later(_SOONEST_S, self._look, log)
+            self._compress(log)
+
+    def _compress(self, log: _Log) -> None:
+        """Compress what is put aside, if that is asked for and not being done."""
+        if log.compress and not log.is_compressing:
+            log.is_compressing = True
+            self._group.create_task(self._compress_all(log))
+
+    async def _compress_all(self, log: _Log) -> None:
+        try:
+            async with self._one_at_a_time:
+                while self._logs.get(log.uid) is log:
+                    number = await asyncio.to_thread(find_compressible, log.path)
+                    if number is None:
+                        return
+                    await asyncio.to_thread(compress, log.path, number)
+        except OSError:
+            return  # the disk is full: tried again with the next file
+        finally:
+            log.is_compressing = False
 
 
 def _find_logs(layout: Layout) -> list[_Log]:
@@ -191,6 +197,7 @@ def _find_log(bundle: Bundle) -> _Log | None:
         control_path=bundle.control_path,
         max_bytes=origin.log_max_bytes,
         max_files=origin.log_max_files,
+        compress=origin.log_compress,
     )
 
 

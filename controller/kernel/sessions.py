@@ -6,16 +6,17 @@ output of execs, which go on after their clients have left.
 
 import asyncio
 import contextlib
+import functools
 import json
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from controller.errors import Conflict, Refused
+from controller.errors import Conflict, Refused, Unsupported
 from controller.kernel import syscalls
 from controller.kernel.accounts import read_accounts_in_root
 from controller.kernel.attaching import connect
@@ -24,12 +25,15 @@ from controller.kernel.cgroups import Cgroups
 from controller.kernel.executions import ExecPipes, ExecSession, render_exec_process
 from controller.kernel.gates import AttachGate, Gates
 from controller.kernel.inotify import Inotify
-from controller.kernel.logs import read_log, read_previous_run
+from controller.kernel.journal import JournalReader
+from controller.kernel.log_files import read_driver
+from controller.kernel.logs import ReadLines, read_log, read_previous_run
 from controller.kernel.runtimes import Runtimes, classify_failure, parse_complaint
 from controller.kernel.subprocesses import Child, Runner
 from controller.model.facts import AccountFiles
 from controller.model.ids import Uid
 from controller.model.layout import Layout
+from controller.model.logs import LogDriver
 from controller.ports import ExecWant, LogLine, Session
 
 
@@ -92,13 +96,31 @@ class ContainerSessions:
         return await self._begin(child, pipes, want, directory)
 
     def logs(
-        self, uid: Uid, *, follow: bool, since: datetime | None, tail: int | None, previous: bool = False
-    ) -> AsyncIterator[LogLine]:
-        """Yield the log from the oldest line kept (or the last `tail`), then follow until the container is deleted."""
+        self,
+        uid: Uid,
+        *,
+        follow: asyncio.Event | None,
+        since: datetime | None,
+        tail: int | None,
+        previous: bool = False,
+    ) -> AsyncGenerator[LogLine, None]:
+        """Yield the log; with `follow` until that is set, or the container is deleted."""
         path = Path(self._layout.log_path(uid))
+        read = self._choose_reader(uid, path)
         if previous:
-            return read_previous_run(path, since=since, tail=tail)
-        return read_log(path, follow=follow, since=since, tail=tail)
+            return read_previous_run(path, read, since=since, tail=tail)
+        return read(follow=follow, since=since, tail=tail)
+
+    def _choose_reader(self, uid: Uid, path: Path) -> ReadLines:
+        match read_driver(path):
+            case LogDriver.NONE:
+                raise Unsupported(
+                    "configured logging driver does not support reading: log driver none keeps nothing"
+                )
+            case LogDriver.JOURNALD:
+                return JournalReader(self._runner, uid, path.parent).read
+            case LogDriver.JSON_FILE | LogDriver.LOCAL:
+                return functools.partial(read_log, path)
 
     def _read_accounts(self, pid: int, want: ExecWant) -> AccountFiles:
         return read_accounts_in_root(f"/proc/{pid}/root") if want.user else AccountFiles()

@@ -1,6 +1,7 @@
 """Ways into a running process."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -59,7 +60,7 @@ class ExecWant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
-    """A piece of output: whole lines end with a newline, pieces of longer ones don't."""
+    """A piece of output of one moment: one or more whole lines, or a part of a line, without its newline."""
 
     at: datetime
     stream: Stream
@@ -82,11 +83,19 @@ class Sessions(Protocol):
         ...
 
     def logs(
-        self, uid: Uid, *, follow: bool, since: datetime | None, tail: int | None, previous: bool = False
-    ) -> AsyncIterator[LogLine]:
-        """Yield the log from the oldest line kept (or the last `tail`), then follow until the container is deleted.
+        self,
+        uid: Uid,
+        *,
+        follow: asyncio.Event | None,
+        since: datetime | None,
+        tail: int | None,
+        previous: bool = False,
+    ) -> AsyncGenerator[LogLine, None]:
+        """Yield the log from the oldest line kept (or the last `tail`).
 
+        With `follow` it goes on until that is set, and what was written before is told, or the container is deleted.
         With `previous` only what the process before the present one wrote, and no more; NotFound when there was none.
+        Unsupported when what takes the output in keeps nothing.
         """
         ...
 

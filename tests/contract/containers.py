@@ -23,7 +23,7 @@ from controller.kernel.limits import CgroupLimits
 from controller.kernel.process_events import ProcessEvents
 from controller.kernel.processes import OciProcesses
 from controller.kernel.roots import OverlayRoots
-from controller.kernel.rotation import LogLimits, LogRotator
+from controller.kernel.rotation import LogRotator
 from controller.kernel.subprocesses import Runner
 from controller.kernel.texts import BundleTexts
 from controller.kernel.volumes import LocalVolumes
@@ -34,6 +34,7 @@ from controller.model.layout import Layout
 from controller.model.wants import ProcessWant, RootWant
 from controller.plan.oci.render import render_process
 from controller.plan.oci.surroundings import Surroundings
+from controller.plan.logs import LogDefaults
 from controller.ports import (
     Freezer,
     HintType,
@@ -156,7 +157,7 @@ async def linux_containers(runtime: str, gates: Gates) -> AsyncIterator[Containe
     layout = Layout(root_path=f"{base_path}/root", run_path=f"{base_path}/run", instance="contract")
     runner, cgroups = Runner(), Cgroups.find(layout.instance)
 
-    rotator = LogRotator(layout=layout, limits=LogLimits(max_bytes=LOG_MAX_BYTES, max_files=3))
+    rotator = LogRotator(layout=layout, defaults=LogDefaults(max_bytes=LOG_MAX_BYTES, max_files=3))
 
     def open_processes() -> OciProcesses:
         return OciProcesses(

@@ -1,5 +1,6 @@
 """What every adapter of Sessions promises about logs."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from controller.kernel.sessions import ContainerSessions
 from controller.kernel.subprocesses import Runner
 from controller.model.facts import ProcessState
 from controller.ports import LogLine, Sessions, Stream
-from tests.contract.containers import WEB, linux_containers
+from tests.contract.containers import DEADLINE_S, WEB, linux_containers
 from tests.fakes.api_kernel import PlayedSessions
 
 
@@ -27,8 +28,8 @@ class Logged:
     async def read(
         self, *, since: datetime | None = None, tail: int | None = None, previous: bool = False
     ) -> list[LogLine]:
-        """Return what is logged."""
-        lines = self.sessions.logs(WEB, follow=False, since=since, tail=tail, previous=previous)
+        """Return the pieces of what is logged."""
+        lines = self.sessions.logs(WEB, follow=None, since=since, tail=tail, previous=previous)
         return [line async for line in lines]
 
 
@@ -76,27 +77,50 @@ async def logged(request: pytest.FixtureRequest) -> AsyncIterator[Logged]:
         yield opened
 
 
+def _split(pieces: list[LogLine]) -> list[bytes]:
+    """Return the lines of pieces, of which each may have several."""
+    return b"".join(piece.data for piece in pieces).splitlines()
+
+
 async def test_lines_come_in_order_over_all_runs(logged: Logged) -> None:
     await logged.run("a")
     await logged.run("b")
-    lines = await logged.read()
-    assert [line.data for line in lines] == [b"a1\n", b"a2\n", b"a3\n", b"b1\n", b"b2\n", b"b3\n"]
-    assert [line.at for line in lines] == sorted(line.at for line in lines)
-    assert {line.stream for line in lines} == {Stream.STDOUT}
+    pieces = await logged.read()
+    assert _split(pieces) == [b"a1", b"a2", b"a3", b"b1", b"b2", b"b3"]
+    assert [piece.at for piece in pieces] == sorted(piece.at for piece in pieces)
+    assert {piece.stream for piece in pieces} == {Stream.STDOUT}
 
 
 async def test_the_last_lines_alone(logged: Logged) -> None:
     await logged.run("a")
-    assert [line.data for line in await logged.read(tail=2)] == [b"a2\n", b"a3\n"]
-    assert len(await logged.read(tail=99)) == 3
+    assert _split(await logged.read(tail=2)) == [b"a2", b"a3"]
+    assert _split(await logged.read(tail=99)) == [b"a1", b"a2", b"a3"]
+    assert await logged.read(tail=0) == []
 
 
 async def test_lines_from_a_time_on(logged: Logged) -> None:
     await logged.run("a")
-    second = (await logged.read())[1]
-    later = [line.data for line in await logged.read(since=second.at)]
-    assert later[-2:] == [b"a2\n", b"a3\n"]
+    await logged.run("b")
+    last = (await logged.read())[-1]
+    assert await logged.read(since=last.at) == [last]
     assert await logged.read(since=datetime(2100, 1, 1, tzinfo=UTC)) == []
+
+
+async def test_who_follows_is_told_the_rest_and_let_go(logged: Logged) -> None:
+    await logged.run("a")
+    rest = asyncio.Event()
+    told: list[LogLine] = []
+
+    async def follow() -> None:
+        async for piece in logged.sessions.logs(WEB, follow=rest, since=None, tail=None):
+            told.append(piece)
+
+    async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as tasks:
+        following = tasks.create_task(follow())
+        await logged.run("b")
+        assert not following.done()
+        rest.set()
+    assert _split(told) == [b"a1", b"a2", b"a3", b"b1", b"b2", b"b3"]
 
 
 async def test_the_previous_run_alone(logged: Logged) -> None:
@@ -104,4 +128,4 @@ async def test_the_previous_run_alone(logged: Logged) -> None:
     with pytest.raises(NotFound, match="no earlier run"):
         await logged.read(previous=True)
     await logged.run("b")
-    assert [line.data for line in await logged.read(previous=True)] == [b"a1\n", b"a2\n", b"a3\n"]
+    assert _split(await logged.read(previous=True)) == [b"a1", b"a2", b"a3"]

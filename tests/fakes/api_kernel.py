@@ -1,7 +1,7 @@
 """What the API needs of the kernel and of the host, played by tests."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 
@@ -96,14 +96,26 @@ class PlayedSessions:
         return await self.attach(uid)
 
     async def logs(
-        self, uid: Uid, *, follow: bool, since: datetime | None, tail: int | None, previous: bool = False
-    ) -> AsyncIterator[LogLine]:
-        self.read_logs.append((uid, follow))
+        self,
+        uid: Uid,
+        *,
+        follow: asyncio.Event | None,
+        since: datetime | None,
+        tail: int | None,
+        previous: bool = False,
+    ) -> AsyncGenerator[LogLine, None]:
+        self.read_logs.append((uid, follow is not None))
         lines = self.previous_lines if previous else self.lines
         if lines is None:
             raise NotFound("there was no earlier run")
-        for line in lines if tail is None else lines[-tail:]:
+        begin = 0 if tail is None else max(0, len(lines) - tail)
+        end = len(lines)
+        for line in lines[begin:end]:
             if since is None or line.at >= since:
+                yield line
+        if follow is not None:
+            await follow.wait()
+            for line in lines[end:]:
                 yield line
 
 

@@ -38,7 +38,7 @@ class Box:
 
     async def read_log(self, *, tail: int | None = None) -> list[LogLine]:
         """Return the lines of the log."""
-        return [line async for line in self.sessions.logs(WEB, follow=False, since=None, tail=tail)]
+        return [line async for line in self.sessions.logs(WEB, follow=None, since=None, tail=tail)]
 
     async def exec(self, want: ExecWant) -> Output:
         """Run a further process to its end."""

@@ -1,6 +1,7 @@
 """Logs of real containers, rotated under their writers' hands."""
 
 import asyncio
+import functools
 import json
 import os
 from collections.abc import AsyncIterator, Callable
@@ -12,8 +13,9 @@ from controller.kernel.bundles import Bundle
 from controller.kernel.gates import Gates
 from controller.kernel.log_files import list_numbers, number_path
 from controller.kernel.logs import read_log, read_previous_run
-from controller.kernel.rotation import LogLimits, LogRotator
+from controller.kernel.rotation import LogRotator
 from controller.model.facts import ProcessState
+from controller.plan.logs import LogDefaults
 from tests.contract.containers import DEADLINE_S, LOG_MAX_BYTES, WEB, ContainerPorts, linux_containers
 
 _LINES = 20_000
@@ -33,7 +35,7 @@ def log_path(linux: ContainerPorts) -> Path:
     return Path(linux.layout.log_path(WEB))
 
 
-async def _read_numbers(path: Path, *, follow: bool = False, until: int = -1) -> list[int]:
+async def _read_numbers(path: Path, *, follow: asyncio.Event | None = None, until: int = -1) -> list[int]:
     text = b""
     async for line in read_log(path, follow=follow, since=None, tail=None):
         text += line.data
@@ -53,7 +55,7 @@ async def test_a_follower_misses_nothing_and_reads_nothing_twice(
 ) -> None:
     await linux.create(WEB, command=_COUNTS, logging={"maxFiles": 1000})
     async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as tasks:
-        reading = tasks.create_task(_read_numbers(log_path, follow=True, until=_LINES - 1))
+        reading = tasks.create_task(_read_numbers(log_path, follow=asyncio.Event(), until=_LINES - 1))
         await linux.processes.start(WEB)
     assert reading.result() == list(range(_LINES))
     assert await _read_numbers(log_path) == list(range(_LINES))
@@ -87,7 +89,7 @@ async def test_a_crash_between_the_two_steps_loses_nothing(linux: ContainerPorts
     origin_path = Bundle(linux.layout, WEB).path / "origin.json"
     origin = json.loads(origin_path.read_text()) | {"log_max_bytes": LOG_MAX_BYTES}
     origin_path.write_text(json.dumps(origin))
-    async with LogRotator(layout=linux.layout, limits=LogLimits(max_bytes=1, max_files=3)):
+    async with LogRotator(layout=linux.layout, defaults=LogDefaults(max_bytes=1, max_files=3)):
         await _until(lambda: not log_path.samefile(number_path(log_path, 1)))
     assert list_numbers(log_path) == [1]
     await _until(lambda: _count_lines(log_path) == 10_000)
@@ -103,7 +105,8 @@ async def test_what_the_previous_process_wrote(linux: ContainerPorts, log_path: 
     for text in ("one", "two", "three"):
         await linux.run(WEB, command=["echo", text])
         await linux.wait_for(WEB, ProcessState.STOPPED)
-    lines = [line.data async for line in read_previous_run(log_path, since=None, tail=None)]
+    read = functools.partial(read_log, log_path)
+    lines = [line.data async for line in read_previous_run(log_path, read, since=None, tail=None)]
     assert lines == [b"two\n"]
-    whole = [line.data async for line in read_log(log_path, follow=False, since=None, tail=None)]
+    whole = [line.data async for line in read_log(log_path, follow=None, since=None, tail=None)]
     assert whole == [b"one\n", b"two\n", b"three\n"]

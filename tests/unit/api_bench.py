@@ -26,6 +26,7 @@ from controller.api.v1 import (
 from controller.model.container import Container, ContainerStatus
 from controller.model.ids import Key, Uid
 from controller.model.layout import Layout
+from controller.plan.logs import LogDefaults
 from controller.store.database import derive_url
 from controller.store.limits import StoreLimits
 from controller.store.store import SqlStore, open_store
@@ -103,6 +104,7 @@ def _make_services(bench: Bench) -> Services:
 
 @asynccontextmanager
 async def opened_bench(path: Path, *, limits: StoreLimits | None = None) -> AsyncIterator[Bench]:
+        log_defaults=LogDefaults(max_bytes=1 << 20, max_files=3),
     """Serve from the database in `path`, made at need."""
     socket_path = str(path / "hold.sock")
     async with (

@@ -133,10 +133,34 @@ def test_a_log_goes_on_behind_its_last_line() -> None:
     for first in range(len(lines) + 1):
         for second in range(first, len(lines) + 1):
             told = LastMoment()
-            shown = [each for each in _since(lines[:first], told.resume(request)) if told.is_new(each)]
-            shown += [each for each in _since(lines[:second], told.resume(request)) if told.is_new(each)]
-            shown += [each for each in _since(lines, told.resume(request)) if told.is_new(each)]
-            assert b"".join(each.data for each in shown) == b"abcdef"
+            shown = b""
+            for present in (lines[:first], lines[:second], lines):
+                shown += _tell(told, _since(present, told.resume(request)))
+            assert shown == b"abcdef"
+
+
+def test_a_log_goes_on_behind_pieces_that_are_cut_otherwise() -> None:
+    request = container_pb2.LogsRequest(container="web")
+    told = LastMoment()
+    told.resume(request)
+    shown = _tell(told, [_line(1, "a\n"), _line(2, "b\nc\n")])
+    told.resume(request)
+    shown += _tell(told, [_line(2, "b\n"), _line(2, "c\nd\n"), _line(3, "e\n")])
+    assert shown == b"a\nb\nc\nd\ne\n"
+
+
+def test_the_last_lines_are_not_told_again_with_those_before() -> None:
+    request = container_pb2.LogsRequest(container="web", tail=1)
+    told = LastMoment()
+    told.resume(request)
+    shown = _tell(told, [_line(2, "c\n")])
+    assert not told.resume(request).HasField("tail")
+    shown += _tell(told, [_line(2, "a\nb\nc\n"), _line(3, "d\n")])
+    assert shown == b"c\nd\n"
+
+
+def _tell(told: LastMoment, pieces: list[container_pb2.LogsResponse]) -> bytes:
+    return b"".join(rest.data for piece in pieces if (rest := told.take_new(piece)) is not None)
 
 
 def _line(at_ns: int, text: str) -> container_pb2.LogsResponse:

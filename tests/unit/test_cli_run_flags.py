@@ -106,7 +106,7 @@ ROWS: list[tuple[list[str], dict[str, Any]]] = [
     ),
     (
         ["--log-opt", "max-size=10m", "--log-opt=max-file=3", "--log-driver", "json-file"],
-        {"logging": {"maxSize": "10485760", "maxFiles": "3"}},
+        {"logging": {"driver": "json-file", "maxSize": "10485760", "maxFiles": "3"}},
     ),
     (
         ["--health-start-period", "1m", "--health-start-interval", "1s", "--health-restart"],
@@ -307,8 +307,10 @@ def test_variables_come_from_files(tmp_path: Path) -> None:
         (["--volumes-from", "a:x"], "--volumes-from: 'a:x' is not a source"),
         (["--log-opt", "max-size=lots"], "--log-opt max-size=lots: 'lots' is not a size"),
         (["--log-opt", "max-file=x"], "--log-opt max-file=x: is not a number"),
-        (["--log-opt", "tag=x"], "--log-opt tag: known are max-size, max-file"),
-        (["--log-driver", "syslog"], "--log-driver 'syslog' is not there"),
+        (["--log-opt", "gelf=x"], "--log-opt gelf: is no option: known are max-size, max-file"),
+        (["--log-opt", "compress=x"], "--log-opt compress=x: is neither true nor false"),
+        (["--log-driver", "local", "--log-opt", "tag=x"], "--log-opt tag: is no option of local"),
+        (["--log-driver", "syslog"], "--log-driver: no log driver is named 'syslog'"),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )

@@ -1,6 +1,7 @@
 """Logs are read whole and once, however their files come and go."""
 
 import contextlib
+import functools
 import itertools
 import os
 import random
@@ -12,10 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.errors import NotFound
-from controller.kernel import log_files
-from controller.kernel.log_files import list_numbers, mark_run, number_path, remove_numbers
+from controller.kernel import log_lines
+from controller.kernel.log_files import (
+    compress,
+    find_compressible,
+    list_numbers,
+    mark_run,
+    number_path,
+    read_inode,
+    remove_numbers,
+)
+from controller.kernel.log_lines import cut_to_last, parse_records
 from controller.kernel.logs import LogCursor, read_log, read_previous_run
-from controller.ports import LogLine
+from controller.ports import LogLine, Stream
 
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -38,9 +48,9 @@ class Writer:
     def put_aside(self) -> None:
         """Give the present file a number."""
         numbers = list_numbers(self.path)
-        last_path = number_path(self.path, numbers[-1]) if numbers else None
-        if last_path is None or not last_path.samefile(self.path):
-            os.link(self.path, number_path(self.path, numbers[-1] + 1 if numbers else 1))
+        last = numbers[-1] if numbers else 0
+        if read_inode(number_path(self.path, last)) != read_inode(self.path):
+            os.link(self.path, number_path(self.path, last + 1))
 
     def reopen(self) -> None:
         """Go on in a new file, in place of the present one."""
@@ -54,6 +64,12 @@ class Writer:
         self.put_aside()
         self.reopen()
 
+    def compress(self) -> None:
+        """Compress the oldest earlier file that is not."""
+        number = find_compressible(self.path)
+        if number is not None:
+            compress(self.path, number)
+
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
@@ -64,7 +80,9 @@ def _read_all(cursor: LogCursor) -> list[int]:
     return [int(line.data) for line in itertools.chain.from_iterable(batches)]
 
 
-_STEPS = st.lists(st.sampled_from(["write", "put_aside", "rotate", "read", "read_some"]), max_size=40)
+_STEPS = st.lists(
+    st.sampled_from(["write", "put_aside", "rotate", "compress", "read", "read_some"]), max_size=40
+)
 
 
 @given(before=_STEPS, after=_STEPS)
@@ -113,6 +131,52 @@ def test_files_that_were_removed_are_left_out(tmp_path: Path) -> None:
             assert _read_all(cursor) == [3, 4]
 
 
+def test_compressed_files_are_smaller_and_go_like_others(tmp_path: Path) -> None:
+    with contextlib.closing(Writer(tmp_path / "container.log")) as writer:
+        for _ in range(3):
+            for _ in range(100):
+                writer.write()
+            writer.rotate()
+            writer.compress()
+        assert find_compressible(writer.path) is None
+        packed = [path for path in tmp_path.iterdir() if path.suffix == ".gz"]
+        assert len(packed) == 3
+        assert max(path.stat().st_size for path in packed) < 1500
+        with contextlib.closing(LogCursor(writer.path)) as cursor:
+            assert _read_all(cursor) == list(range(300))
+        remove_numbers(writer.path, keep=1)
+        assert sorted(path.name for path in tmp_path.iterdir()) == [
+            "container.log",
+            "container.log.00000003.gz",
+        ]
+
+
+def test_a_file_that_is_written_to_is_not_compressed(tmp_path: Path) -> None:
+    with contextlib.closing(Writer(tmp_path / "container.log")) as writer:
+        writer.write()
+        writer.put_aside()
+        assert find_compressible(writer.path) is None
+        writer.reopen()
+        assert find_compressible(writer.path) == 1
+
+
+def test_what_is_written_at_one_moment_is_one_piece() -> None:
+    moment = "2026-01-01T00:00:00.123456789+00:00"
+    records = [f"{moment} stdout F a", f"{moment} stdout F b", f"{moment} stderr F c", f"{moment} stdout P d"]
+    records += ["cut o", "2026-01-01T00:00:01+00:00 stdout F e", ""]
+    pieces = [(line.stream, line.data) for line in parse_records(record.encode() for record in records)]
+    out, err = Stream.STDOUT, Stream.STDERR
+    assert pieces == [(out, b"a\nb\n"), (err, b"c\n"), (out, b"d"), (out, b"e\n")]
+
+
+def test_the_last_lines_of_pieces_are_lines() -> None:
+    pieces = [
+        LogLine(at=_BEGIN, stream=Stream.STDOUT, data=data) for data in (b"a\nb\n", b"c", b"d\n", b"\ne\r\n")
+    ]
+    kept = [b"".join(line.data for line in cut_to_last(pieces, lines)) for lines in range(6)]
+    assert kept == [b"", b"e\r\n", b"\ne\r\n", b"cd\n\ne\r\n", b"b\ncd\n\ne\r\n", b"a\nb\ncd\n\ne\r\n"]
+
+
 def test_a_log_that_is_not_there_yet_is_found_later(tmp_path: Path) -> None:
     with contextlib.closing(LogCursor(tmp_path / "container.log")) as cursor:
         assert _read_all(cursor) == []
@@ -126,13 +190,15 @@ def test_a_log_that_is_not_there_yet_is_found_later(tmp_path: Path) -> None:
 async def test_the_last_lines_are_found_across_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_bytes: int, tail: int
 ) -> None:
-    monkeypatch.setattr(log_files, "_CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(log_lines, "_CHUNK_BYTES", chunk_bytes)
     with contextlib.closing(Writer(tmp_path / "container.log")) as writer:
         for number in range(10):
             writer.write()
             if random.Random(number).random() < 0.4:
                 writer.rotate()
-        found = [int(line.data) async for line in read_log(writer.path, follow=False, since=None, tail=tail)]
+            if random.Random(-number).random() < 0.2:
+                writer.compress()
+        found = [int(line.data) async for line in read_log(writer.path, follow=None, since=None, tail=tail)]
     assert found == list(range(max(0, 10 - tail), 10))
 
 
@@ -140,12 +206,13 @@ async def test_parts_of_a_line_are_one_line_of_the_tail(tmp_path: Path) -> None:
     with contextlib.closing(Writer(tmp_path / "container.log")) as writer:
         for whole in (True, False, False, True, False, True):
             writer.write(whole=whole)
-        lines = [line async for line in read_log(writer.path, follow=False, since=None, tail=2)]
+        lines = [line async for line in read_log(writer.path, follow=None, since=None, tail=2)]
     assert [line.data for line in lines] == [b"1", b"2", b"3\n", b"4", b"5\n"]
 
 
 async def _read_previous(path: Path, *, tail: int | None = None) -> list[LogLine]:
-    return [line async for line in read_previous_run(path, since=None, tail=tail)]
+    read = functools.partial(read_log, path)
+    return [line async for line in read_previous_run(path, read, since=None, tail=tail)]
 
 
 async def test_the_previous_run_is_read_alone(tmp_path: Path) -> None:

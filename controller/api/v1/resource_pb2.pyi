@@ -699,6 +699,46 @@ Global___LogSettings: _TypeAlias = LogSettings  # noqa: Y015
 class Mount(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class DriverOptionsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     TYPE_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     TARGET_FIELD_NUMBER: _builtins.int
@@ -712,6 +752,9 @@ class Mount(_message.Message):
     NOCOPY_FIELD_NUMBER: _builtins.int
     SUBPATH_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
+    DRIVER_FIELD_NUMBER: _builtins.int
+    DRIVER_OPTIONS_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
     type: _builtins.str
     """volume, bind or tmpfs."""
     source: _builtins.str
@@ -728,8 +771,14 @@ class Mount(_message.Message):
     """shared or private; empty leaves labels alone."""
     nocopy: _builtins.bool
     subpath: _builtins.str
+    driver: _builtins.str
+    """Of the volume that is made for the mount when it is not there; empty is local."""
     @_builtins.property
     def options(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def driver_options(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     def __init__(
         self,
         *,
@@ -746,10 +795,13 @@ class Mount(_message.Message):
         nocopy: _builtins.bool = ...,
         subpath: _builtins.str = ...,
         options: _abc.Iterable[_builtins.str] | None = ...,
+        driver: _builtins.str = ...,
+        driver_options: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_mode", b"_mode", "_propagation", b"_propagation", "_recursive", b"_recursive", "_size_bytes", b"_size_bytes", "mode", b"mode", "propagation", b"propagation", "recursive", b"recursive", "size_bytes", b"size_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mode", b"_mode", "_propagation", b"_propagation", "_recursive", b"_recursive", "_size_bytes", b"_size_bytes", "create_host_path", b"create_host_path", "mode", b"mode", "nocopy", b"nocopy", "options", b"options", "propagation", b"propagation", "read_only", b"read_only", "recursive", b"recursive", "relabel", b"relabel", "size_bytes", b"size_bytes", "source", b"source", "subpath", b"subpath", "target", b"target", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mode", b"_mode", "_propagation", b"_propagation", "_recursive", b"_recursive", "_size_bytes", b"_size_bytes", "create_host_path", b"create_host_path", "driver", b"driver", "driver_options", b"driver_options", "labels", b"labels", "mode", b"mode", "nocopy", b"nocopy", "options", b"options", "propagation", b"propagation", "read_only", b"read_only", "recursive", b"recursive", "relabel", b"relabel", "size_bytes", b"size_bytes", "source", b"source", "subpath", b"subpath", "target", b"target", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__mode: _TypeAlias = _typing.Literal["mode"]  # noqa: Y015
     _WhichOneofArgType__mode: _TypeAlias = _typing.Literal["_mode", b"_mode"]  # noqa: Y015
@@ -2001,23 +2053,79 @@ class VolumeSpec(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class DriverOptionsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     DRIVER_FIELD_NUMBER: _builtins.int
+    DRIVER_OPTIONS_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
     driver: _builtins.str
     """local; empty is local."""
+    @_builtins.property
+    def driver_options(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """For local: type, o and device, as of a mount."""
+
+    @_builtins.property
+    def source(self) -> Global___ContentSource: ...
     def __init__(
         self,
         *,
         driver: _builtins.str | None = ...,
+        driver_options: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        source: Global___ContentSource | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_driver", b"_driver", "driver", b"driver"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_driver", b"_driver", "driver", b"driver", "source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_driver", b"_driver", "driver", b"driver"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_driver", b"_driver", "driver", b"driver", "driver_options", b"driver_options", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__driver: _TypeAlias = _typing.Literal["driver"]  # noqa: Y015
     _WhichOneofArgType__driver: _TypeAlias = _typing.Literal["_driver", b"_driver"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__driver) -> _WhichOneofReturnType__driver | None: ...
 
 Global___VolumeSpec: _TypeAlias = VolumeSpec  # noqa: Y015
+
+@_typing.final
+class ContentSource(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VOLUME_FIELD_NUMBER: _builtins.int
+    PAUSE_FIELD_NUMBER: _builtins.int
+    volume: _builtins.str
+    """Another volume, copied as it is when this one is made."""
+    pause: _builtins.bool
+    """Whether containers that write to the other volume are paused meanwhile; absent is true."""
+    def __init__(
+        self,
+        *,
+        volume: _builtins.str = ...,
+        pause: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_pause", b"_pause", "pause", b"pause"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_pause", b"_pause", "pause", b"pause", "volume", b"volume"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__pause: _TypeAlias = _typing.Literal["pause"]  # noqa: Y015
+    _WhichOneofArgType__pause: _TypeAlias = _typing.Literal["_pause", b"_pause"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__pause) -> _WhichOneofReturnType__pause | None: ...
+
+Global___ContentSource: _TypeAlias = ContentSource  # noqa: Y015
 
 @_typing.final
 class VolumeStatus(_message.Message):

@@ -43,7 +43,7 @@ def render_process(container: Container, surroundings: Surroundings) -> ProcessW
         runtime=spec.runtime or "",
         tty=spec.tty,
         stdin_open=spec.stdin_open,
-        log=LogWant(max_bytes=spec.logging.max_size_bytes, max_files=spec.logging.max_files),
+        log=LogWant(settings=spec.logging, image=spec.image or ""),
     )
 
 
