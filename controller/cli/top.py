@@ -11,7 +11,6 @@ from controller.cli.fields import to_document
 from controller.cli.tables import render_table
 
 
-
 def add_top(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `hold top`."""
     parser.add_argument("container", metavar="CONTAINER", help="Name, or the beginning of an id.")
