@@ -85,7 +85,8 @@ async def open_linux(
     roots = OverlayRoots(layout=layout, runner=runner)
     sessions = ContainerSessions(layout=layout, runner=runner, cgroups=cgroups, gates=gates)
     helper = ProbeHelper(runner=runner)
-    network_events = NetworkEvents(layout=layout, insides=insides, names=names)
+    generations = RuleGenerations()
+    network_events = NetworkEvents(layout=layout, insides=insides, names=names, generations=generations)
     ports = KernelPorts(
         processes=OciProcesses(
             layout=layout,
@@ -107,7 +108,7 @@ async def open_linux(
             pairs=KernelAttachments(layout=layout, insides=insides),
             sublinks=KernelSublinks(layout=layout, insides=insides),
         ),
-        firewall=KernelFirewall(layout=layout, runner=runner),
+        firewall=KernelFirewall(layout=layout, runner=runner, generations=generations),
         names=names,
         volumes=volumes,
         images=images,

@@ -115,6 +115,38 @@ def render_replacement(wanted: Mapping[str, Table], present: Mapping[str, Table]
     return "\n".join(lines) + "\n" if lines else ""
 
 
+def count_tables(text: str) -> int:
+    """Return how many tables iptables-restore commits of a text."""
+    return text.splitlines().count("COMMIT")
+
+
+def foresee_replacement(
+    wanted: Mapping[str, Table], present: Mapping[str, Table], owner: Ownership
+) -> dict[str, Table] | None:
+    """Return what there is once `render_replacement` was installed, None where jumps have to move for it."""
+    foreseen = dict(present)
+    for name in {*wanted, *present}:
+        asked = wanted[name].chains if name in wanted else {}
+        found = present[name].chains if name in present else {}
+        others = {chain: rules for chain, rules in found.items() if not owner.is_chain(chain)}
+        ours = {chain: rules for chain, rules in asked.items() if owner.is_chain(chain)}
+        for chain in {*others, *asked} - ours.keys():
+            if not _is_jumped(asked.get(chain, ()), others.get(chain, ()), owner):
+                return None
+        foreseen[name] = Table(chains={**others, **ours, **_foresee_admin(asked, others)})
+    return foreseen
+
+
+def _foresee_admin(
+    asked: Mapping[str, Sequence[str]], others: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    return {ADMIN_CHAIN: others.get(ADMIN_CHAIN, ())} if _needs_admin(asked) else {}
+
+
+def _needs_admin(asked: Mapping[str, Sequence[str]]) -> bool:
+    return any(rule.endswith(f"-j {ADMIN_CHAIN}") for rules in asked.values() for rule in rules)
+
+
 def _render_table(
     asked: Mapping[str, Sequence[str]], found: Mapping[str, Sequence[str]], owner: Ownership
 ) -> Iterator[str]:
@@ -124,8 +156,7 @@ def _render_table(
     edits = {chain: _render_edit(chain, found.get(chain, ()), asked[chain]) for chain in changed}
     for chain in [*(each for each in changed if edits[each] is None), *stale]:
         yield f":{chain} - [0:0]"
-    needs_admin = any(rule.endswith(f"-j {ADMIN_CHAIN}") for rules in asked.values() for rule in rules)
-    if needs_admin and ADMIN_CHAIN not in found:
+    if _needs_admin(asked) and ADMIN_CHAIN not in found:
         yield f":{ADMIN_CHAIN} - [0:0]"
     for chain, edit in edits.items():
         yield from edit if edit is not None else (f"-A {chain} {rule}" for rule in asked[chain])

@@ -14,6 +14,7 @@ from controller.kernel.insides import Insides
 from controller.kernel.mountinfo import read_mounts
 from controller.kernel.name_server import KernelNameServer
 from controller.kernel.namespaces import KernelNamespaces
+from controller.kernel.rule_generations import RuleGenerations
 from controller.kernel.subprocesses import Runner
 from controller.model.ids import Uid
 from controller.model.layout import Layout
@@ -50,6 +51,7 @@ class LinuxPorts(NetworkPorts):
     layout: Layout
     insides: Insides
     name_server: KernelNameServer
+    generations: RuleGenerations
 
 
 def derive_want(container: Uid, bridge: BridgeWant, address: str, *, inside: str = "eth0") -> AttachmentWant:
@@ -90,7 +92,7 @@ async def fake_network(directory: Path) -> AsyncIterator[NetworkPorts]:
 async def linux_network(directory: Path) -> AsyncIterator[LinuxPorts]:
     """Ports of Linux, in a test host; nothing of theirs is left at the end."""
     layout = Layout(root_path=str(directory / "root"), run_path=str(directory / "run"), instance=INSTANCE)
-    insides, runner = Insides(layout=layout), Runner()
+    insides, runner, generations = Insides(layout=layout), Runner(), RuleGenerations()
     foreign: list[str] = []
 
     def add_foreign_link(name: str) -> None:
@@ -103,12 +105,13 @@ async def linux_network(directory: Path) -> AsyncIterator[LinuxPorts]:
         namespaces=KernelNamespaces(layout=layout, insides=insides, runner=runner),
         bridges=KernelBridges(layout=layout),
         attachments=KernelAttachments(layout=layout, insides=insides),
-        firewall=KernelFirewall(layout=layout, runner=runner),
+        firewall=KernelFirewall(layout=layout, runner=runner, generations=generations),
         names=name_server,
         add_foreign_link=add_foreign_link,
         layout=layout,
         insides=insides,
         name_server=name_server,
+        generations=generations,
     )
     try:
         yield ports

@@ -13,7 +13,7 @@ from controller.kernel.threads import run_in_netns
 from controller.model.ids import Uid
 from controller.model.layout import Layout
 from controller.model.ports import PortMapping
-from controller.model.wants import BridgeWant, FirewallNetwork, FirewallPort
+from controller.model.wants import BridgeWant, FirewallNetwork, FirewallPort, FirewallWant
 from controller.plan.firewall import render_firewall
 from tests.contract.network import INSTANCE, LinuxPorts, derive_want, linux_network
 
@@ -48,6 +48,12 @@ def publish(host_port: int, *, host_ip: str = "", protocol: str = "tcp") -> Fire
     return FirewallPort(mapping=mapping, bridge=SHOP.name, address="10.77.0.2")
 
 
+def render_rules(*published: FirewallPort) -> FirewallWant:
+    """Return the rules of all networks and these ports."""
+    networks = [describe_network(bridge) for bridge in (SHOP, BACK, CLOSED)]
+    return render_firewall(networks, published, instance=INSTANCE)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkHost:
     """WEB and CALLER on SHOP, STRANGER on BACK, HERMIT on the internal CLOSED."""
@@ -69,8 +75,7 @@ class NetworkHost:
 
     async def publish(self, *published: FirewallPort) -> None:
         """Install the rules of all networks and these ports."""
-        networks = [describe_network(bridge) for bridge in (SHOP, BACK, CLOSED)]
-        await self.ports.firewall.replace(render_firewall(networks, published, instance=INSTANCE))
+        await self.ports.firewall.replace(render_rules(*published))
 
     async def set_apart(self, bridge: BridgeWant, *published: FirewallPort) -> None:
         """Keep the containers on a bridge apart, and install all rules."""

@@ -10,13 +10,25 @@ from pathlib import Path
 
 import pytest
 
+from controller.kernel.firewall import KernelFirewall
 from controller.kernel.network_events import NetworkEvents
+from controller.kernel.subprocesses import Runner
 from controller.model.ids import Uid
 from controller.model.names import derive_chain, derive_host_link
 from controller.model.wants import NamesWant, Zone
 from controller.ports import Hint, HintType
 from tests.contract.network import INSTANCE
-from tests.kernel.network_host import BACK, CALLER, PATIENCE_S, SHOP, WEB, NetworkHost, run
+from tests.kernel.network_host import (
+    BACK,
+    CALLER,
+    PATIENCE_S,
+    SHOP,
+    WEB,
+    NetworkHost,
+    publish,
+    render_rules,
+    run,
+)
 
 LINK = derive_host_link(WEB, SHOP.network)
 ATTACHMENT = Hint(type=HintType.ATTACHMENT, subject=WEB)
@@ -38,6 +50,14 @@ class Ear:
             while missing:
                 missing.discard(await self.heard.get())
 
+    async def hear_until(self, hint: Hint) -> list[Hint]:
+        """Return what comes before `hint`."""
+        heard: list[Hint] = []
+        async with asyncio.timeout(PATIENCE_S):
+            while (next_hint := await self.heard.get()) != hint:
+                heard.append(next_hint)
+        return heard
+
     def drain(self) -> list[Hint]:
         """Return what has come and was not waited for; hints of changes at one time come at one time."""
         return [self.heard.get_nowait() for _ in range(self.heard.qsize())]
@@ -47,7 +67,12 @@ class Ear:
 async def listening(network: NetworkHost, *containers: Uid) -> AsyncIterator[Ear]:
     """Watch containers of a host, until the end of the block."""
     ports = network.ports
-    events = NetworkEvents(layout=ports.layout, insides=ports.insides, names=ports.name_server)
+    events = NetworkEvents(
+        layout=ports.layout,
+        insides=ports.insides,
+        names=ports.name_server,
+        generations=ports.generations,
+    )
     ear = Ear(events=events, heard=asyncio.Queue())
 
     async def hear() -> None:
@@ -142,6 +167,47 @@ async def test_a_flushed_firewall_is_heard_and_mended(network: NetworkHost, flus
         assert (await network.ports.firewall.read()).digest == ""
         await network.publish()
         assert (await network.ports.firewall.read()).digest == digest
+
+
+async def test_own_rules_are_not_heard(network: NetworkHost) -> None:
+    async with listening(network, WEB) as ear:
+        for port in (8080, 8081, 8082):
+            await network.publish(publish(port))
+        await asyncio.to_thread(network.enter, WEB, "ip route del default")
+        assert FIREWALL not in await ear.hear_until(ATTACHMENT)
+
+
+@pytest.mark.usefixtures("foreign_rule_removed")
+async def test_a_rule_of_others_made_meanwhile_is_heard(network: NetworkHost) -> None:
+    async with listening(network) as ear:
+        with network.ports.generations.installing(tables=1) as installation:
+            await asyncio.to_thread(run, "iptables", "-I", "FORWARD", "-j", "DROP")
+            await asyncio.to_thread(run, "iptables", "-D", "FORWARD", "1")
+        assert not installation.alone
+        await ear.wait_for(FIREWALL)
+
+
+class CountingRunner(Runner):
+    """Keeps which programs were run."""
+
+    def __init__(self) -> None:
+        self.programs: list[str] = []
+
+    async def run(self, *arguments: str, stdin: str = "", timeout_s: float = 60.0) -> str:
+        self.programs.append(arguments[0])
+        return await super().run(*arguments, stdin=stdin, timeout_s=timeout_s)
+
+
+async def test_rules_are_read_once_for_many_installations(network: NetworkHost) -> None:
+    runner = CountingRunner()
+    firewall = KernelFirewall(layout=network.layout, runner=runner, generations=network.ports.generations)
+    await firewall.replace(render_rules())
+    assert (await firewall.read()).digest == render_rules().digest
+    runner.programs.clear()
+    for port in (8080, 8081, 8082):
+        await firewall.replace(render_rules(publish(port)))
+    assert set(runner.programs) == {"iptables-restore"}
+    assert (await firewall.read()).digest == render_rules(publish(8082)).digest
 
 
 async def test_the_death_of_the_name_server_is_heard(network: NetworkHost) -> None:

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.kernel.firewall_text import Ownership, Table, are_equal, parse_tables, render_replacement
+from controller.kernel.firewall_text import (
+    Ownership,
+    Table,
+    are_equal,
+    count_tables,
+    foresee_replacement,
+    parse_tables,
+    render_replacement,
+)
 from controller.model.names import derive_chain
 
 OWNER = Ownership(instance="hold")
@@ -65,6 +73,36 @@ def test_any_chain_becomes_what_is_wanted(
     assert after == {"FORWARD": (JUMP, *foreign), "HOLD-FORWARD": tuple(asked), "MINE": foreign}
     assert are_same(wanted, after)
     assert replace(wanted, after)[1] == ""
+
+
+@given(rules, rules, st.booleans(), st.booleans())
+def test_what_a_replacement_leads_to_is_foreseen(
+    found: Sequence[str], asked: Sequence[str], is_jumped: bool, has_admin: bool
+) -> None:
+    foreign = ("-s 192.0.2.9/32 -j DROP",)
+    present = {
+        "FORWARD": (JUMP, *foreign) if is_jumped else foreign,
+        "HOLD-FORWARD": tuple(found),
+        "HOLD-OLD": (),
+        **({"HOLD-USER": foreign} if has_admin else {}),
+    }
+    wanted = {"FORWARD": (JUMP,), "HOLD-FORWARD": ("-j HOLD-USER", *asked)}
+    foreseen = foresee_replacement({"filter": Table(chains=wanted)}, {"filter": Table(chains=present)}, OWNER)
+    if not is_jumped:
+        assert foreseen is None
+        return
+    after, _ = replace(wanted, present)
+    assert foreseen == {"filter": Table(chains=after)}
+
+
+def test_committed_tables_are_counted() -> None:
+    text = render_replacement(
+        {"filter": Table(chains={"HOLD-FORWARD": ()}), "nat": Table(chains={"HOLD-DNAT": ()})},
+        {"mangle": Table(chains={"HOLD-MARK": ()}), "raw": Table(chains={"PREROUTING": ()})},
+        OWNER,
+    )
+    assert count_tables(text) == 3
+    assert count_tables("") == 0
 
 
 def test_one_rule_among_many_is_one_line() -> None:
