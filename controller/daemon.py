@@ -185,8 +185,8 @@ async def _serve(settings: Settings) -> int:
             registries=registries,
             diagnostics=RegistryDiagnostics(_make_diagnostics(settings, runner, started_at), client=client),
             layout=layout,
-        )
             log_defaults=settings.log_defaults,
+        )
         await stack.enter_async_context(serving(services, socket_path=settings.socket_path))
         await _run_until_told(reconciler, images, sources, manager)
     return 0
