@@ -41,9 +41,9 @@ from controller.kernel.texts import BundleTexts
 from controller.kernel.volumes import LocalVolumes
 from controller.model.layout import Layout
 from controller.plan.checks import INIT_PROGRAMS
+from controller.plan.logs import LogDefaults
 from controller.plan.oci.surroundings import HostTexts
 from controller.ports import HostView, Images, KernelEvents, KernelPorts, Pulls, Sessions
-from controller.plan.logs import LogDefaults
 from controller.ports.files import ContainerFiles
 from controller.ports.gauges import Gauges
 

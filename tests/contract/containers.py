@@ -32,9 +32,9 @@ from controller.model.facts import ProcessFacts, ProcessState
 from controller.model.ids import Uid
 from controller.model.layout import Layout
 from controller.model.wants import ProcessWant, RootWant
+from controller.plan.logs import LogDefaults
 from controller.plan.oci.render import render_process
 from controller.plan.oci.surroundings import Surroundings
-from controller.plan.logs import LogDefaults
 from controller.ports import (
     Freezer,
     HintType,

@@ -99,12 +99,12 @@ def _make_services(bench: Bench) -> Services:
         archives=bench.archives,
         diagnostics=bench.host,
         layout=Layout(root_path="/r", run_path="/x", instance="test"),
+        log_defaults=LogDefaults(max_bytes=1 << 20, max_files=3),
     )
 
 
 @asynccontextmanager
 async def opened_bench(path: Path, *, limits: StoreLimits | None = None) -> AsyncIterator[Bench]:
-        log_defaults=LogDefaults(max_bytes=1 << 20, max_files=3),
     """Serve from the database in `path`, made at need."""
     socket_path = str(path / "hold.sock")
     async with (
