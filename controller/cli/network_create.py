@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from controller.api.v1 import resource_pb2
 from controller.cli.client import Client, Failure
 from controller.cli.pairs import read_pairs
+from controller.model.network_drivers import BRIDGE
 
 Spec = resource_pb2.NetworkSpec
 
@@ -34,14 +35,16 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--internal", action="store_true", help="Cut it off from everything outside.")
     parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", help="Label.")
-    parser.add_argument("-d", "--driver", default="bridge", help="How it is made: bridge.")
+    parser.add_argument(
+        "-d", "--driver", default="bridge", help="How it is made: bridge, macvlan, ipvlan, or a plugin."
+    )
     parser.add_argument(
         "-o",
         "--opt",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help=f"One of {', '.join(_OPTIONS)}.",
+        help=f"One of {', '.join(_OPTIONS)}; or what macvlan, ipvlan, a plugin is told, such as parent=eth0.",
     )
     parser.add_argument("name", metavar="NETWORK", help="Name.")
 
@@ -76,8 +79,14 @@ def _choose(flag: str, texts: Iterable[str], *, ipv6: bool) -> str | None:
 
 
 def apply_options(spec: Spec, texts: Iterable[str]) -> None:
-    """Set what driver options say; Failure names one that is not known, or has a value that it can't have."""
+    """Set what driver options say; Failure names one that is not known, or has a value that it can't have.
+
+    Those of other drivers than bridge are theirs to know.
+    """
     for name, value in read_pairs("--opt", texts).items():
+        if name not in _OPTIONS and spec.driver not in ("", BRIDGE):
+            spec.driver_options[name] = value
+            continue
         if name not in _OPTIONS:
             raise Failure(f"--opt: {name!r} is not known; known are {', '.join(_OPTIONS)}")
         try:

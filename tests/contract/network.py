@@ -9,18 +9,21 @@ from pathlib import Path
 from controller.kernel import syscalls
 from controller.kernel.attachments import KernelAttachments
 from controller.kernel.bridges import KernelBridges
+from controller.kernel.container_links import ContainerLinks
 from controller.kernel.firewall import KernelFirewall
 from controller.kernel.insides import Insides
 from controller.kernel.mountinfo import read_mounts
 from controller.kernel.name_server import KernelNameServer
 from controller.kernel.namespaces import KernelNamespaces
+from controller.kernel.parents import KernelParents
 from controller.kernel.rule_generations import RuleGenerations
+from controller.kernel.sublinks import KernelSublinks
 from controller.kernel.subprocesses import Runner
 from controller.model.ids import Uid
 from controller.model.layout import Layout
 from controller.model.names import derive_host_link, derive_mac
 from controller.model.wants import AttachmentWant, BridgeWant, NamesWant
-from controller.ports import Attachments, Bridges, Firewall, NameServer, Namespaces
+from controller.ports import Attachments, Bridges, Firewall, NameServer, Namespaces, Parents
 from tests.fakes.kernel import make_ports
 from tests.fakes.steps import Steps
 from tests.fakes.world import FakeWorld
@@ -38,10 +41,14 @@ class NetworkPorts:
 
     namespaces: Namespaces
     bridges: Bridges
+    parents: Parents
     attachments: Attachments
     firewall: Firewall
     names: NameServer
     add_foreign_link: Callable[[str], None]
+    add_parent: Callable[[str], None]
+    """Adds a link of others that links can hang below."""
+    delete_link: Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +88,13 @@ async def fake_network(directory: Path) -> AsyncIterator[NetworkPorts]:
     yield NetworkPorts(
         namespaces=ports.namespaces,
         bridges=ports.bridges,
+        parents=ports.parents,
         attachments=ports.attachments,
         firewall=ports.firewall,
         names=ports.names,
         add_foreign_link=add_foreign_link,
+        add_parent=world.plug_parent,
+        delete_link=world.lose_parent,
     )
 
 
@@ -99,15 +109,30 @@ async def linux_network(directory: Path) -> AsyncIterator[LinuxPorts]:
         subprocess.run(["ip", "link", "add", name, "type", "bridge"], check=True)
         foreign.append(name)
 
+    def add_parent(name: str) -> None:
+        command = ["ip", "link", "add", name, "up", "type", "veth", "peer", "name", f"{name}-end"]
+        subprocess.run(command, check=True)
+        subprocess.run(["ip", "link", "set", f"{name}-end", "up"], check=True)
+        foreign.append(name)
+
+    def delete_link(name: str) -> None:
+        subprocess.run(["ip", "link", "delete", name], check=True)
+
     resolv_conf_path = str(directory / "resolv.conf")
     name_server = KernelNameServer(layout=layout, runner=runner, resolv_conf_path=resolv_conf_path)
     ports = LinuxPorts(
         namespaces=KernelNamespaces(layout=layout, insides=insides, runner=runner),
         bridges=KernelBridges(layout=layout),
-        attachments=KernelAttachments(layout=layout, insides=insides),
+        parents=KernelParents(layout=layout),
+        attachments=ContainerLinks(
+            pairs=KernelAttachments(layout=layout, insides=insides),
+            sublinks=KernelSublinks(layout=layout, insides=insides),
+        ),
         firewall=KernelFirewall(layout=layout, runner=runner, generations=generations),
         names=name_server,
         add_foreign_link=add_foreign_link,
+        add_parent=add_parent,
+        delete_link=delete_link,
         layout=layout,
         insides=insides,
         name_server=name_server,
@@ -124,7 +149,7 @@ async def linux_network(directory: Path) -> AsyncIterator[LinuxPorts]:
 
 def _clear_host(layout: Layout, foreign: list[str]) -> None:
     for name in foreign:
-        subprocess.run(["ip", "link", "delete", name], check=True)
+        subprocess.run(["ip", "link", "delete", name], check=False, capture_output=True)
     if any(mount.target == layout.netns_dir_path for mount in read_mounts()):
         syscalls.umount2(layout.netns_dir_path, syscalls.MNT_DETACH)
 
@@ -136,3 +161,6 @@ async def _delete_links(ports: NetworkPorts) -> None:
         await ports.namespaces.delete(namespace.container)
     for bridge in await ports.bridges.list():
         await ports.bridges.delete(bridge.network)
+    for parent in await ports.parents.list():
+        if parent.network is not None:
+            await ports.parents.delete(parent.network, parent.name)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from controller.model.changes import Snapshot
 from controller.model.container import Container, DesiredState, Phase
-from controller.model.facts import ProcessState
+from controller.model.facts import AttachmentFacts, ProcessState
 from controller.model.health import HealthState
 from controller.model.ids import Key, Uid
 from controller.model.image import Image
@@ -59,6 +59,12 @@ def _check_leftovers(snapshot: Snapshot, world: FakeWorld) -> Iterator[str]:
 
 def _check_network(network: Network, world: FakeWorld) -> Iterator[str]:
     name, assigned = network.metadata.name, network.assigned
+    if not is_ready(network.status):
+        yield f"network {name} is not ready"
+    if assigned is not None and assigned.parent:
+        if assigned.parent not in world.parents or network.metadata.uid in world.bridges:
+            yield f"network {name} should hang below {assigned.parent}, by no bridge"
+        return
     bridge = world.bridges.get(Uid(network.metadata.uid or ""))
     if bridge is None or assigned is None:
         yield f"network {name} has no bridge"
@@ -72,8 +78,6 @@ def _check_network(network: Network, world: FakeWorld) -> Iterator[str]:
         yield f"bridge of {name} is {bridge}"
     if not bridge.up or (network.spec.mtu is not None and bridge.mtu != network.spec.mtu):
         yield f"bridge of {name} is {bridge}"
-    if not is_ready(network.status):
-        yield f"network {name} is not ready"
 
 
 def _check_container(
@@ -182,23 +186,30 @@ def _check_limits(container: Container, world: FakeWorld) -> Iterator[str]:
         yield f"{container.metadata.name} has limits of devices {facts.devices}"
 
 
+def _find_way(link: AttachmentFacts) -> str:
+    """Return what a link hangs on: a bridge, or a parent."""
+    return link.sublink.parent if link.sublink is not None else link.bridge
+
+
 def _check_links(container: Container, snapshot: Snapshot, world: FakeWorld) -> Iterator[str]:
     name, uid = container.metadata.name, Uid(container.metadata.uid or "")
     isolated = container.spec.network_mode in (None, "none")
     if isolated != bool(world.namespaces.get(uid)):
         yield f"{name} has the wrong network namespace"
-    found = {link.bridge: link for key, link in world.links.items() if key[0] == uid}
+    found = {_find_way(link): link for key, link in world.links.items() if key[0] == uid}
     wanted = set()
     for attachment in container.spec.networks:
         network = snapshot.get(Key("Network", attachment.name))
         if not isinstance(network, Network) or network.assigned is None or container.assigned is None:
             yield f"{name} is on the unknown network {attachment.name}"
             continue
-        wanted.add(network.assigned.bridge)
-        link, place = found.get(network.assigned.bridge), container.assigned.networks[attachment.name]
+        way = network.assigned.bridge or network.assigned.parent
+        wanted.add(way)
+        link, place = found.get(way), container.assigned.networks[attachment.name]
         addresses = [(place.ipv4, network.assigned.subnet), (place.ipv6, network.assigned.ipv6_subnet)]
         texts = tuple(f"{own}/{subnet.partition('/')[2]}" for own, subnet in addresses if own)
-        right = link is not None and link.host_up and link.inside_up and link.mac == place.mac
+        right = link is not None and link.host_up and link.inside_up
+        right = right and (network.spec.driver == "ipvlan" or (link is not None and link.mac == place.mac))
         if link is None or not right or link.addresses != texts:
             yield f"{name} is on {attachment.name} by {link}"
     if found.keys() - wanted:

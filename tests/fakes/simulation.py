@@ -138,7 +138,7 @@ class Simulation:
         self._seed += 1
         context = AdmissionContext(
             now=self.loop.now(),
-            host=HostFacts(),
+            host=HostFacts(link_names=frozenset(self.world.parents)),
             pools=make_pools(),
             seed=f"seed {self._seed}",
         )

@@ -33,6 +33,14 @@ def test_dockers_options_are_fields_of_the_spec() -> None:
     )
 
 
+def test_options_of_other_drivers_are_theirs_to_know() -> None:
+    spec = resource_pb2.NetworkSpec(driver="macvlan")
+    apply_options(spec, ["parent=eth0.50", "macvlan_mode=vepa", f"{DOCKER}.driver.mtu=1400"])
+    assert spec == resource_pb2.NetworkSpec(
+        driver="macvlan", driver_options={"parent": "eth0.50", "macvlan_mode": "vepa"}, mtu=1400
+    )
+
+
 @pytest.mark.parametrize(
     ("option", "message"),
     [

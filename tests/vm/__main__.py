@@ -23,7 +23,11 @@ LONGEST_S = 1800
 _CACHE_PATH = Path(__file__).parents[2] / "build/vm"
 _QEMU = "qemu-system-x86_64"
 _VIRTIOFSD_PATHS = (Path("/usr/lib/qemu/virtiofsd"), Path("/usr/libexec/virtiofsd"))
-_MODULES = ("virtio_pci", "virtiofs", "overlay", "virtio_blk", "veth", "bridge")
+_MODULES = (
+    *("virtio_pci", "virtiofs", "overlay", "virtio_blk", "veth", "bridge"),
+    *("macvlan", "ipvlan", "dummy", "8021q"),
+    *("nft_compat", "nft_chain_nat", "xt_nat", "xt_MASQUERADE", "xt_addrtype", "xt_conntrack", "xt_comment"),
+)
 _DISK_BYTES = 64 << 20
 _MEMORY = "1536M"
 

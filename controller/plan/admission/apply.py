@@ -25,6 +25,7 @@ from controller.plan.admission.references import (
     is_staying,
     list_all_uses,
 )
+from controller.plan.admission.sublinks import check_sublinks
 from controller.plan.admission.volumes import check_volumes
 from controller.plan.difference import list_map_changes, list_recreate_paths, list_spec_changes
 
@@ -48,6 +49,7 @@ def decide_apply(snapshot: Snapshot, batch: ApplyBatch, context: AdmissionContex
     check_volumes(world, findings)
     NetworkAssigner(world, context, findings).assign()
     ContainerAssigner(world, context.host, findings).assign()
+    check_sublinks(world, findings)
     writes: list[Write] = [*assign_images(world, batch.pulled)]
     findings.raise_any()
 
