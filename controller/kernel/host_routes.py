@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 _MAIN_TABLE = 254
 _UNICAST = 1
+_LINK_LOCAL = "fe80:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +17,7 @@ class HostRoute:
 
 
 def read_routes() -> tuple[HostRoute, ...]:
-    """Return the IPv4 unicast routes of the main table, but not the default one, of the calling thread's namespace.
+    """Return the unicast routes of the main table, but not default or link-local ones, of the thread's namespace.
 
     OSError has the kernel's errno. To be called in a thread: pyroute2 runs an event loop of its own.
     """
@@ -26,7 +27,11 @@ def read_routes() -> tuple[HostRoute, ...]:
 
     try:
         with IPRoute() as netlink:
-            messages = tuple(netlink.get_routes(family=socket.AF_INET, table=_MAIN_TABLE))
+            messages = tuple(
+                message
+                for family in (socket.AF_INET, socket.AF_INET6)
+                for message in netlink.get_routes(family=family, table=_MAIN_TABLE)
+            )
     except NetlinkError as error:
         raise OSError(*error.args) from error
     return tuple(
@@ -35,5 +40,7 @@ def read_routes() -> tuple[HostRoute, ...]:
             index=message.get_attr("RTA_OIF") or 0,
         )
         for message in messages
-        if message["type"] == _UNICAST and message["dst_len"] > 0
+        if message["type"] == _UNICAST
+        and message["dst_len"] > 0
+        and not message.get_attr("RTA_DST").startswith(_LINK_LOCAL)
     )

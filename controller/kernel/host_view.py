@@ -59,7 +59,7 @@ def read_listeners() -> Iterator[tuple[str, str, int]]:
 
 
 def parse_listeners(protocol: str, text: str) -> Iterator[tuple[str, str, int]]:
-    """Yield the listeners in a file of /proc/net (proc(5)); those on one IPv6 address only take no IPv4 port."""
+    """Yield the listeners in a file of /proc/net (proc(5)); on every address of IPv6 they may have IPv4's, too."""
     listening = _TCP_LISTEN if protocol == "tcp" else _UDP_UNCONNECTED
     for line in text.splitlines()[1:]:
         fields = line.split()
@@ -72,6 +72,14 @@ def parse_listeners(protocol: str, text: str) -> Iterator[tuple[str, str, int]]:
             yield protocol, _parse_ipv4(host), int(port, 16)
         elif host.startswith(_MAPPED_PREFIX):
             yield protocol, _parse_ipv4(host[-8:]), int(port, 16)
+        else:
+            yield protocol, _parse_ipv6(host), int(port, 16)
+
+
+def _parse_ipv6(digits: str) -> str:
+    """Return the address of 32 digits, four numbers of a little-endian machine."""
+    numbers = (bytes.fromhex(digits[start : start + 8])[::-1] for start in range(0, 32, 8))
+    return socket.inet_ntop(socket.AF_INET6, b"".join(numbers))
 
 
 def _parse_ipv4(digits: str) -> str:

@@ -15,6 +15,9 @@ from controller.model.units import Number, Text
 
 Family = Literal[4, 6]
 FAMILIES: tuple[Family, ...] = (4, 6)
+IPV6_LOOPBACK = "::1"
+IPV6_LEAST_MTU = 1280
+"""Links with less have no IPv6 (RFC 8200, section 5)."""
 _LONGEST_PREFIX = {4: 30, 6: 126}
 
 
@@ -197,6 +200,10 @@ class NetworkSpec(Model):
             raise ValueError("enableIPv4 and enableIPv6 are both off: leave one of the two on")
         if not self.enable_ipv4 and self.ipv4_subnet:
             raise ValueError(f"enableIPv4 is off and subnets has {self.ipv4_subnet}: remove one of the two")
+        if self.host_binding == IPV6_LOOPBACK:
+            raise ValueError(f"hostBinding {IPV6_LOOPBACK} can't be led to a container: use 127.0.0.1")
+        if self.has_ipv6 and self.mtu is not None and self.mtu < IPV6_LEAST_MTU:
+            raise ValueError(f"mtu {self.mtu} is too small for IPv6: use {IPV6_LEAST_MTU} or more")
         return self
 
     @model_validator(mode="after")

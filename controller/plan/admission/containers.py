@@ -24,7 +24,7 @@ from controller.plan.admission.findings import Findings
 from controller.plan.admission.identities import IdentityAssigner
 from controller.plan.admission.intents import Intent
 from controller.plan.admission.places import Place, find_network, find_place
-from controller.plan.admission.ports import PortAssigner
+from controller.plan.admission.ports import PortAssigner, Publisher
 from controller.plan.admission.references import World, is_staying
 from controller.plan.admission.taken import Holder, Taken
 from controller.plan.container.expansion import find_image_config, list_wanted_ports
@@ -66,7 +66,7 @@ class ContainerAssigner:
             self._take_named(each)
         for each in work:
             self._choose_addresses(each)
-        ports = self._ports.assign([(each.intent, self._list_ports(each), each.previous) for each in work])
+        ports = self._ports.assign([self._describe(each) for each in work])
         for each in work:
             networks = {
                 attachment.name: self._finish(each, attachment)
@@ -80,6 +80,18 @@ class ContainerAssigner:
                 id_base=self._identities.choose(each.intent, each.spec, each.previous),
                 stop=each.intent.draft.stop or each.previous.stop,
             )
+
+    def _describe(self, work: _Work) -> Publisher:
+        return Publisher(
+            intent=work.intent,
+            wanted=self._list_ports(work),
+            previous=work.previous,
+            families=frozenset(
+                family
+                for attachment, family in itertools.product(work.spec.networks, FAMILIES)
+                if self._find_place(attachment.name, family) is not None
+            ),
+        )
 
     def _list_ports(self, work: _Work) -> tuple[PortMapping, ...]:
         """Return the ports to publish; while the image can't be asked for its own, those that it had are kept."""

@@ -1,17 +1,27 @@
 """Host ports of containers: none twice, none of a foreign listener, and those that hold chose stay."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from controller.errors import AlreadyExists, Exhausted, Invalid, Unavailable
 from controller.model.container import ContainerAssigned
 from controller.model.facts import HostFacts
 from controller.model.ids import Key
-from controller.model.ports import PortMapping
+from controller.model.network import IPV6_LOOPBACK, Family
+from controller.model.ports import PortMapping, render_host
 from controller.plan.admission.findings import Findings
 from controller.plan.admission.intents import Intent
-from controller.plan.admission.taken import Holder, Listeners, Taken, list_random_ports
+from controller.plan.admission.taken import Holder, Listeners, Taken, family_of, list_random_ports
 
-Publisher = tuple[Intent, tuple[PortMapping, ...], ContainerAssigned]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publisher:
+    """A container with ports: what it wants and what it had; `families` are those that its networks have."""
+
+    intent: Intent
+    wanted: tuple[PortMapping, ...]
+    previous: ContainerAssigned
+    families: frozenset[Family]
 
 
 class PortAssigner:
@@ -24,7 +34,9 @@ class PortAssigner:
 
     def assign(self, publishers: Sequence[Publisher]) -> dict[Key, tuple[PortMapping, ...]]:
         """Return each container's ports in the order of its spec; ports that can't be had are missing."""
-        found: dict[Key, dict[int, PortMapping]] = {intent.key: {} for intent, _, _ in publishers}
+        found: dict[Key, dict[int, PortMapping]] = {each.intent.key: {} for each in publishers}
+        for publisher in publishers:
+            self._check_families(publisher)
         for publisher in publishers:
             self._keep_chosen(publisher, found)
         for publisher in publishers:
@@ -36,8 +48,24 @@ class PortAssigner:
             for key, ports in found.items()
         }
 
+    def _check_families(self, publisher: Publisher) -> None:
+        """Find ports on addresses of a family that leads nowhere: what comes by IPv6 goes on by IPv6."""
+        for index, port in enumerate(publisher.wanted if publisher.families else ()):
+            path = f"spec.ports[{index}].hostIP"
+            if port.host_ip == IPV6_LOOPBACK:
+                message = (
+                    f"{IPV6_LOOPBACK} can't be led to a container: publish on 127.0.0.1 or on another address"
+                )
+                self._findings.add(Invalid, publisher.intent.key, path, message)
+            elif port.host_ip and family_of(port.host_ip) not in publisher.families:
+                message = (
+                    f"{port.host_ip} leads nowhere: none of the container's networks has "
+                    f"IPv{family_of(port.host_ip)}; join one that has, or publish on an address of the other family"
+                )
+                self._findings.add(Invalid, publisher.intent.key, path, message)
+
     def _keep_chosen(self, publisher: Publisher, found: dict[Key, dict[int, PortMapping]]) -> None:
-        intent, wanted, previous = publisher
+        intent, wanted, previous = publisher.intent, publisher.wanted, publisher.previous
         named = {_name(port) for port in wanted if port.host_port}
         unclaimed = [port for port in previous.ports if _name(port) not in named]
         for index, port in enumerate(wanted):
@@ -50,13 +78,14 @@ class PortAssigner:
                 found[intent.key][index] = kept
 
     def _take_named(self, publisher: Publisher, found: dict[Key, dict[int, PortMapping]]) -> None:
-        intent, wanted, previous = publisher
-        had = {_name(port) for port in previous.ports}
+        intent, wanted = publisher.intent, publisher.wanted
+        had = {_name(port) for port in publisher.previous.ports}
         for index, port in enumerate(wanted):
             if not port.host_port:
                 continue
             path = f"spec.ports[{index}].hostPort"
-            label = f"{port.host_ip + ':' if port.host_ip else ''}{port.host_port}/{port.protocol}"
+            place = render_host(port.host_ip, port.host_port) if port.host_ip else port.host_port
+            label = f"{place}/{port.protocol}"
             holder = self._taken.find_port(port)
             if holder is not None and holder.key == intent.key:
                 self._findings.add(Invalid, intent.key, path, f"host port {label} is published twice")
@@ -64,7 +93,7 @@ class PortAssigner:
                 refusal = Unavailable if holder.leaving else AlreadyExists
                 message = f"host port {label} is taken by {holder}: choose another port"
                 self._findings.add(refusal, intent.key, path, message)
-            elif _name(port) not in had and self._listeners.is_heard(port):
+            elif _name(port) not in had and self._listeners.is_heard(port, publisher.families):
                 message = f"host port {label} is taken by a process of the host that hold does not run: choose another port"
                 self._findings.add(AlreadyExists, intent.key, path, message)
             else:
@@ -72,13 +101,14 @@ class PortAssigner:
                 found[intent.key][index] = port
 
     def _choose(self, publisher: Publisher, found: dict[Key, dict[int, PortMapping]]) -> None:
-        intent, wanted, _ = publisher
+        intent, wanted = publisher.intent, publisher.wanted
         for index, port in enumerate(wanted):
             if port.host_port or index in found[intent.key]:
                 continue
             for number in list_random_ports(intent.uid, port.container_port):
                 candidate = port.model_copy(update={"host_port": number})
-                if self._taken.find_port(candidate) is None and not self._listeners.is_heard(candidate):
+                heard = self._listeners.is_heard(candidate, publisher.families)
+                if self._taken.find_port(candidate) is None and not heard:
                     self._take(intent.key, candidate)
                     found[intent.key][index] = candidate
                     break

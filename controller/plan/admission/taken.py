@@ -1,7 +1,7 @@
 """Addresses, MACs and host ports that are spoken for, and by whom."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
@@ -9,7 +9,7 @@ from controller.model.container import Container, ContainerAssigned
 from controller.model.facts import HostFacts
 from controller.model.ids import Key, Uid
 from controller.model.network import Family
-from controller.model.ports import PortMapping, Protocol
+from controller.model.ports import ANY_IPV4, ANY_IPV6, PortMapping, Protocol
 
 RANDOM_PORTS = range(32768, 61000)
 """Where host ports that hold chooses come from: Linux's own range for ports nobody chose (ip(7))."""
@@ -46,8 +46,7 @@ class Taken:
 
     def take_address(self, network: str, address: str, holder: Holder) -> None:
         """Take an address of a network."""
-        family: Family = 6 if ":" in address else 4
-        self.list_addresses(network, family)[int(ip_address(address))] = holder
+        self.list_addresses(network, family_of(address))[int(ip_address(address))] = holder
 
     def list_addresses(self, network: str, family: Family) -> dict[int, Holder]:
         """Return who has the addresses of a network, by number; it grows with what is taken."""
@@ -71,18 +70,28 @@ class Listeners:
     def __init__(self, host: HostFacts) -> None:
         self._addresses: dict[tuple[str, int], set[str]] = {}
         for protocol, address, port in host.listeners:
-            if ":" not in address:
-                self._addresses.setdefault((protocol, port), set()).add(address)
+            self._addresses.setdefault((protocol, port), set()).add(address)
 
-    def is_heard(self, port: PortMapping) -> bool:
-        """Tell whether publishing `port` would take connections from a listener."""
+    def is_heard(self, port: PortMapping, families: Collection[Family]) -> bool:
+        """Tell whether publishing `port` on addresses of these families would take connections from a listener."""
         heard = self._addresses.get((port.protocol, port.host_port), ())
-        return any(shares_address(address, port.host_ip) for address in heard)
+        return any(
+            shares_address(address, port.host_ip)
+            for address in heard
+            if not address or family_of(address) in families
+        )
 
 
 def shares_address(one: str, other: str) -> bool:
-    """Tell whether two host addresses, empty for every address, have one in common."""
-    return not one or not other or one == other
+    """Tell whether two host addresses, each maybe every one of all or of a family, have one in common."""
+    if not one or not other or one == other:
+        return True
+    return family_of(one) == family_of(other) and bool({one, other} & {ANY_IPV4, ANY_IPV6})
+
+
+def family_of(address: str) -> Family:
+    """Return the family of an address."""
+    return 6 if ":" in address else 4
 
 
 def list_random_ports(uid: Uid, container_port: int) -> Iterator[int]:

@@ -39,6 +39,11 @@ def _render(desired: ContainerDesired, host: HostTexts) -> tuple[tuple[str, str]
 
 
 def find_gateway(desired: ContainerDesired) -> str:
-    """Return the host's address on the first network that has one, where names are served too; empty when none has."""
+    """Return the host's address on the first network that has one, where names are served too; empty when none has.
+
+    It is of IPv6 where the network has nothing else.
+    """
     assigned = (each.assigned for each in desired.networks.values())
-    return next((each.gateway for each in assigned if each is not None and each.bridge), "")
+    return next(
+        (each.gateway or each.ipv6_gateway for each in assigned if each is not None and each.bridge), ""
+    )

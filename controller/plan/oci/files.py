@@ -10,6 +10,11 @@ from controller.model.name_forms import HOST_GATEWAY
 from controller.plan.oci.surroundings import HostTexts, Surroundings
 
 _LOOPBACK = "127.0.0.1"
+_IPV6_LINES = (
+    "::1\tlocalhost ip6-localhost ip6-loopback\n",
+    "ff02::1\tip6-allnodes\n",
+    "ff02::2\tip6-allrouters\n",
+)
 _DEFAULT_OPTIONS = ("ndots:0",)
 
 
@@ -58,14 +63,18 @@ def _end_line(text: str) -> str:
 def _list_addresses(container: Container) -> list[str]:
     assigned = container.assigned.networks if container.assigned is not None else {}
     names = [attachment.name for attachment in container.spec.networks] or list(assigned)
-    return [assigned[name].ipv4.partition("/")[0] for name in names if name in assigned]
+    addresses = (address for name in names if name in assigned for address in assigned[name].addresses)
+    return [address.partition("/")[0] for address in addresses]
 
 
 def render_hosts(hostname: str, addresses: Iterable[str]) -> str:
-    """Return /etc/hosts with loopback and the container's own addresses."""
+    """Return /etc/hosts with loopback and the container's own addresses; that of IPv6 where one of these is."""
+    own = tuple(addresses)
     short = hostname.partition(".")[0]
     names = hostname if short == hostname else f"{hostname} {short}"
-    return "".join([f"{_LOOPBACK}\tlocalhost\n", *(f"{address}\t{names}\n" for address in addresses)])
+    ipv6 = _IPV6_LINES if any(":" in address for address in own) else ()
+    lines = (f"{address}\t{names}\n" for address in own)
+    return "".join([f"{_LOOPBACK}\tlocalhost\n", *ipv6, *lines])
 
 
 def _list_linked(container: Container, surroundings: Surroundings) -> Iterator[tuple[str, str]]:
@@ -74,11 +83,12 @@ def _list_linked(container: Container, surroundings: Surroundings) -> Iterator[t
     for link in container.spec.links:
         other = surroundings.linked.get(link.container)
         places = other.assigned.networks if other is not None and other.assigned is not None else {}
-        address = next((places[name].ipv4 for name in own if name in places), "")
-        if other is not None and address:
+        place = next((places[name] for name in own if name in places), None)
+        if other is not None and place is not None:
             hostname = other.spec.hostname or (other.metadata.uid or "")[:12]
             names = dict.fromkeys((link.alias or link.container, hostname, link.container))
-            yield address.partition("/")[0], " ".join(names)
+            for address in place.addresses:
+                yield address.partition("/")[0], " ".join(names)
 
 
 def _list_extra(spec: ContainerSpec, surroundings: Surroundings) -> Iterator[tuple[str, str]]:
