@@ -105,22 +105,20 @@ def mark_link(index: int, alias: str) -> Message:
     return Message(kind=rtnetlink.RTM_NEWLINK, body=body + attribute(_IFLA_IFALIAS, alias.encode()))
 
 
-def set_route_by_link(index: int) -> Message:
-    """Return what makes the default route go out by a link, without a next hop, in place of another."""
-    return Message(
-        kind=rtnetlink.RTM_NEWROUTE, flags=NLM_F_CREATE | NLM_F_REPLACE, body=_route_by_link(index)
-    )
+def set_route_by_link(index: int, destination: str) -> Message:
+    """Return what makes a default route (`0.0.0.0/0`, `::/0`) go out by a link, without a next hop."""
+    body = _route_by_link(index, destination)
+    return Message(kind=rtnetlink.RTM_NEWROUTE, flags=NLM_F_CREATE | NLM_F_REPLACE, body=body)
 
 
-def delete_route_by_link(index: int) -> Message:
-    """Return what removes the default route by a link; ESRCH when it is gone."""
-    return Message(kind=rtnetlink.RTM_DELROUTE, body=_route_by_link(index))
+def delete_route_by_link(index: int, destination: str) -> Message:
+    """Return what removes a default route by a link; ESRCH when it is gone."""
+    return Message(kind=rtnetlink.RTM_DELROUTE, body=_route_by_link(index, destination))
 
 
-def _route_by_link(index: int) -> bytes:
-    header = _ROUTE.pack(
-        socket.AF_INET, 0, 0, 0, _RT_TABLE_MAIN, _RTPROT_BOOT, _RT_SCOPE_LINK, _RTN_UNICAST, 0
-    )
+def _route_by_link(index: int, destination: str) -> bytes:
+    family = socket.AF_INET6 if ":" in destination else socket.AF_INET
+    header = _ROUTE.pack(family, 0, 0, 0, _RT_TABLE_MAIN, _RTPROT_BOOT, _RT_SCOPE_LINK, _RTN_UNICAST, 0)
     return header + number_attribute(_RTA_OIF, index)
 
 

@@ -14,17 +14,17 @@ from controller.errors import Conflict, NotFound, Refused
 from controller.kernel import rtnetlink, sublink_messages
 from controller.kernel.host_links import find_link, opened_netlink, parse_owner
 from controller.kernel.insides import Inside, InsideFacts, Insides
-from controller.kernel.settling import settle_link
+from controller.kernel.settling import DEFAULT_ROUTE, IPV6_DEFAULT_ROUTE, settle_link
 from controller.model.facts import AttachmentFacts
 from controller.model.ids import Uid
 from controller.model.layout import Layout
 from controller.model.names import derive_host_link, derive_link_alias
 from controller.model.network_drivers import IPVLAN, MACVLAN, Sublink
-from controller.model.wants import ON_LINK, AttachmentWant
+from controller.model.wants import IPV6_ON_LINK, ON_LINK, AttachmentWant
 
 _GONE = frozenset({errno.ENODEV})
 _ABSENT = frozenset({errno.ESRCH, errno.ENODEV})
-_DEFAULT_ROUTE = "0.0.0.0/0"
+_ON_LINK = {DEFAULT_ROUTE: ON_LINK, IPV6_DEFAULT_ROUTE: IPV6_ON_LINK}
 _EXPLANATIONS = {
     errno.EBUSY: "it carries links of another kind, or is the port of a bridge or a bond",
     errno.EOPNOTSUPP: "this kernel has no such links: load the module, or choose another driver",
@@ -149,29 +149,33 @@ class KernelSublinks:
 
 
 def _settle(want: AttachmentWant, inside: Inside, link: rtnetlink.Link) -> None:
-    """Mend name, addresses, state and routes; a default route by the link alone is made here."""
-    by_link = want.gateway == ON_LINK
-    plain = replace(want, mac=want.mac or link.mac, gateway="" if by_link else want.gateway)
+    """Mend name, addresses, state and routes; default routes by the link alone are made here."""
+    wanted = {DEFAULT_ROUTE: want.gateway, IPV6_DEFAULT_ROUTE: want.ipv6_gateway}
+    by_link = {destination for destination, gateway in wanted.items() if gateway == _ON_LINK[destination]}
+    plain = replace(
+        want,
+        mac=want.mac or link.mac,
+        gateway="" if DEFAULT_ROUTE in by_link else want.gateway,
+        ipv6_gateway="" if IPV6_DEFAULT_ROUTE in by_link else want.ipv6_gateway,
+    )
     settle_link(plain, inside, link, inside.read())
-    present = any(_is_route_by_link(route, link.index) for route in inside.read().routes)
-    if by_link and not present:
-        inside.run(sublink_messages.set_route_by_link(link.index))
-    if present and not by_link:
-        inside.run(sublink_messages.delete_route_by_link(link.index), tolerate=_ABSENT)
-
-
-def _is_route_by_link(route: rtnetlink.Route, index: int) -> bool:
-    return (route.index, route.destination, route.gateway) == (index, _DEFAULT_ROUTE, "")
+    present = {
+        route.destination for route in inside.read().routes if route.index == link.index and not route.gateway
+    }
+    for destination in sorted(by_link - present):
+        inside.run(sublink_messages.set_route_by_link(link.index, destination))
+    for destination in sorted((present & _ON_LINK.keys()) - by_link):
+        inside.run(sublink_messages.delete_route_by_link(link.index, destination), tolerate=_ABSENT)
 
 
 def _describe(
     container: Uid, host_link: str, sublink: Sublink | None, link: rtnetlink.Link, facts: InsideFacts
 ) -> AttachmentFacts:
-    gateways = [
-        route.gateway or ON_LINK
+    gateways = {
+        route.destination: route.gateway or _ON_LINK[route.destination]
         for route in facts.routes
-        if (route.index, route.destination) == (link.index, _DEFAULT_ROUTE)
-    ]
+        if route.index == link.index and route.destination in _ON_LINK
+    }
     return AttachmentFacts(
         container=container,
         host_link=host_link,
@@ -181,7 +185,8 @@ def _describe(
         inside_up=link.up,
         mac=link.mac,
         addresses=tuple(each.text for each in facts.settled if each.index == link.index),
-        gateway=gateways[0] if gateways else "",
+        gateway=gateways.get(DEFAULT_ROUTE, ""),
+        ipv6_gateway=gateways.get(IPV6_DEFAULT_ROUTE, ""),
         mtu=link.mtu,
         isolated=None,
         sublink=sublink,

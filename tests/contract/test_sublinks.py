@@ -7,7 +7,7 @@ import pytest
 from controller.errors import NotFound
 from controller.model.facts import AttachmentFacts
 from controller.model.network_drivers import Sublink
-from controller.model.wants import AttachmentWant
+from controller.model.wants import IPV6_ON_LINK, ON_LINK, AttachmentWant
 from controller.plan.container.links import is_attached
 from tests.contract.network import DB, WEB, NetworkPorts
 from tests.contract.sublinks import PARENT, derive_want, require_links
@@ -63,6 +63,8 @@ async def test_making_one_again_changes_nothing(host: NetworkPorts) -> None:
     [
         pytest.param(replace(WANT, address="10.90.0.77/24"), id="address"),
         pytest.param(replace(WANT, gateway="10.90.0.1"), id="gateway"),
+        pytest.param(replace(WANT, ipv6_address="fd00:90::2/64", ipv6_gateway="fd00:90::1"), id="IPv6"),
+        pytest.param(replace(WANT, address="", ipv6_address="fd00:90::2/64"), id="IPv6 alone"),
         pytest.param(replace(WANT, inside="lan0"), id="name"),
         pytest.param(replace(WANT, mac="02:00:00:00:00:77"), id="mac"),
         pytest.param(replace(WANT, mtu=1400), id="mtu"),
@@ -82,10 +84,15 @@ async def test_what_differs_is_mended(host: NetworkPorts, want: AttachmentWant) 
 async def test_a_default_route_can_lead_out_by_the_link_alone(host: NetworkPorts) -> None:
     require_links(host, ["ipvlan"])
     sublink = replace(IPVLAN, mode="l3")
-    want = replace(derive_want(WEB, sublink, "10.90.0.2/24"), gateway="0.0.0.0")
+    want = replace(
+        derive_want(WEB, sublink, "10.90.0.2/24"),
+        gateway=ON_LINK,
+        ipv6_address="fd00:90::2/64",
+        ipv6_gateway=IPV6_ON_LINK,
+    )
     await host.attachments.ensure(want)
     assert is_attached(want, await read_one(host))
-    without = replace(want, gateway="")
+    without = replace(want, gateway="", ipv6_gateway="")
     await host.attachments.ensure(without)
     assert is_attached(without, await read_one(host))
 
