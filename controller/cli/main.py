@@ -77,6 +77,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "logout": ("login", "Registries", "Forget the login for a registry"),
     "network": ("networks", "Networks and volumes", "Manage networks"),
     "volume": ("volumes", "Networks and volumes", "Manage volumes"),
+    "graph": ("graph", "Networks and volumes", "Show networks, and who is on them, as text or as a picture"),
     "info": ("system", "Daemon", "Show facts about the daemon and its host"),
     "version": ("system", "Daemon", "Show versions of client and daemon"),
     "doctor": ("system", "Daemon", "Check what the host lacks"),
