@@ -177,6 +177,7 @@ async def _serve(settings: Settings) -> int:
             ),
             importer=images,
             archives=images,
+            volumes=linux.ports.volume_contents,
             images=ImageParts(
                 contents=images,
                 dangling=DanglingImages(kernel=linux.ports, store=store, layout=layout),

@@ -1,7 +1,6 @@
 """Images made of containers, for ContainerService."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from controller.api.admission import Gate
@@ -11,7 +10,7 @@ from controller.api.image_service import read_config
 from controller.api.v1 import container_pb2
 from controller.errors import Invalid, Unavailable
 from controller.model.changes import Draft
-from controller.model.container import Container, DesiredState, Phase
+from controller.model.container import Phase
 from controller.model.ids import Key
 from controller.model.image import Image, ImageConfig, ImageSource, ImageSpec, complete_image_name
 from controller.model.layout import Layout
@@ -64,29 +63,16 @@ class Committer:
             message=request.message,
         )
         place = derive_place(snapshot, container, self._parts.layout)
+        runs = container.status.phase is Phase.RUNNING
+        holding = self._parts.freezer.holding(uid_of(container)) if request.pause and runs else nullcontext()
         async with (
-            self._frozen(container, wanted=request.pause),
+            holding,
             self._parts.files.packing(place) as layer,
             self._parts.commits.committing(want, layer) as facts,
         ):
             if request.name:
                 await self._parts.gate.apply(_make_batch(request.name, facts.manifest_digest))
         return container_pb2.CommitResponse(id=facts.id)
-
-    @asynccontextmanager
-    async def _frozen(self, container: Container, *, wanted: bool) -> AsyncGenerator[None]:
-        """Keep the processes from writing meanwhile; should this daemon die, the next turn lets them go on."""
-        if not wanted or container.status.phase is not Phase.RUNNING:
-            yield
-            return
-        await self._parts.freezer.pause(uid_of(container))
-        try:
-            yield
-        finally:
-            present = self._parts.gate.store.snapshot().get(Key("Container", container.metadata.name))
-            asked_to_rest = isinstance(present, Container) and present.spec.desired is DesiredState.PAUSED
-            if not asked_to_rest:
-                await self._parts.freezer.resume(uid_of(container))
 
 
 def _make_batch(name: str, manifest_digest: str) -> ApplyBatch:

@@ -39,11 +39,14 @@ from controller.api.v1 import (
     state_pb2_grpc,
     system_pb2,
     system_pb2_grpc,
+    volume_pb2,
+    volume_pb2_grpc,
 )
+from controller.api.volume_service import VolumeParts, VolumeService
 from controller.errors import Conflict, Refused
 from controller.model.layout import Layout
 from controller.plan.logs import LogDefaults
-from controller.ports import Diagnostics, Freezer, Processes, Registries, Sessions
+from controller.ports import Diagnostics, Freezer, Processes, Registries, Sessions, VolumeContents
 from controller.ports.commits import Commits
 from controller.ports.files import ContainerFiles
 from controller.ports.gauges import Gauges
@@ -62,6 +65,7 @@ _SERVICES = (
     container_pb2.DESCRIPTOR.services_by_name["ContainerService"].full_name,
     image_pb2.DESCRIPTOR.services_by_name["ImageService"].full_name,
     archive_pb2.DESCRIPTOR.services_by_name["ArchiveService"].full_name,
+    volume_pb2.DESCRIPTOR.services_by_name["VolumeService"].full_name,
     registry_pb2.DESCRIPTOR.services_by_name["RegistryService"].full_name,
     system_pb2.DESCRIPTOR.services_by_name["SystemService"].full_name,
 )
@@ -89,6 +93,7 @@ class Services:
     importer: Importer
     images: ImageParts
     archives: ImageArchives
+    volumes: VolumeContents
     registries: Registries
     diagnostics: Diagnostics
     layout: Layout
@@ -158,6 +163,10 @@ def _add_services(
     archive_parts = ArchiveParts(archives=services.archives, contents=services.images.contents)
     archive_pb2_grpc.add_ArchiveServiceServicer_to_server(
         ArchiveService(gate=services.gate, parts=archive_parts), server
+    )
+    volume_parts = VolumeParts(contents=services.volumes, freezer=services.inside.freezer)
+    volume_pb2_grpc.add_VolumeServiceServicer_to_server(
+        VolumeService(gate=services.gate, parts=volume_parts), server
     )
     registry_pb2_grpc.add_RegistryServiceServicer_to_server(
         RegistryService(gate=services.gate, registries=services.registries), server

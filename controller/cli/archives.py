@@ -24,10 +24,10 @@ def add_load(parser: argparse.ArgumentParser) -> None:
 
 def run_load(client: Client, options: argparse.Namespace) -> int:
     """Send an archive; what is in it, the daemon finds out."""
-    with _open_input(options.input) as archive:
+    with open_input(options.input) as archive:
         call = client.channel.open("ArchiveService/LoadImages", archive_pb2.LoadImagesResponse)
         call.send(archive_pb2.LoadImagesRequest(start=archive_pb2.LoadImagesStart(force=options.force)))
-        for chunk in _read_chunks(archive):
+        for chunk in read_chunks(archive):
             call.send(archive_pb2.LoadImagesRequest(chunk=chunk))
     call.send(archive_pb2.LoadImagesRequest(end=archive_pb2.LoadImagesEnd()))
     call.end()
@@ -39,7 +39,8 @@ def run_load(client: Client, options: argparse.Namespace) -> int:
     return 0
 
 
-def _open_input(name: str) -> AbstractContextManager[IO[bytes]]:
+def open_input(name: str) -> AbstractContextManager[IO[bytes]]:
+    """Return an archive to read: a file, or - for standard input. Failure."""
     if name == "-":
         if sys.stdin.isatty():
             raise Failure("standard input is a terminal: send an archive by < FILE, or name one by --input")
@@ -50,7 +51,8 @@ def _open_input(name: str) -> AbstractContextManager[IO[bytes]]:
         raise Failure(f"{name} can't be read: {(error.strerror or str(error)).lower()}") from error
 
 
-def _read_chunks(archive: IO[bytes]) -> Iterator[bytes]:
+def read_chunks(archive: IO[bytes]) -> Iterator[bytes]:
+    """Yield an archive in pieces; Failure when it breaks off."""
     try:
         while chunk := archive.read(_CHUNK_BYTES):
             yield chunk
@@ -71,7 +73,7 @@ def add_save(parser: argparse.ArgumentParser) -> None:
 def run_save(client: Client, options: argparse.Namespace) -> int:
     """Write an archive; a file gets its name when it is whole."""
     request = archive_pb2.SaveImagesRequest(names=options.images)
-    with _open_output(options.output) as output:
+    with open_output(options.output) as output:
         for answer in client.channel.stream(
             "ArchiveService/SaveImages", request, archive_pb2.SaveImagesResponse
         ):
@@ -81,7 +83,8 @@ def run_save(client: Client, options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _open_output(name: str) -> Iterator[IO[bytes]]:
+def open_output(name: str) -> Iterator[IO[bytes]]:
+    """Give a file to write, which gets its name when it is whole, or standard output for -. Failure."""
     if name == "-":
         if sys.stdout.isatty():
             raise Failure("an archive is nothing for a terminal: name a file by --output, or send it on by |")

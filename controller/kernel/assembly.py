@@ -38,6 +38,8 @@ from controller.kernel.sessions import ContainerSessions
 from controller.kernel.sublinks import KernelSublinks
 from controller.kernel.subprocesses import Runner
 from controller.kernel.texts import BundleTexts
+from controller.kernel.volume_contents import VolumeFiles
+from controller.kernel.volume_mounts import VolumeMounts
 from controller.kernel.volumes import LocalVolumes
 from controller.model.layout import Layout
 from controller.plan.checks import INIT_PROGRAMS
@@ -79,7 +81,8 @@ async def open_linux(
     """Build every adapter for the length of the block; containers go on after it."""
     cgroups, gates, insides = Cgroups.find(layout.instance), Gates(), Insides(layout=layout)
     names = KernelNameServer(layout=layout, runner=runner, resolv_conf_path=options.resolv_conf_path)
-    volumes = LocalVolumes(layout=layout, runner=runner)
+    volume_mounts = VolumeMounts(layout=layout, runner=runner)
+    volumes = LocalVolumes(layout=layout, mounts=volume_mounts)
     await volumes.open()
     rotator = LogRotator(layout=layout, defaults=options.log_defaults)
     roots = OverlayRoots(layout=layout, runner=runner)
@@ -111,6 +114,7 @@ async def open_linux(
         firewall=KernelFirewall(layout=layout, runner=runner, generations=generations),
         names=names,
         volumes=volumes,
+        volume_contents=VolumeFiles(layout=layout, runner=runner, mounts=volume_mounts),
         images=images,
         pulls=pulls,
         events=MergedEvents(sources=(ProcessEvents(layout=layout, cgroups=cgroups), network_events, pulls)),

@@ -8,7 +8,7 @@ import errno
 import os
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from controller.kernel.mountinfo import MountEntry, read_mounts
@@ -22,7 +22,8 @@ CONTROLLERS = ("memory", "cpu", "cpuacct", "cpuset", "blkio", "pids", "freezer")
 class Cgroups:
     """The mounted trees. `v1_paths` maps a controller to its mount point; `mount_paths` are all trees, once each.
 
-    `unified_path` is the tree of version 2, None where controllers are in version 1 trees.
+    `unified_path` is the tree of version 2, None where controllers are in version 1 trees. `held` are the containers that
+    are frozen for a moment, with whether they are to stay so: they do not count as frozen otherwise.
     """
 
     instance: str
@@ -30,6 +31,7 @@ class Cgroups:
     v1_paths: Mapping[str, str]
     unified_path: str | None
     hybrid: bool
+    held: dict[Uid, bool] = field(default_factory=dict, compare=False)
 
     @classmethod
     def find(cls, instance: str) -> "Cgroups":
@@ -79,7 +81,9 @@ class Cgroups:
         return any(cgroup in line for line in lines)
 
     def is_frozen(self, uid: Uid) -> bool:
-        """Tell whether the container's processes are frozen or about to be."""
+        """Tell whether the container's processes are frozen or about to be, and not just held for a moment."""
+        if uid in self.held:
+            return self.held[uid]
         path = self.directory(uid, "freezer")
         if path is None:
             return False
@@ -96,6 +100,15 @@ class Cgroups:
             (path / "cgroup.freeze").write_text("1" if frozen else "0")
         else:
             (path / "freezer.state").write_text("FROZEN" if frozen else "THAWED")
+
+    def has_settled(self, uid: Uid) -> bool:
+        """Tell whether every process of a container that was frozen has come to rest."""
+        path = self.directory(uid, "freezer")
+        if path is None:
+            return True
+        if self.unified_path is not None:
+            return "frozen 1" in read_text(path / "cgroup.events").splitlines()
+        return read_text(path / "freezer.state") == "FROZEN"
 
     def count_oom_kills(self, uid: Uid) -> int:
         """Return how many processes of the container were killed for want of memory."""

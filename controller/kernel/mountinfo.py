@@ -35,6 +35,12 @@ def read_mounts(beginning: str = "") -> Iterator[MountEntry]:
     return parse_mounts(Path(MOUNTINFO_PATH).read_text(errors="surrogateescape"), beginning)
 
 
+def read_mount_id(fd: int) -> int:
+    """Return the number of the mount that a descriptor's file lies on (proc_pid_fdinfo(5))."""
+    lines = Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("mnt_id:"))
+
+
 def parse_mounts(text: str, beginning: str = "") -> Iterator[MountEntry]:
     """Yield the entries of a mountinfo text whose target begins so."""
     sign = f" {_escape(beginning)}"

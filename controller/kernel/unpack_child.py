@@ -1,4 +1,4 @@
-"""The child of `unpacker`: `python -m ... TARGET MOST_BYTES MOST_ENTRIES`, with an archive as its standard input.
+"""The child of `unpacker`: `python -m ... TARGET MOST_BYTES MOST_ENTRIES layer|tree`, with an archive as its standard input.
 
 Makes TARGET its root directory, and unpacks. Prints one JSON object: what was unpacked, or an `error` (invalid,
 exhausted, refused) with its message.
@@ -23,11 +23,11 @@ _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _ARCHIVES_FAULT = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.EFBIG}
 
 
-def unpack(source: Source, most_bytes: int, most_entries: int) -> dict[str, Any]:
+def unpack(source: Source, most_bytes: int, most_entries: int, *, as_layer: bool) -> dict[str, Any]:
     """Unpack below the root directory and return what it came to."""
     digest = Digest()
-    window = Window(digest.watch(iter(Ahead(source.read_plain(most_bytes)))))
-    extractor = Extractor(window, most_bytes)
+    window = Window(digest.watch(iter(Ahead(source.read_plain(most_bytes, expansive=not as_layer)))))
+    extractor = Extractor(window, most_bytes, as_layer=as_layer)
     reader = TarReader(window)
     entries = 0
     for entry in reader:
@@ -40,7 +40,7 @@ def unpack(source: Source, most_bytes: int, most_entries: int) -> dict[str, Any]
     return {"diff_id": diff_id, "size": extractor.size_bytes, "entries": entries, "ended": reader.ended}
 
 
-def main(target_path: str, most_bytes: int, most_entries: int) -> dict[str, Any]:
+def main(target_path: str, most_bytes: int, most_entries: int, *, as_layer: bool) -> dict[str, Any]:
     """Unpack; errors come back as an answer too. What may have to be loaded is loaded before the root changes."""
     os.umask(0)
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY_BYTES, _MOST_MEMORY_BYTES))
@@ -48,7 +48,7 @@ def main(target_path: str, most_bytes: int, most_entries: int) -> dict[str, Any]
         source = Source(io.BufferedReader(io.FileIO(0), 1 << 20))
         os.chroot(target_path)
         os.chdir("/")
-        return unpack(source, most_bytes, most_entries)
+        return unpack(source, most_bytes, most_entries, as_layer=as_layer)
     except Hostile as error:
         return {"error": "invalid", "message": str(error)}
     except MemoryError:
@@ -62,5 +62,7 @@ def main(target_path: str, most_bytes: int, most_entries: int) -> dict[str, Any]
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))), flush=True)
+    target, *numbers, use = sys.argv[1:]
+    most = [int(number) for number in numbers]
+    print(json.dumps(main(target, most[0], most[1], as_layer=use == "layer")), flush=True)
     os._exit(0)  # threads may be waiting for each other after an error

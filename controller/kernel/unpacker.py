@@ -27,10 +27,15 @@ _ERRORS = {"invalid": Invalid, "exhausted": Exhausted, "refused": Refused}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnpackLimits:
-    """What one archive may come to: bytes of its plain archive and of its files, and number of entries."""
+    """What one archive may come to: bytes of its plain archive and of its files, and number of entries.
+
+    `as_layer` tells whether it is an image's: names of whiteouts are no files then, and what unpacks to many times its
+    size is taken for a bomb.
+    """
 
     most_bytes: int
     most_entries: int
+    as_layer: bool = True
 
 
 class ChrootUnpacker:
@@ -79,7 +84,11 @@ class ChrootUnpacker:
 
     def _spawn(self, stdin_fd: int, target_path: str, about: str) -> "_UnpackChild":
         answer = os.fdopen(os.memfd_create("answer"), "rb")
-        limits = (str(self._limits.most_bytes), str(self._limits.most_entries))
+        limits = (
+            str(self._limits.most_bytes),
+            str(self._limits.most_entries),
+            "layer" if self._limits.as_layer else "tree",
+        )
         stdio = Stdio(stdin=stdin_fd, stdout=answer.fileno(), stderr=answer.fileno())
         command = (sys.executable, "-I", "-m", _CHILD, target_path, *limits)
         return _UnpackChild(self._runner.spawn(*command, stdio=stdio), answer, about)

@@ -1,34 +1,40 @@
-"""Data directories of volumes: `LocalVolumes(layout=..., runner=Runner())`, then `await open()` once."""
+"""Data directories of volumes: `LocalVolumes(layout=..., mounts=VolumeMounts(...))`, then `await open()` once."""
 
 import asyncio
 import contextlib
 import shutil
 from pathlib import Path
 
-from controller.kernel.prefill import prefill, settle_copies, sweep_views
-from controller.kernel.subprocesses import Runner
+from controller.errors import Refused
+from controller.kernel.prefill import sweep_views
 from controller.kernel.translation import translated
+from controller.kernel.volume_mounts import VolumeMounts
+from controller.kernel.whole_copies import Workplace
+from controller.model.facts import VolumeFacts
 from controller.model.ids import Uid
 from controller.model.layout import Layout
-from controller.model.wants import RootWant
+from controller.model.wants import VolumeWant
 
 
 class LocalVolumes:
     """Implements `controller.ports.VolumeDirectories`. A volume is there when its data directory is."""
 
-    def __init__(self, *, layout: Layout, runner: Runner) -> None:
+    def __init__(self, *, layout: Layout, mounts: VolumeMounts) -> None:
         self._layout = layout
-        self._runner = runner
-        self._locks: dict[Uid, asyncio.Lock] = {}
+        self._mounts = mounts
 
     async def open(self) -> None:
         """Bring to an end what a daemon that was killed has left half-done; before anything else is called."""
         with translated("volumes"):
             await asyncio.to_thread(self._sweep)
 
-    async def list(self) -> tuple[Uid, ...]:
+    async def list(self) -> tuple[VolumeFacts, ...]:
         """Return the volumes that have a directory."""
         return await asyncio.to_thread(self._list)
+
+    async def read(self, volume: Uid) -> VolumeFacts | None:
+        """Return one of them."""
+        return await asyncio.to_thread(self._read, volume)
 
     async def ensure(self, volume: Uid) -> None:
         """Make the directory, empty, mode 0755."""
@@ -36,34 +42,52 @@ class LocalVolumes:
         with translated(f"volume {volume}"):
             await asyncio.to_thread(_make_data_directory, path)
 
-    async def prefill(self, volume: Uid, source: RootWant, path: str) -> None:
-        """Copy what lies at `path` of a container's layers into the volume if it is empty; keeps owners and modes."""
-        data_path = Path(self._layout.volume_path(volume))
-        view_path = self._views_path / source.uid
-        async with self._locks.setdefault(volume, asyncio.Lock()):
-            with translated(f"volume {volume}"):
-                await prefill(self._runner, data_path, source, path, view_path)
+    async def mount(self, volume: VolumeWant) -> None:
+        """See VolumeDirectories."""
+        with translated(f"volume {volume.uid}"):
+            await self._mounts.ensure(volume)
+
+    async def unmount(self, volume: Uid) -> None:
+        """See VolumeDirectories."""
+        with translated(f"volume {volume}"):
+            await self._mounts.release(volume)
 
     async def delete(self, volume: Uid) -> None:
         """Remove the directory and all in it."""
-        self._locks.pop(volume, None)
+        self._mounts.forget(volume)
         with translated(f"volume {volume}"), contextlib.suppress(FileNotFoundError):
-            await asyncio.to_thread(_delete, Path(self._layout.volume_path(volume)))
+            await asyncio.to_thread(self._delete, volume)
 
-    @property
-    def _views_path(self) -> Path:
-        return Path(self._layout.run_path, "prefill")
-
-    def _list(self) -> tuple[Uid, ...]:
-        paths = Path(self._layout.volumes_path).glob("*")
+    def _list(self) -> tuple[VolumeFacts, ...]:
+        mounted, parts = self._mounts.list_mounted(), self._mounts.count_parts()
+        uids = (Uid(path.name) for path in Path(self._layout.volumes_path).glob("*"))
         return tuple(
-            uid for uid in (Uid(path.name) for path in paths) if Path(self._layout.volume_path(uid)).is_dir()
+            VolumeFacts(uid=uid, mounted=uid in mounted, parts=parts[uid])
+            for uid in uids
+            if self._is_present(uid)
         )
 
+    def _read(self, volume: Uid) -> VolumeFacts | None:
+        if not self._is_present(volume):
+            return None
+        mounted = volume in self._mounts.list_mounted()
+        parts = self._mounts.count_parts()[volume] if mounted else 0
+        return VolumeFacts(uid=volume, mounted=mounted, parts=parts)
+
+    def _is_present(self, volume: Uid) -> bool:
+        return Path(self._layout.volume_path(volume)).is_dir()
+
+    def _delete(self, volume: Uid) -> None:
+        if volume in self._mounts.list_mounted():
+            raise Refused("something is mounted at the volume's directory, and its content is not to be lost")
+        _delete(Path(self._layout.volume_path(volume)))
+
     def _sweep(self) -> None:
-        sweep_views(self._views_path)
+        sweep_views(Path(self._layout.run_path, "prefill"))
+        mounted = self._mounts.list_mounted()
         for path in Path(self._layout.volumes_path).glob("*"):
-            settle_copies(Path(self._layout.volume_path(Uid(path.name))))
+            if path.name not in mounted:
+                Workplace.beside(Path(self._layout.volume_path(Uid(path.name)))).settle()
             with contextlib.suppress(OSError):
                 path.rmdir()  # only what has nothing in it: its volume was about to be made, or almost deleted
 

@@ -8,7 +8,8 @@ from pydantic import AfterValidator, Field, model_validator
 from controller.model.base import Model
 from controller.model.ids import check_name
 from controller.model.mount_forms import check_tmpfs_option
-from controller.model.units import Number, SizeBytes
+from controller.model.units import Number, SizeBytes, Text
+from controller.model.volume_options import check_local_options
 
 
 class MountType(StrEnum):
@@ -28,6 +29,9 @@ _OF_TYPE = {
     "relabel": MountType.BIND,
     "nocopy": MountType.VOLUME,
     "subpath": MountType.VOLUME,
+    "driver": MountType.VOLUME,
+    "driver_options": MountType.VOLUME,
+    "labels": MountType.VOLUME,
     "size_bytes": MountType.TMPFS,
     "mode": MountType.TMPFS,
     "options": MountType.TMPFS,
@@ -74,6 +78,13 @@ class Mount(Model):
     options: tuple[Annotated[str, AfterValidator(check_tmpfs_option)], ...] = Field(
         default=(), description="Further options of a tmpfs, such as exec, uid=1000 or nr_inodes=1k."
     )
+    driver: Literal["", "local"] = Field(
+        default="", description="Driver of the volume that is made for the mount when it isn't there; local."
+    )
+    driver_options: dict[str, Text] = Field(
+        default={}, description="Its driver options, as of a Volume; for one that nobody declared."
+    )
+    labels: dict[str, Text] = Field(default={}, description="Its labels.")
 
     @model_validator(mode="after")
     def _fields_agree(self) -> Self:
@@ -86,6 +97,8 @@ class Mount(Model):
                 raise ValueError(f"{field.alias or name} is for {kind} only")
         if self.subpath.startswith("/") or ".." in self.subpath.split("/"):
             raise ValueError(f"subpath {self.subpath!r} must be a path inside the volume without '..'")
+        if self.driver in ("", "local"):
+            check_local_options(self.driver_options)
         if self.recursive == "readonly" and not self.read_only:
             raise ValueError("recursive readonly needs readOnly")
         if self.recursive == "writable" and not self.read_only:

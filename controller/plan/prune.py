@@ -10,7 +10,7 @@ from controller.model.facts import ImageFacts
 from controller.model.ids import Key, KindName
 from controller.model.image import Image
 from controller.model.kinds import Resource
-from controller.model.volume import ANONYMOUS_LABEL, Volume
+from controller.model.volume import ANONYMOUS_LABEL, SNAPSHOT_LABEL, Volume
 from controller.plan.admission import CLI_MANAGER, decide_delete
 from controller.plan.admission.references import list_uses
 from controller.plan.image_names import ImageIndex
@@ -34,7 +34,8 @@ class LabelTest:
 class PruneWish:
     """What may go: unused objects of these kinds that `manager` or nobody declares, made before `until`, with such labels.
 
-    Images with names only go with `all_images`, volumes that somebody named only with `all_volumes`.
+    Images with names only go with `all_images`, volumes that somebody named only with `all_volumes`,
+    snapshots never.
     """
 
     kinds: frozenset[KindName]
@@ -91,7 +92,8 @@ def _may_go(resource: Resource, index: ImageIndex, wish: PruneWish) -> bool:
         case Container():
             is_free = is_done(resource)
         case Volume():
-            is_free = wish.all_volumes or ANONYMOUS_LABEL in metadata.labels
+            named = ANONYMOUS_LABEL not in metadata.labels
+            is_free = SNAPSHOT_LABEL not in metadata.labels and (wish.all_volumes or not named)
         case Image():
             is_free = wish.all_images
             facts = index.contents.get(index.ids[metadata.name])

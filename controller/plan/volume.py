@@ -1,15 +1,25 @@
-"""What to do for one volume: its directory."""
+"""What to do for one volume: its directory, its first content, what is mounted at it while it is used."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from controller.model.changes import EventType
-from controller.model.ids import Uid
+from controller.model.changes import EventType, Snapshot
+from controller.model.container import Container, DesiredState
+from controller.model.ids import Key, Uid
 from controller.model.layout import Layout
+from controller.model.mounts import Mount, MountType
 from controller.model.resource import is_ready
 from controller.model.volume import Volume, VolumeStatus
+from controller.model.wants import VolumeWant
 from controller.plan.base import Note, Plan
 from controller.plan.conditions import Reason, date_conditions, make_condition
+from controller.plan.container.expansion import list_mounts
+from controller.plan.prune import is_done
+from controller.plan.volume_mount import make_want
+
+_LEAVING_S = 0.2
+"""How long to wait for the mounts of a container that has just ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +33,30 @@ class EnsureDirectory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CopyVolume:
+    """Make the volume's directory with what another volume has; `pauses` are containers to be paused meanwhile."""
+
+    volume: Uid
+    source: VolumeWant
+    source_name: str
+    pauses: tuple[Uid, ...] = ()
+
+    def describe(self) -> str:
+        paused = f", {len(self.pauses)} containers paused" if self.pauses else ""
+        return f"copy volume {self.source_name}{paused}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnmountVolume:
+    """Unmount what is mounted at the volume's directory."""
+
+    volume: Uid
+
+    def describe(self) -> str:
+        return "unmount volume"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteDirectory:
     """Remove the volume's directory and all in it."""
 
@@ -32,16 +66,23 @@ class DeleteDirectory:
         return "delete volume directory"
 
 
-VolumeAction = EnsureDirectory | DeleteDirectory
+VolumeAction = EnsureDirectory | CopyVolume | UnmountVolume | DeleteDirectory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeDesired:
-    """A volume; `users` are containers that name it, those on their way out included."""
+    """A volume; `users` are containers that name it, those on their way out included.
+
+    `is_needed` tells whether one of them runs, or is about to. `source` is the volume that it is copied from, with
+    `writers`, the running containers that write to that one.
+    """
 
     volume: Volume
     layout: Layout
     users: tuple[str, ...] = ()
+    is_needed: bool = False
+    source: Volume | None = None
+    writers: tuple[Uid, ...] = ()
 
     @property
     def uid(self) -> Uid:
@@ -50,9 +91,62 @@ class VolumeDesired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeObserved:
-    """Whether the directory is there."""
+    """Whether the directory is there, what is mounted at it, and in how many places for containers."""
 
     present: bool = False
+    mounted: bool = False
+    parts: int = 0
+
+
+def gather_volume(snapshot: Snapshot, volume: Volume, users: Iterable[str], layout: Layout) -> VolumeDesired:
+    """Return the volume with what it names, looked up in the snapshot; `users` name containers."""
+    names, wanted = tuple(users), volume.spec.source
+    source = snapshot.get(Key("Volume", wanted.volume)) if wanted is not None else None
+    desired = VolumeDesired(
+        volume=volume,
+        layout=layout,
+        users=names,
+        is_needed=bool(volume.spec.driver_options) and _is_needed(snapshot, volume.metadata.name),
+    )
+    if wanted is None or not isinstance(source, Volume):
+        return desired
+    writers = list_writers(snapshot, wanted.volume) if wanted.pause else ()
+    return replace(desired, source=source, writers=writers)
+
+
+def _is_needed(snapshot: Snapshot, volume: str) -> bool:
+    return any(not is_done(each) for each in _list_users(snapshot, volume))
+
+
+def name_users(snapshot: Snapshot, volume: str) -> tuple[str, ...]:
+    """Return the containers that have a volume mounted when they run, also by way of others."""
+    return tuple(each.metadata.name for each in _list_users(snapshot, volume))
+
+
+def _list_users(snapshot: Snapshot, volume: str) -> Iterator[Container]:
+    for resource in snapshot.values():
+        if isinstance(resource, Container) and _find_mounts(snapshot, resource, volume):
+            yield resource
+
+
+def list_writers(snapshot: Snapshot, volume: str) -> tuple[Uid, ...]:
+    """Return the containers that run and can write to a volume; paused ones can't."""
+    return tuple(
+        Uid(each.metadata.uid or "")
+        for each in _list_users(snapshot, volume)
+        if each.status.pid and _writes(snapshot, each, volume)
+    )
+
+
+def _writes(snapshot: Snapshot, container: Container, volume: str) -> bool:
+    paused = container.spec.desired is DesiredState.PAUSED
+    return not paused and not all(mount.read_only for mount in _find_mounts(snapshot, container, volume))
+
+
+def _find_mounts(snapshot: Snapshot, container: Container, volume: str) -> list[Mount]:
+    """Return the mounts of a volume that a container has, also those taken over from others."""
+    mounts = list_mounts(snapshot, container)
+    return [each for each in mounts if each.type is MountType.VOLUME and each.source == volume]
 
 
 def plan_volume(
@@ -62,6 +156,10 @@ def plan_volume(
     volume, status = desired.volume, desired.volume.status
     if volume.metadata.deleted_at is not None:
         return _plan_removal(desired, observed, now)
+    if not observed.present and volume.spec.source is not None:
+        source = desired.source
+        if source is None or not is_ready(source.status):
+            return _plan_waiting(desired, now)
     conditions = [make_condition("Ready", Reason.PRESENT, holds=True)]
     update = {
         "observed_generation": volume.metadata.generation,
@@ -70,10 +168,41 @@ def plan_volume(
     }
     notes: tuple[Note, ...] = ()
     if not observed.present and is_ready(status):
-        message = "the volume's directory was gone, with all that was in it: an empty one was made"
+        message = "the volume's directory was gone, with all that was in it: it was made anew"
         notes = (Note(type=EventType.WARNING, reason="DataLost", message=message),)
-    actions = () if observed.present else (EnsureDirectory(volume=desired.uid),)
-    return Plan(actions=actions, status=status.model_copy(update=update), notes=notes)
+    rested = status.model_copy(update=update)
+    if not observed.present:
+        return Plan(actions=(_make(desired),), status=rested, notes=notes)
+    if observed.mounted and not desired.is_needed:
+        if observed.parts:
+            return Plan(actions=(), status=rested, requeue_after_s=_LEAVING_S)
+        return Plan(actions=(UnmountVolume(volume=desired.uid),), status=rested, is_asked_for=True)
+    return Plan(actions=(), status=rested)
+
+
+def _make(desired: VolumeDesired) -> VolumeAction:
+    source = desired.source
+    if source is None:
+        return EnsureDirectory(volume=desired.uid)
+    return CopyVolume(
+        volume=desired.uid,
+        source=make_want(source),
+        source_name=source.metadata.name,
+        pauses=desired.writers,
+    )
+
+
+def _plan_waiting(desired: VolumeDesired, now: datetime) -> Plan[VolumeAction, VolumeStatus]:
+    """Wait for the volume that is to be copied: nothing but a copy may take its place."""
+    status, wanted = desired.volume.status, desired.volume.spec.source
+    name = wanted.volume if wanted is not None else ""
+    message = f"volume {name}, which is to be copied, is not there"
+    waiting = make_condition("Ready", Reason.WAITING_FOR_VOLUMES, message, holds=False)
+    update = {
+        "observed_generation": desired.volume.metadata.generation,
+        "conditions": date_conditions(status, [waiting], now),
+    }
+    return Plan(actions=(), status=status.model_copy(update=update))
 
 
 def _plan_removal(
@@ -85,7 +214,8 @@ def _plan_removal(
         waiting = make_condition("Ready", Reason.WAITING_FOR_CONTAINERS, message, holds=False)
         update = {"conditions": date_conditions(status, [waiting], now)}
         return Plan(actions=(), status=status.model_copy(update=update))
-    actions = (DeleteDirectory(volume=desired.uid),) if observed.present else ()
+    actions: tuple[VolumeAction, ...] = (UnmountVolume(volume=desired.uid),) if observed.mounted else ()
+    actions += (DeleteDirectory(volume=desired.uid),) if observed.present else ()
     gone = make_condition("Ready", Reason.DELETED, holds=False)
     update = {"conditions": date_conditions(status, [gone], now)}
     return Plan(actions=actions, status=status.model_copy(update=update), gone=not actions)

@@ -24,7 +24,14 @@ from controller.ports.processes import Freezer, Limits, Processes, Roots, Texts
 from controller.ports.registry import Pulls, PushSource, Registries, SearchResult
 from controller.ports.sessions import ExecWant, Gate, LogLine, Session, Sessions, Stream
 from controller.ports.state import Admission, Committed, DesiredState, EventFeed, StateStore
-from controller.ports.storage import Images, Unpacked, Unpacker, Unpacking, VolumeDirectories
+from controller.ports.storage import (
+    Images,
+    Unpacked,
+    Unpacker,
+    Unpacking,
+    VolumeContents,
+    VolumeDirectories,
+)
 
 __all__ = [
     "Admission",
@@ -68,5 +75,6 @@ __all__ = [
     "Unpacked",
     "Unpacker",
     "Unpacking",
+    "VolumeContents",
     "VolumeDirectories",
 ]

@@ -10,7 +10,7 @@ from controller.ports.network import Attachments, Bridges, Firewall, NameServer,
 from controller.ports.probes import Probes
 from controller.ports.processes import Freezer, Limits, Processes, Roots, Texts
 from controller.ports.registry import Pulls
-from controller.ports.storage import Images, VolumeDirectories
+from controller.ports.storage import Images, VolumeContents, VolumeDirectories
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,7 @@ class KernelPorts:
     firewall: Firewall
     names: NameServer
     volumes: VolumeDirectories
+    volume_contents: VolumeContents
     images: Images
     pulls: Pulls
     events: KernelEvents

@@ -1,6 +1,7 @@
 """Containers' processes, their limits, their root file systems."""
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from controller.model.facts import AccountFiles, ProcessFacts, RootFacts
@@ -57,6 +58,14 @@ class Freezer(Protocol):
 
     async def resume(self, uid: Uid) -> None:
         """Let them go on."""
+        ...
+
+    def holding(self, uid: Uid) -> AbstractAsyncContextManager[None]:
+        """Keep them from running for the length of the block, whatever `pause` and `resume` ask for; that comes after it.
+
+        They do not count as paused meanwhile. Nothing for a container without processes. Unavailable when they don't
+        freeze.
+        """
         ...
 
 

@@ -1,37 +1,88 @@
 """Volumes and images."""
 
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from controller.model.facts import (
     ImageFacts,
+    VolumeFacts,
 )
 from controller.model.ids import Uid
 from controller.model.image import ImageConfig
 from controller.model.usage import Reclaimed
 from controller.model.wants import (
     RootWant,
+    VolumeWant,
 )
 
 
 class VolumeDirectories(Protocol):
-    """Data directories of local volumes."""
+    """Data directories of local volumes, and what is mounted at them."""
 
-    async def list(self) -> tuple[Uid, ...]:
+    async def list(self) -> tuple[VolumeFacts, ...]:
         """Return the volumes that have a directory."""
+        ...
+
+    async def read(self, volume: Uid) -> VolumeFacts | None:
+        """Return one of them, None when it has no directory."""
         ...
 
     async def ensure(self, volume: Uid) -> None:
         """Make the directory, empty, mode 0755."""
         ...
 
-    async def prefill(self, volume: Uid, source: RootWant, path: str) -> None:
-        """Copy what lies at `path` of a container's layers into the volume if it is empty; keeps owners and modes."""
+    async def mount(self, volume: VolumeWant) -> None:
+        """Mount what belongs at the directory, which has to be there; nothing when something is mounted at it already.
+
+        Refused names the cause, Unavailable when a server does not answer.
+        """
+        ...
+
+    async def unmount(self, volume: Uid) -> None:
+        """Unmount what is mounted at the directory, unless containers or the contents' methods use it just now."""
         ...
 
     async def delete(self, volume: Uid) -> None:
-        """Remove the directory and all in it."""
+        """Remove the directory and all in it, but never what is mounted there. Refused while something is."""
+        ...
+
+
+class VolumeContents(Protocol):
+    """What is in volumes. Each method mounts what belongs at the directory, if it is not, and unmounts it again.
+
+    All of them are whole or nothing, also when the daemon is killed. Exhausted when the disk is full; then nothing has
+    changed.
+    """
+
+    async def prefill(self, volume: VolumeWant, source: RootWant, path: str) -> None:
+        """Copy what lies at `path` of a container's layers into the volume if it is empty; keeps owners and modes.
+
+        What was mounted for this stays mounted: a container comes next.
+        """
+        ...
+
+    async def copy(self, volume: Uid, source: VolumeWant) -> None:
+        """Make the directory of `volume`, with all that `source` has; nothing when it is there already.
+
+        NotFound when that of `source` is not.
+        """
+        ...
+
+    def reading(self, volume: VolumeWant) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Read all as a tar stream (pax): owners, modes, nanoseconds, links, holes, extended attributes. NotFound."""
+        ...
+
+    async def restore(self, volume: VolumeWant, chunks: AsyncIterator[bytes], *, force: bool) -> None:
+        """Put what a tar stream has in place of all that there is; a packed one is unpacked.
+
+        Conflict when there is anything and `force` was not given, Invalid when the stream is broken or hostile.
+        """
+        ...
+
+    async def revert(self, volume: VolumeWant, source: VolumeWant, *, force: bool) -> None:
+        """Put a copy of what `source` has in place of all that there is. Conflict as with `restore`."""
         ...
 
 

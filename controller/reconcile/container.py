@@ -22,6 +22,7 @@ from controller.plan.container.actions import (
     EnsureNamespace,
     LinkAction,
     MountRoot,
+    MountVolume,
     PauseProcess,
     PrefillVolume,
     ProcessAction,
@@ -119,7 +120,7 @@ async def carry_out(kernel: KernelPorts, layout: Layout, action: ContainerAction
     match action:
         case EnsureNamespace() | DeleteNamespace() | Attach() | Detach():
             await _carry_out_on_links(kernel, action)
-        case PrefillVolume() | MountRoot() | UnmountRoot() | DeleteRoot():
+        case PrefillVolume() | MountVolume() | MountRoot() | UnmountRoot() | DeleteRoot():
             await _carry_out_on_root(kernel, action)
         case _:
             await _carry_out_on_process(kernel, layout, action)
@@ -142,7 +143,9 @@ async def _carry_out_on_links(kernel: KernelPorts, action: LinkAction) -> None:
 async def _carry_out_on_root(kernel: KernelPorts, action: RootAction) -> None:
     match action:
         case PrefillVolume(volume=volume, source=source, path=path):
-            await kernel.volumes.prefill(volume, source, path)
+            await kernel.volume_contents.prefill(volume, source, path)
+        case MountVolume(volume=volume):
+            await kernel.volumes.mount(volume)
         case MountRoot(want=want):
             await kernel.roots.mount(want)
         case UnmountRoot(uid=uid):
@@ -182,6 +185,7 @@ async def _create(kernel: KernelPorts, layout: Layout, action: CreateProcess) ->
         image_config=action.image_config,
         accounts=await kernel.roots.read_accounts(action.root),
         volumes=dict(action.volumes),
+        mounted_volumes=action.mounted_volumes,
         nameservers=action.nameservers,
         host=kernel.read_host_texts(),
         devices={path: kernel.read_devices(path) for path in list_device_sources(action.container.spec)},

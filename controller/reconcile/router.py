@@ -10,6 +10,7 @@ from controller.model.image import Image
 from controller.model.kinds import Resource, key_of
 from controller.model.network import Network
 from controller.model.resource import is_ready
+from controller.model.volume import Volume
 from controller.plan.host import is_reachable
 from controller.plan.image_pull import find_pull_failure
 from controller.plan.parents import list_parent_names
@@ -20,12 +21,17 @@ from controller.reconcile.references import References
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Facet:
-    """Those sides of an object that turns depend on: its own, those of its users, that of the host."""
+    """Those sides of an object that turns depend on: its own, those of its users, of what it uses, that of the host.
+
+    `heeds_users` tells of an object that something is to be done for when a user of it begins or ends.
+    """
 
     own: Hashable
     leaving: bool
     for_users: Hashable
     for_host: Hashable
+    for_used: Hashable = None
+    heeds_users: bool = False
 
 
 class Router:
@@ -61,12 +67,19 @@ class Router:
             targets.add(key)
         if before is None or after is None or before.for_users != after.for_users:
             targets |= self._references.find_users(key)
+        if (before and before.for_used) != (after and after.for_used):
+            targets |= self._list_heedful(used_before | self._references.find_used(key))
         if (before and before.for_host) != (after and after.for_host):
             targets.add(Whole.HOST)
         # What waits to go until nobody names it any more.
         left = used_before - self._references.find_used(key)
         targets |= {used for used in left if (facet := self._facets.get(used)) and facet.leaving}
         return targets
+
+    def _list_heedful(self, used: frozenset[Key]) -> set[Key]:
+        """Return those of the used objects, and of what these use, that heed their users."""
+        further = {each for key in used for each in self._references.find_used(key)}
+        return {key for key in used | further if (facet := self._facets.get(key)) and facet.heeds_users}
 
     def route_hint(self, hint: Hint) -> tuple[Target, ...]:
         """Return the targets that a hint is about; none for a uid that no object has, most likely one just removed."""
@@ -107,6 +120,8 @@ def _derive_facet(resource: Resource) -> _Facet:
     own = (metadata.uid, metadata.generation, metadata.deleted_at, str(resource.assigned))
     for_users: Hashable = is_ready(resource.status)
     for_host: Hashable = None
+    for_used: Hashable = None
+    heeds_users = False
     match resource:
         case Container():
             status = resource.status
@@ -115,6 +130,7 @@ def _derive_facet(resource: Resource) -> _Facet:
                 (status.phase, status.exit_code, metadata.uid, health, status.started_at),
                 (str(resource.assigned), resource.spec.mounts, resource.spec.network_mode),
             )
+            for_used = (status.phase, resource.spec.desired)
             names = tuple((each.name, each.aliases) for each in resource.spec.networks)
             for_host = (
                 metadata.uid,
@@ -129,6 +145,13 @@ def _derive_facet(resource: Resource) -> _Facet:
         case Network():
             for_users = (is_ready(resource.status), str(resource.assigned), metadata.generation)
             for_host = own
-        case _:
-            pass
-    return _Facet(own=own, leaving=metadata.deleted_at is not None, for_users=for_users, for_host=for_host)
+        case Volume():
+            heeds_users = bool(resource.spec.driver_options)
+    return _Facet(
+        own=own,
+        leaving=metadata.deleted_at is not None,
+        for_users=for_users,
+        for_host=for_host,
+        for_used=for_used,
+        heeds_users=heeds_users,
+    )

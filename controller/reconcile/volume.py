@@ -1,21 +1,26 @@
 """Volumes: what is observed of one, and how each step is carried out."""
 
+import contextlib
 from datetime import datetime
 from typing import assert_never
 
 from controller.errors import HoldError
 from controller.model.changes import Snapshot
+from controller.model.facts import VolumeFacts
 from controller.model.kinds import key_of
 from controller.model.layout import Layout
 from controller.model.volume import Volume, VolumeStatus
 from controller.plan.base import Plan
 from controller.plan.conditions import list_setback
 from controller.plan.volume import (
+    CopyVolume,
     DeleteDirectory,
     EnsureDirectory,
+    UnmountVolume,
     VolumeAction,
     VolumeDesired,
     VolumeObserved,
+    gather_volume,
     plan_volume,
 )
 from controller.ports import KernelPorts
@@ -34,7 +39,7 @@ class VolumeReconciler:
     def gather(self, snapshot: Snapshot, resource: Volume) -> VolumeDesired:
         """Return what is wanted, and by whom it is used."""
         users = self._references.list_users(snapshot, key_of(resource))
-        return VolumeDesired(volume=resource, layout=self._layout, users=users)
+        return gather_volume(snapshot, resource, users, self._layout)
 
     def plan(
         self, desired: VolumeDesired, observed: VolumeObserved, now: datetime
@@ -53,18 +58,35 @@ class VolumeReconciler:
 
     async def observe(self, desired: VolumeDesired) -> VolumeObserved:
         """Look at one volume."""
-        return VolumeObserved(present=desired.uid in await self._kernel.volumes.list())
+        return _describe(await self._kernel.volumes.read(desired.uid))
 
     async def recall(self, desired: VolumeDesired, world: World) -> VolumeObserved:
         """Find one volume in what a resync has read."""
-        return VolumeObserved(present=desired.uid in world.volumes)
+        return _describe(world.volumes.get(desired.uid))
 
     async def apply(self, action: VolumeAction) -> None:
         """Carry out one step."""
         match action:
             case EnsureDirectory(volume=volume):
                 await self._kernel.volumes.ensure(volume)
+            case CopyVolume():
+                await self._copy(action)
+            case UnmountVolume(volume=volume):
+                await self._kernel.volumes.unmount(volume)
             case DeleteDirectory(volume=volume):
                 await self._kernel.volumes.delete(volume)
             case _:
                 assert_never(action)
+
+    async def _copy(self, action: CopyVolume) -> None:
+        """Copy a volume while nobody writes to it."""
+        async with contextlib.AsyncExitStack() as stack:
+            for uid in action.pauses:
+                await stack.enter_async_context(self._kernel.freezer.holding(uid))
+            await self._kernel.volume_contents.copy(action.volume, action.source)
+
+
+def _describe(facts: VolumeFacts | None) -> VolumeObserved:
+    if facts is None:
+        return VolumeObserved()
+    return VolumeObserved(present=True, mounted=facts.mounted, parts=facts.parts)

@@ -11,6 +11,7 @@ from controller.model.facts import (
     ParentFacts,
     ProcessFacts,
     RootFacts,
+    VolumeFacts,
 )
 from controller.model.ids import Uid
 from controller.plan.oci.surroundings import HostTexts
@@ -27,7 +28,7 @@ class World:
     attachments: Mapping[Uid, tuple[AttachmentFacts, ...]]
     bridges: Mapping[Uid, tuple[BridgeFacts, ...]]
     parents: tuple[ParentFacts, ...]
-    volumes: frozenset[Uid]
+    volumes: Mapping[Uid, VolumeFacts]
     images: Mapping[str, ImageFacts]
     host: HostTexts
 
@@ -47,7 +48,7 @@ async def read_world(kernel: KernelPorts) -> World:
         attachments=attachments,
         bridges=bridges,
         parents=await kernel.parents.list(),
-        volumes=frozenset(await kernel.volumes.list()),
+        volumes={facts.uid: facts for facts in await kernel.volumes.list()},
         images=_index_images(await kernel.images.list()),
         host=kernel.read_host_texts(),
     )

@@ -26,6 +26,8 @@ from controller.kernel.roots import OverlayRoots
 from controller.kernel.rotation import LogRotator
 from controller.kernel.subprocesses import Runner
 from controller.kernel.texts import BundleTexts
+from controller.kernel.volume_contents import VolumeFiles
+from controller.kernel.volume_mounts import VolumeMounts
 from controller.kernel.volumes import LocalVolumes
 from controller.model.container import Container
 from controller.model.facts import ProcessFacts, ProcessState
@@ -43,6 +45,7 @@ from controller.ports import (
     Processes,
     Roots,
     Texts,
+    VolumeContents,
     VolumeDirectories,
 )
 from tests.fakes.kernel import make_ports
@@ -77,6 +80,7 @@ class ContainerPorts:
     limits: Limits
     roots: Roots
     volumes: VolumeDirectories
+    contents: VolumeContents
     layout: Layout
     image_path: str
     reopen: Callable[[], Processes]
@@ -138,6 +142,7 @@ async def fake_containers() -> AsyncIterator[ContainerPorts]:
         limits=ports.limits,
         roots=ports.roots,
         volumes=ports.volumes,
+        contents=ports.volume_contents,
         layout=Layout(root_path="/var/lib/hold", run_path="/run/hold", instance="contract"),
         image_path="/srv/image",
         reopen=lambda: make_ports(world, Steps()).processes,
@@ -156,6 +161,7 @@ async def linux_containers(runtime: str, gates: Gates) -> AsyncIterator[Containe
     image_path = make_image(base_path / "image")
     layout = Layout(root_path=f"{base_path}/root", run_path=f"{base_path}/run", instance="contract")
     runner, cgroups = Runner(), Cgroups.find(layout.instance)
+    mounts = VolumeMounts(layout=layout, runner=runner)
 
     rotator = LogRotator(layout=layout, defaults=LogDefaults(max_bytes=LOG_MAX_BYTES, max_files=3))
 
@@ -175,7 +181,8 @@ async def linux_containers(runtime: str, gates: Gates) -> AsyncIterator[Containe
         freezer=CgroupFreezer(cgroups=cgroups),
         limits=CgroupLimits(cgroups=cgroups),
         roots=OverlayRoots(layout=layout, runner=runner),
-        volumes=LocalVolumes(layout=layout, runner=runner),
+        volumes=LocalVolumes(layout=layout, mounts=mounts),
+        contents=VolumeFiles(layout=layout, runner=runner, mounts=mounts),
         layout=layout,
         image_path=image_path,
         reopen=open_processes,

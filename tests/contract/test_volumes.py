@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from controller.model.facts import VolumeFacts
 from controller.model.ids import Uid
-from controller.model.wants import RootWant
+from controller.model.wants import RootWant, VolumeWant
 from tests.contract.containers import WEB, ContainerPorts
 
 DATA, OTHER = Uid("a" * 32), Uid("b" * 32)
@@ -18,13 +19,14 @@ async def test_all_are_listed(containers: ContainerPorts) -> None:
     assert await containers.volumes.list() == ()
     await containers.volumes.ensure(DATA)
     await containers.volumes.ensure(OTHER)
-    assert set(await containers.volumes.list()) == {DATA, OTHER}
+    assert {facts.uid for facts in await containers.volumes.list()} == {DATA, OTHER}
 
 
 async def test_making_one_again_changes_nothing(containers: ContainerPorts) -> None:
     await containers.volumes.ensure(DATA)
     await containers.volumes.ensure(DATA)
-    assert await containers.volumes.list() == (DATA,)
+    assert await containers.volumes.list() == (VolumeFacts(uid=DATA),)
+    assert await containers.volumes.read(DATA) == VolumeFacts(uid=DATA)
 
 
 async def test_a_deleted_one_is_gone(containers: ContainerPorts) -> None:
@@ -48,7 +50,7 @@ async def test_a_new_one_is_empty(linux: ContainerPorts) -> None:
 @pytest.mark.kernel
 async def test_filling_keeps_owners_and_modes(linux: ContainerPorts) -> None:
     await linux.volumes.ensure(DATA)
-    await linux.volumes.prefill(DATA, _fill_image(linux), "/srv/data")
+    await linux.contents.prefill(VolumeWant(uid=DATA), _fill_image(linux), "/srv/data")
     assert _describe(linux.layout.volume_path(DATA)) == {
         ".": (0o041770, 7, ""),
         "note": (0o104750, 8, "hello"),
@@ -63,7 +65,7 @@ async def test_filling_keeps_owners_and_modes(linux: ContainerPorts) -> None:
 async def test_nothing_to_fill_it_with_leaves_it_empty(linux: ContainerPorts, path: str) -> None:
     source = _fill_image(linux)
     await linux.volumes.ensure(DATA)
-    await linux.volumes.prefill(DATA, source, path)
+    await linux.contents.prefill(VolumeWant(uid=DATA), source, path)
     assert _describe(linux.layout.volume_path(DATA)) == {".": (0o040755, 0, "")}
 
 
@@ -71,7 +73,7 @@ async def test_nothing_to_fill_it_with_leaves_it_empty(linux: ContainerPorts, pa
 async def test_one_that_has_something_is_not_filled(linux: ContainerPorts) -> None:
     await linux.volumes.ensure(DATA)
     _write(f"{linux.layout.volume_path(DATA)}/own", "mine")
-    await linux.volumes.prefill(DATA, _fill_image(linux), "/srv/data")
+    await linux.contents.prefill(VolumeWant(uid=DATA), _fill_image(linux), "/srv/data")
     assert set(_describe(linux.layout.volume_path(DATA))) == {".", "own"}
 
 
@@ -83,7 +85,7 @@ async def test_filling_sees_all_layers_and_whiteouts(linux: ContainerPorts) -> N
     os.mknod(f"{top}/srv/data/note", stat.S_IFCHR, os.makedev(0, 0))
     await linux.volumes.ensure(DATA)
     layers = RootWant(uid=WEB, lower_paths=(top, *source.lower_paths))
-    await linux.volumes.prefill(DATA, layers, "/srv/data")
+    await linux.contents.prefill(VolumeWant(uid=DATA), layers, "/srv/data")
     assert set(_describe(linux.layout.volume_path(DATA))) == {".", "new", "deep", "deep/pipe", "link"}
 
 
@@ -95,7 +97,7 @@ async def test_filling_follows_links_inside_the_image_only(linux: ContainerPorts
     _link(f"{linux.image_path}/data", "/srv/data")
     for volume, path in ((DATA, "/data"), (OTHER, "/way-out")):
         await linux.volumes.ensure(volume)
-        await linux.volumes.prefill(volume, source, path)
+        await linux.contents.prefill(VolumeWant(uid=volume), source, path)
     assert "note" in _describe(linux.layout.volume_path(DATA))
     assert set(_describe(linux.layout.volume_path(OTHER))) == {"."}
 
@@ -107,7 +109,7 @@ async def test_whoever_comes_second_waits_for_the_filling(linux: ContainerPorts)
 
     async def fill(container: str) -> None:
         want = RootWant(uid=Uid(container * 32), lower_paths=source.lower_paths)
-        await linux.volumes.prefill(DATA, want, "/srv/data")
+        await linux.contents.prefill(VolumeWant(uid=DATA), want, "/srv/data")
         assert "deep/pipe" in _describe(linux.layout.volume_path(DATA))
 
     async with asyncio.TaskGroup() as tasks:
@@ -119,7 +121,7 @@ async def test_whoever_comes_second_waits_for_the_filling(linux: ContainerPorts)
 async def test_filling_leaves_nothing_else(host_left_as_found: None, linux: ContainerPorts) -> None:
     del host_left_as_found
     await linux.volumes.ensure(DATA)
-    await linux.volumes.prefill(DATA, _fill_image(linux), "/srv/data")
+    await linux.contents.prefill(VolumeWant(uid=DATA), _fill_image(linux), "/srv/data")
 
 
 def _fill_image(linux: ContainerPorts) -> RootWant:

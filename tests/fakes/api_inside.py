@@ -77,6 +77,12 @@ class PlayedInside:
         self.frozen.append(("resume", uid))
 
     @asynccontextmanager
+    async def holding(self, uid: Uid) -> AsyncGenerator[None]:
+        await self.pause(uid)
+        yield
+        await self.resume(uid)
+
+    @asynccontextmanager
     async def committing(self, want: CommitWant, layer: AsyncIterator[bytes]) -> AsyncGenerator[ImageFacts]:
         self.commit_wants.append(want)
         size_bytes = len(b"".join([chunk async for chunk in layer]))

@@ -19,7 +19,7 @@ from tests.fakes.probes import FakeProbes
 from tests.fakes.processes import FakeFreezer, FakeLimits, FakeProcesses, FakeRoots, FakeTexts
 from tests.fakes.pulls import FakePulls
 from tests.fakes.steps import Steps
-from tests.fakes.storage import FakeImages, FakeVolumes
+from tests.fakes.storage import FakeImages, FakeVolumeContents, FakeVolumes
 from tests.fakes.world import FakeWorld
 
 
@@ -62,6 +62,7 @@ def make_ports(world: FakeWorld, steps: Steps) -> KernelPorts:
         firewall=FakeFirewall(world, steps),
         names=FakeNameServer(world, steps),
         volumes=FakeVolumes(world, steps),
+        volume_contents=FakeVolumeContents(world, steps),
         images=FakeImages(world, steps),
         pulls=FakePulls(world, steps),
         events=FakeEvents(world, steps),

@@ -1,7 +1,8 @@
 """Processes, roots and limits of a fake machine."""
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 
 from controller.errors import NotFound, Refused
@@ -101,6 +102,13 @@ class FakeFreezer(FakePort):
 
     async def resume(self, uid: Uid) -> None:
         await self._set(uid, "freezer.resume", ProcessState.PAUSED, ProcessState.RUNNING)
+
+    @contextlib.asynccontextmanager
+    async def holding(self, uid: Uid) -> AsyncGenerator[None]:
+        call = await self._steps.begin("freezer.holding")
+        del uid
+        yield
+        await self._steps.end(call)
 
     async def _set(self, uid: Uid, name: str, before: ProcessState, after: ProcessState) -> None:
         call = await self._steps.begin(name)

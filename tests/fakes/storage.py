@@ -1,16 +1,20 @@
 """Volumes and images of a fake machine."""
 
+import contextlib
 import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
-from controller.errors import NotFound
+from controller.errors import Conflict, NotFound
 from controller.model.facts import (
     ImageFacts,
+    VolumeFacts,
 )
 from controller.model.ids import Uid
 from controller.model.image import ImageConfig
 from controller.model.usage import Reclaimed
 from controller.model.wants import (
     RootWant,
+    VolumeWant,
 )
 from tests.fakes.port import FakePort
 
@@ -18,29 +22,103 @@ from tests.fakes.port import FakePort
 class FakeVolumes(FakePort):
     """See VolumeDirectories. A volume is the list of paths that were copied into it."""
 
-    async def list(self) -> tuple[Uid, ...]:
+    async def list(self) -> tuple[VolumeFacts, ...]:
         call = await self._steps.begin("volumes.list")
         await self._steps.end(call)
-        return tuple(self._world.volumes)
+        return tuple(self._describe(uid) for uid in self._world.volumes)
+
+    async def read(self, volume: Uid) -> VolumeFacts | None:
+        call = await self._steps.begin("volumes.read")
+        await self._steps.end(call)
+        return self._describe(volume) if volume in self._world.volumes else None
+
+    def _describe(self, volume: Uid) -> VolumeFacts:
+        return VolumeFacts(
+            uid=volume,
+            mounted=volume in self._world.volume_mounts,
+            parts=len(self._world.list_volume_users(volume)),
+        )
 
     async def ensure(self, volume: Uid) -> None:
         call = await self._steps.begin("volumes.ensure")
         self._world.volumes.setdefault(volume, [])
         await self._steps.end(call)
 
-    async def prefill(self, volume: Uid, source: RootWant, path: str) -> None:
-        call = await self._steps.begin("volumes.prefill")
-        del source
-        if volume not in self._world.volumes:
-            raise NotFound(f"volume {volume} has no directory")
-        if not self._world.volumes[volume]:
-            self._world.volumes[volume].append(path)
+    async def mount(self, volume: VolumeWant) -> None:
+        call = await self._steps.begin("volumes.mount")
+        if volume.uid not in self._world.volumes:
+            raise NotFound(f"volume {volume.uid} has no directory")
+        if volume.mount is not None:
+            self._world.volume_mounts.setdefault(volume.uid, volume.mount)
+        await self._steps.end(call)
+
+    async def unmount(self, volume: Uid) -> None:
+        call = await self._steps.begin("volumes.unmount")
+        if not self._world.list_volume_users(volume):
+            self._world.volume_mounts.pop(volume, None)
         await self._steps.end(call)
 
     async def delete(self, volume: Uid) -> None:
         call = await self._steps.begin("volumes.delete")
+        if volume in self._world.volume_mounts:
+            self._world.violate(f"volume {volume} was deleted with something mounted in it")
         self._world.volumes.pop(volume, None)
         await self._steps.end(call)
+
+
+class FakeVolumeContents(FakePort):
+    """See VolumeContents. An archive is the paths, a line each."""
+
+    async def prefill(self, volume: VolumeWant, source: RootWant, path: str) -> None:
+        call = await self._steps.begin("volumes.prefill")
+        del source
+        if volume.uid not in self._world.volumes:
+            raise NotFound(f"volume {volume.uid} has no directory")
+        if volume.mount is not None:
+            self._world.volume_mounts.setdefault(volume.uid, volume.mount)
+        if not self._world.volumes[volume.uid]:
+            self._world.volumes[volume.uid].append(path)
+        await self._steps.end(call)
+
+    async def copy(self, volume: Uid, source: VolumeWant) -> None:
+        call = await self._steps.begin("volumes.copy")
+        if volume not in self._world.volumes:
+            self._world.volumes[volume] = [*self._find(source)]
+        await self._steps.end(call)
+
+    @contextlib.asynccontextmanager
+    async def reading(self, volume: VolumeWant) -> AsyncGenerator[AsyncIterator[bytes]]:
+        call = await self._steps.begin("volumes.reading")
+        lines = [f"{path}\n".encode() for path in self._find(volume)]
+
+        async def read() -> AsyncIterator[bytes]:
+            for line in lines:
+                yield line
+
+        yield read()
+        await self._steps.end(call)
+
+    async def restore(self, volume: VolumeWant, chunks: AsyncIterator[bytes], *, force: bool) -> None:
+        call = await self._steps.begin("volumes.restore")
+        self._check_empty(volume, force=force)
+        text = b"".join([chunk async for chunk in chunks]).decode()
+        self._world.volumes[volume.uid] = text.splitlines()
+        await self._steps.end(call)
+
+    async def revert(self, volume: VolumeWant, source: VolumeWant, *, force: bool) -> None:
+        call = await self._steps.begin("volumes.revert")
+        self._check_empty(volume, force=force)
+        self._world.volumes[volume.uid] = [*self._find(source)]
+        await self._steps.end(call)
+
+    def _find(self, volume: VolumeWant) -> Sequence[str]:
+        if volume.uid not in self._world.volumes:
+            raise NotFound(f"volume {volume.uid} has no directory")
+        return self._world.volumes[volume.uid]
+
+    def _check_empty(self, volume: VolumeWant, *, force: bool) -> None:
+        if self._find(volume) and not force:
+            raise Conflict(f"volume {volume.uid} is not empty: use force to replace all of it")
 
 
 class FakeImages(FakePort):

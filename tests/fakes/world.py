@@ -19,7 +19,7 @@ from controller.model.health import Probe, ProbeOutcome
 from controller.model.ids import Uid
 from controller.model.limits import LimitFacts
 from controller.model.resources import DEFAULT_CPU_PERIOD_US
-from controller.model.wants import FirewallWant, NamesWant, ProcessWant
+from controller.model.wants import FirewallWant, NamesWant, ProcessWant, SubpathWant, VolumeMount
 from controller.plan.oci.files import derive_texts_digest
 from controller.ports import Hint, HintType
 
@@ -70,6 +70,7 @@ class FakeWorld:
     bridges: dict[Uid, BridgeFacts] = field(default_factory=dict)
     parents: dict[str, ParentFacts] = field(default_factory=dict)
     volumes: dict[Uid, list[str]] = field(default_factory=dict)
+    volume_mounts: dict[Uid, VolumeMount] = field(default_factory=dict)
     images: dict[str, ImageFacts] = field(default_factory=dict)
     archives: dict[str, str] = field(default_factory=dict)
     registry: dict[str, str] = field(default_factory=dict)
@@ -150,6 +151,15 @@ class FakeWorld:
     def find_uid(self, name: str) -> Uid:
         """Return the uid of the container whose process has this name."""
         return next(uid for uid, process in self.processes.items() if process.want.name == name)
+
+    def list_volume_users(self, volume: Uid) -> list[Uid]:
+        """Return the containers for which a volume with options is mounted."""
+        return [
+            uid
+            for uid, process in self.processes.items()
+            for staged in process.want.staged
+            if isinstance(staged, SubpathWant) and staged.is_mounted and f"/{volume}/" in staged.root_path
+        ]
 
     def is_alive(self, uid: Uid) -> bool:
         """Tell whether a program runs or is about to."""
@@ -248,7 +258,7 @@ class FakeWorld:
         for process in self.processes.values():
             if process.timer is not None:
                 process.timer.cancel()
-        for volatile in (self.processes, self.limits, self.namespaces, self.links, self.bridges):
+        for volatile in (self.processes, self.limits, self.namespaces, self.links, self.bridges, self.volume_mounts):
             volatile.clear()
         self.parents = {name: each for name, each in self.parents.items() if each.network is None}
         self.firewall = self.names = None

@@ -12,10 +12,13 @@ import pytest
 from controller.errors import Exhausted
 from controller.kernel.mountinfo import read_mounts
 from controller.kernel.subprocesses import Runner
+from controller.kernel.volume_contents import VolumeFiles
+from controller.kernel.volume_mounts import VolumeMounts
 from controller.kernel.volumes import LocalVolumes
+from controller.model.facts import VolumeFacts
 from controller.model.ids import Uid
 from controller.model.layout import Layout
-from controller.model.wants import RootWant
+from controller.model.wants import RootWant, VolumeWant
 from tests.machine import wait_for
 
 DATA, WEB = Uid("a" * 32), Uid("1" * 32)
@@ -24,13 +27,16 @@ _NAMES = ("first", "second", "third")
 _DAEMON = """
 import asyncio, sys
 from controller.kernel.subprocesses import Runner
-from controller.kernel.volumes import LocalVolumes
+from controller.kernel.volume_contents import VolumeFiles
+from controller.kernel.volume_mounts import VolumeMounts
 from controller.model.layout import Layout
-from controller.model.wants import RootWant
+from controller.model.wants import RootWant, VolumeWant
 
-volumes = LocalVolumes(layout=Layout(root_path=sys.argv[1], run_path=sys.argv[2], instance="fill"), runner=Runner())
+layout, runner = Layout(root_path=sys.argv[1], run_path=sys.argv[2], instance="fill"), Runner()
+contents = VolumeFiles(layout=layout, runner=runner, mounts=VolumeMounts(layout=layout, runner=runner))
 layers = tuple(sys.argv[3:])
-asyncio.run(volumes.prefill("a" * 32, RootWant(uid="1" * 32, lower_paths=layers), "/srv"))
+root = RootWant(uid="1" * 32, lower_paths=layers)
+asyncio.run(contents.prefill(VolumeWant(uid="a" * 32), root, "/srv"))
 """
 
 _COPIES_ONE_FILE_ALONE = """\
@@ -60,6 +66,16 @@ def source(tmp_path: Path) -> RootWant:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(name[:1].encode() * (1 << 20))
     return RootWant(uid=WEB, lower_paths=(str(tmp_path / "layer0"), str(tmp_path / "layer1")))
+
+
+def _open(layout: Layout) -> tuple[LocalVolumes, VolumeFiles]:
+    """Return the adapters as a new daemon has them."""
+    runner = Runner()
+    mounts = VolumeMounts(layout=layout, runner=runner)
+    return (
+        LocalVolumes(layout=layout, mounts=mounts),
+        VolumeFiles(layout=layout, runner=runner, mounts=mounts),
+    )
 
 
 def _read_sizes(layout: Layout) -> dict[str, int]:
@@ -94,17 +110,17 @@ def _kill_while_copying(layout: Layout, source: RootWant, tmp_path: Path) -> Non
 
 
 async def test_a_daemon_killed_while_it_copies(layout: Layout, source: RootWant, tmp_path: Path) -> None:
-    volumes = LocalVolumes(layout=layout, runner=Runner())
+    volumes, contents = _open(layout)
     await volumes.ensure(DATA)
     _kill_while_copying(layout, source, tmp_path)
     assert any(entry.target.startswith(layout.run_path) for entry in read_mounts())
 
-    volumes = LocalVolumes(layout=layout, runner=Runner())
+    volumes, contents = _open(layout)
     await volumes.open()
     assert not any(entry.target.startswith(layout.run_path) for entry in read_mounts())
-    assert await volumes.list() == (DATA,)
+    assert await volumes.list() == (VolumeFacts(uid=DATA),)
     assert _read_sizes(layout) == {}
-    await volumes.prefill(DATA, source, "/srv")
+    await contents.prefill(VolumeWant(uid=DATA), source, "/srv")
     assert _read_sizes(layout) == _ALL
 
 
@@ -112,35 +128,35 @@ async def test_a_daemon_killed_while_it_copies(layout: Layout, source: RootWant,
 async def test_a_daemon_killed_after_it_has_copied(
     layout: Layout, source: RootWant, *, by_opening: bool
 ) -> None:
-    volumes = LocalVolumes(layout=layout, runner=Runner())
+    volumes, contents = _open(layout)
     await volumes.ensure(DATA)
-    await volumes.prefill(DATA, source, "/srv")
+    await contents.prefill(VolumeWant(uid=DATA), source, "/srv")
     data_path = Path(layout.volume_path(DATA))
     (data_path.parent / "_filled").mkdir(mode=0o700)
     (data_path / "third").rename(data_path.parent / "_filled" / "third")
     if by_opening:
         await volumes.open()
     else:
-        await volumes.prefill(DATA, source, "/srv")
+        await contents.prefill(VolumeWant(uid=DATA), source, "/srv")
     assert _read_sizes(layout) == _ALL
     assert data_path.stat().st_mode & 0o777 == 0o700
 
 
 async def test_a_full_disk_leaves_it_empty(layout: Layout, source: RootWant) -> None:
-    volumes = LocalVolumes(layout=layout, runner=Runner())
+    volumes, contents = _open(layout)
     await volumes.ensure(DATA)
     ballast_path = Path(layout.root_path, "ballast")
     ballast_path.write_bytes(bytes(2 << 20))
     with pytest.raises(Exhausted, match="No space left"):
-        await volumes.prefill(DATA, source, "/srv")
+        await contents.prefill(VolumeWant(uid=DATA), source, "/srv")
     assert _read_sizes(layout) == {}
     ballast_path.unlink()
-    await volumes.prefill(DATA, source, "/srv")
+    await contents.prefill(VolumeWant(uid=DATA), source, "/srv")
     assert _read_sizes(layout) == _ALL
 
 
 async def test_what_was_half_made_or_half_deleted_is_no_volume(layout: Layout) -> None:
-    volumes = LocalVolumes(layout=layout, runner=Runner())
+    volumes, _ = _open(layout)
     Path(layout.volumes_path, DATA).mkdir(parents=True)
     assert await volumes.list() == ()
     await volumes.open()

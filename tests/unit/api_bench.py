@@ -35,6 +35,9 @@ from tests.fakes.api_inside import PlayedInside
 from tests.fakes.api_kernel import PlayedHost, PlayedImporter, PlayedProcesses, PlayedSessions, StillClock
 from tests.fakes.image_archives import PlayedArchives
 from tests.fakes.registries import FakeRegistries
+from tests.fakes.steps import Steps
+from tests.fakes.storage import FakeVolumeContents
+from tests.fakes.world import FakeWorld
 
 
 @dataclass(kw_only=True)
@@ -51,6 +54,7 @@ class Bench:
     importer: PlayedImporter = field(default_factory=PlayedImporter)
     registries: FakeRegistries = field(default_factory=FakeRegistries)
     archives: PlayedArchives = field(default_factory=PlayedArchives)
+    volumes: FakeVolumeContents = field(default_factory=lambda: FakeVolumeContents(FakeWorld(), Steps()))
 
     def __post_init__(self) -> None:
         self.state = state_pb2_grpc.StateServiceStub(self.channel)
@@ -97,6 +101,7 @@ def _make_services(bench: Bench) -> Services:
         images=ImageParts(contents=bench.importer, dangling=bench.importer, usage=bench.importer),
         registries=bench.registries,
         archives=bench.archives,
+        volumes=bench.volumes,
         diagnostics=bench.host,
         layout=Layout(root_path="/r", run_path="/x", instance="test"),
         log_defaults=LogDefaults(max_bytes=1 << 20, max_files=3),

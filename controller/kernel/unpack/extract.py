@@ -27,8 +27,9 @@ class Extractor:
     set-group-id bit would be passed on to what is made in them.
     """
 
-    def __init__(self, window: Window, most_bytes: int) -> None:
+    def __init__(self, window: Window, most_bytes: int, *, as_layer: bool = True) -> None:
         self._window = window
+        self._as_layer = as_layer
         self._most_bytes = most_bytes
         self._directories: dict[bytes, Entry] = {}
         self.size_bytes = 0
@@ -41,7 +42,7 @@ class Extractor:
             )
         path = check_name(entry.name, entry)
         folder, _, name = path.rpartition(b"/")
-        if whiteouts.is_whiteout(name):
+        if self._as_layer and whiteouts.is_whiteout(name):
             self._hide(folder, name)
             return
         match entry.kind:

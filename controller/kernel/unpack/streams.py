@@ -66,14 +66,17 @@ class Source:
             return lzma.LZMAFile(packed)
         return self
 
-    def read_plain(self, most_bytes: int) -> Iterator[bytes]:
-        """Yield the plain stream in blocks; Hostile when it is broken or grows too large, or out of all proportion."""
+    def read_plain(self, most_bytes: int, *, expansive: bool = False) -> Iterator[bytes]:
+        """Yield the plain stream in blocks; Hostile when it is broken, grows too large, or out of all proportion.
+
+        An `expansive` one may do that.
+        """
         count_bytes = 0
         while block := self._read_block():
             count_bytes += len(block)
             if count_bytes > most_bytes:
                 raise Hostile(f"unpacks to more than the {most_bytes:,} bytes that --layer-max-size allows")
-            if count_bytes > max(LEAST_BOMB_BYTES, self._count_bytes * MOST_EXPANSION):
+            if not expansive and count_bytes > max(LEAST_BOMB_BYTES, self._count_bytes * MOST_EXPANSION):
                 raise Hostile(f"unpacks to more than {MOST_EXPANSION} times its size: it looks like a bomb")
             yield block
 

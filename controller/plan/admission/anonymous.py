@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from controller.model.changes import Draft, Snapshot
 from controller.model.container import Container, ContainerSpec
 from controller.model.ids import Key, Uid
-from controller.model.volume import ANONYMOUS_LABEL, VolumeSpec
+from controller.model.mounts import Mount
+from controller.model.volume import ANONYMOUS_LABEL, VolumeSpec, make_volume_spec
 from controller.plan.admission.intents import Intent, derive_uid
 from controller.plan.admission.references import index_users, list_uses
 from controller.plan.container.expansion import find_image_config, list_nameless
@@ -22,10 +23,11 @@ def add_anonymous_volumes(snapshot: Snapshot, intents: dict[Key, Intent], seed: 
     for intent in [*intents.values()]:
         if isinstance(intent.spec, ContainerSpec):
             intent.volumes = _choose_volumes(snapshot, intent, intent.spec)
-            for name in intent.volumes.values():
+            mounts = {mount.target: mount for mount in intent.spec.mounts}
+            for target, name in intent.volumes.items():
                 key = Key("Volume", name)
                 if key not in snapshot and key not in intents:
-                    intents[key] = _make_volume(key, intent, seed)
+                    intents[key] = _make_volume(key, intent, seed, mount=mounts.get(target))
 
 
 def _choose_volumes(snapshot: Snapshot, intent: Intent, spec: ContainerSpec) -> dict[str, str]:
@@ -40,9 +42,11 @@ def _choose_volumes(snapshot: Snapshot, intent: Intent, spec: ContainerSpec) -> 
     return {target: kept.get(target) or derive_volume_name(intent.uid, target) for target in targets}
 
 
-def _make_volume(key: Key, intent: Intent, seed: str) -> Intent:
-    spec = VolumeSpec()
-    draft = Draft(key=key, spec=spec, labels={ANONYMOUS_LABEL: intent.uid}, annotations={})
+def _make_volume(key: Key, intent: Intent, seed: str, *, mount: Mount | None) -> Intent:
+    """Return the volume of a mount, or of a path that the image names."""
+    spec = make_volume_spec(mount) if mount is not None else VolumeSpec()
+    labels = {**(mount.labels if mount is not None else {}), ANONYMOUS_LABEL: intent.uid}
+    draft = Draft(key=key, spec=spec, labels=labels, annotations={})
     return Intent(key=key, uid=derive_uid(seed, key), spec=spec, draft=draft, stored=None, is_anonymous=True)
 
 

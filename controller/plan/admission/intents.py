@@ -12,7 +12,7 @@ from controller.model.ids import IMAGE_NAME_PATTERN, NAME_PATTERN, Key, Uid
 from controller.model.image import ImageSpec, complete_image_name
 from controller.model.kinds import Assigned, Resource, Spec
 from controller.model.mounts import MountType
-from controller.model.volume import VolumeSpec
+from controller.model.volume import make_volume_spec
 from controller.plan.admission.batch import AdmissionContext, ApplyBatch
 from controller.plan.admission.findings import Findings
 from controller.plan.admission.peers import name_peers
@@ -118,7 +118,8 @@ def _list_volume_drafts(snapshot: Snapshot, batch: ApplyBatch) -> Iterable[Draft
             key = Key("Volume", mount.source)
             named = mount.type is MountType.VOLUME and mount.source
             if named and key not in snapshot and key not in present:
-                missing[key] = Draft(key=key, spec=VolumeSpec(), labels={}, annotations={})
+                spec = make_volume_spec(mount)
+                missing.setdefault(key, Draft(key=key, spec=spec, labels=mount.labels, annotations={}))
     return missing.values()
 
 

@@ -10,6 +10,8 @@ from controller.model.ids import Key
 from controller.model.kinds import Resource, Spec
 from controller.model.mounts import MountType
 from controller.model.naming import find_peer
+from controller.model.resource import is_ready
+from controller.model.volume import Volume
 from controller.plan.admission.findings import Findings, suggest
 from controller.plan.admission.intents import Intent
 
@@ -66,7 +68,13 @@ def _list_peers(spec: ContainerSpec) -> Iterator[tuple[str, Key]]:
 
 
 def list_uses(resource: Resource) -> frozenset[Key]:
-    """Return what an object uses: what its spec names, and the volumes that were chosen for it."""
+    """Return what an object uses: what its spec names, and the volumes that were chosen for it.
+
+    A volume that is copied from another one uses that until the copy is there.
+    """
+    if isinstance(resource, Volume):
+        source = None if is_ready(resource.status) else resource.spec.source
+        return frozenset({Key("Volume", source.volume)} if source is not None else ())
     named = {target for _, target in list_references(resource.spec)}
     assigned = resource.assigned
     chosen = assigned.volumes.values() if isinstance(assigned, ContainerAssigned) else ()

@@ -15,6 +15,7 @@ from controller.plan.container.actions import (
     DeleteProcess,
     EnsureNamespace,
     MountRoot,
+    MountVolume,
     PrefillVolume,
     StartProcess,
 )
@@ -24,6 +25,7 @@ from controller.plan.container.texts import find_gateway
 from controller.plan.container.waiting import list_joined
 from controller.plan.limits import derive_limits
 from controller.plan.oci.namespaces import list_process_peers
+from controller.plan.volume_mount import make_want
 
 
 def list_start_actions(desired: ContainerDesired, observed: ContainerObserved) -> tuple[ContainerAction, ...]:
@@ -45,6 +47,7 @@ def list_start_actions(desired: ContainerDesired, observed: ContainerObserved) -
         present = observed.attachments if kept else ()
         actions += list_link_actions(list_wants(desired, present), present, desired.networks)
     if not reusable:
+        actions += _list_volume_mounts(desired)
         actions.append(_make_create(desired))
         want = derive_limits(desired.container.spec.resources)
         if want.block_io_weight is not None or want.devices:
@@ -102,11 +105,18 @@ def _list_prefills(desired: ContainerDesired) -> Iterator[ContainerAction]:
         volume = desired.volumes.get(mount.source)
         if mount.type is MountType.VOLUME and volume is not None and not (mount.nocopy or mount.subpath):
             yield PrefillVolume(
-                volume=Uid(volume.metadata.uid or ""),
+                volume=make_want(volume),
                 volume_name=mount.source,
                 source=desired.root,
                 path=mount.target,
             )
+
+
+def _list_volume_mounts(desired: ContainerDesired) -> Iterator[ContainerAction]:
+    for name, volume in desired.volumes.items():
+        want = make_want(volume)
+        if want.mount is not None:
+            yield MountVolume(volume=want, volume_name=name)
 
 
 def _make_create(desired: ContainerDesired) -> CreateProcess:
@@ -121,6 +131,9 @@ def _make_create(desired: ContainerDesired) -> CreateProcess:
         image_config=config or ImageConfig(),
         root=desired.root,
         volumes=tuple(volumes),
+        mounted_volumes=frozenset(
+            name for name, volume in desired.volumes.items() if make_want(volume).mount is not None
+        ),
         nameservers=(gateway,) if gateway else (),
         gateway=gateway,
         network_peer=desired.network_peer,

@@ -26,7 +26,7 @@ from controller.plan.forecast.advance import (
 from controller.plan.image import ImageObserved, gather_image, plan_image
 from controller.plan.network import NetworkDesired, NetworkObserved, plan_network
 from controller.plan.parents import find_heirs
-from controller.plan.volume import VolumeDesired, VolumeObserved, plan_volume
+from controller.plan.volume import VolumeObserved, gather_volume, plan_volume
 
 _MOST_ROUNDS = 16
 
@@ -166,7 +166,7 @@ class _Run:
                 return network_plan
             case Volume():
                 stored = self._volumes.get(key, VolumeObserved())
-                wanted = VolumeDesired(volume=resource, layout=self._layout, users=self._list_users(key))
+                wanted = gather_volume(self.snapshot, resource, self._list_users(key), self._layout)
                 volume_plan = plan_volume(wanted, stored, now)
                 self._volumes[key] = _fold(stored, volume_plan, advance_volume)
                 return volume_plan

@@ -7,8 +7,7 @@ from controller.model.container import Container, ContainerSpec
 from controller.model.ids import Uid
 from controller.model.mounts import Mount, MountType
 from controller.model.naming import find_peer
-from controller.plan.oci.namespaces import find_id_base
-from controller.plan.oci.staging import SHM_BYTES, derive_part_path, derive_shm_path
+from controller.plan.oci.staging import SHM_BYTES, derive_part_path, derive_shm_path, find_staged_path
 from controller.plan.oci.surroundings import Surroundings
 
 INIT_TARGET = "/dev/init"
@@ -110,9 +109,8 @@ def _uid(container: Container) -> Uid:
 def _render_mount(mount: Mount, container: Container, surroundings: Surroundings) -> dict[str, Any]:
     match mount.type:
         case MountType.VOLUME:
-            source = surroundings.layout.volume_path(surroundings.volumes[mount.source])
-            if mount.subpath or find_id_base(container):
-                source = derive_part_path(surroundings.layout, _uid(container), mount.target)
+            source = find_staged_path(container, mount, surroundings)
+            source = source or surroundings.layout.volume_path(surroundings.volumes[mount.source])
             return _bind(source, mount.target, ["rbind", "rprivate", *_list_modes(mount)])
         case MountType.BIND:
             source = mount.source

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from controller.model.container import Container
 from controller.model.ids import Uid
 from controller.model.layout import Layout
-from controller.model.mounts import MountType
+from controller.model.mounts import Mount, MountType
 from controller.model.wants import ShallowWant, SharedMemoryWant, StagedWant, SubpathWant
 from controller.plan.oci.namespaces import find_id_base
 from controller.plan.oci.surroundings import Surroundings
@@ -24,6 +24,28 @@ def derive_part_path(layout: Layout, uid: Uid, target: str) -> str:
     return f"{layout.staging_path(uid)}/{hashlib.sha256(target.encode()).hexdigest()[:16]}"
 
 
+def derive_volume_part_path(layout: Layout, uid: Uid, volume: Uid, target: str) -> str:
+    """Return where a volume that is itself mounted is mounted for the container's mount at `target`; tells the volume."""
+    directory, _, name = derive_part_path(layout, uid, target).rpartition("/")
+    return f"{directory}/{volume}.{name}"
+
+
+def find_volume_of_part(path: str) -> Uid | None:
+    """Return the volume that a path was derived for; None for other staged mounts."""
+    volume, dot, _ = path.rpartition("/")[2].partition(".")
+    return Uid(volume) if dot else None
+
+
+def find_staged_path(container: Container, mount: Mount, surroundings: Surroundings) -> str:
+    """Return where the volume of a mount is mounted for the container alone; empty when it is used as it lies there."""
+    layout, uid = surroundings.layout, Uid(container.metadata.uid or "")
+    if mount.source in surroundings.mounted_volumes:
+        return derive_volume_part_path(layout, uid, surroundings.volumes[mount.source], mount.target)
+    if mount.subpath or find_id_base(container):
+        return derive_part_path(layout, uid, mount.target)
+    return ""
+
+
 def list_staged(container: Container, uid: Uid, surroundings: Surroundings) -> Iterator[StagedWant]:
     """Yield what to mount for the length of the process."""
     spec, layout, base = container.spec, surroundings.layout, find_id_base(container)
@@ -31,12 +53,13 @@ def list_staged(container: Container, uid: Uid, surroundings: Surroundings) -> I
         size_bytes = SHM_BYTES if spec.shm_size_bytes is None else spec.shm_size_bytes
         yield SharedMemoryWant(path=derive_shm_path(layout, uid), size_bytes=size_bytes)
     for mount in spec.mounts:
-        if mount.type is MountType.VOLUME and (mount.subpath or base):
+        if mount.type is MountType.VOLUME and find_staged_path(container, mount, surroundings):
             yield SubpathWant(
-                path=derive_part_path(layout, uid, mount.target),
+                path=find_staged_path(container, mount, surroundings),
                 root_path=layout.volume_path(surroundings.volumes[mount.source]),
                 subpath=mount.subpath,
                 id_base=base,
+                is_mounted=mount.source in surroundings.mounted_volumes,
             )
         if mount.type is MountType.BIND and mount.recursive == "disabled":
             # Not left to the runtime: crun 1.8 binds recursively all the same.

@@ -1,0 +1,88 @@
+"""volume create: a volume out of Docker's flags."""
+
+import argparse
+import os
+
+from controller.api.v1 import resource_pb2, state_pb2
+from controller.cli.client import Client, Failure
+from controller.cli.pairs import read_pairs
+from controller.model.volume_options import check_local_options
+
+ANONYMOUS_LABEL = "hold.anonymous"
+_SETBACKS = ("Damaged", "Exhausted", "Invalid", "NotFound", "Refused", "Unsupported")
+"""Reasons for which the daemon tries again, and a person does not want to wait."""
+
+
+def add_create_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `hold volume create`."""
+    parser.add_argument("-d", "--driver", default="local", metavar="NAME", help="Who keeps it: local.")
+    parser.add_argument(
+        "-o",
+        "--opt",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="What the driver is told; for local type, o and device, as of mount(8).",
+    )
+    parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", help="Label.")
+    parser.add_argument(
+        "--from",
+        dest="source",
+        default="",
+        metavar="VOLUME",
+        help="Copy another volume, or a snapshot, and wait until that is done.",
+    )
+    parser.add_argument(
+        "--live", action="store_true", help="With --from: do not pause what writes to the other volume."
+    )
+    parser.add_argument("name", nargs="?", default="", metavar="VOLUME", help="Name; made up by default.")
+
+
+def create(client: Client, options: argparse.Namespace) -> str:
+    """Make the volume and return its name."""
+    driver_options = read_pairs("--opt", options.opt)
+    if options.driver == "local":
+        try:
+            check_local_options(driver_options)
+        except ValueError as error:
+            raise Failure(f"--opt: {error}") from error
+    spec = resource_pb2.VolumeSpec(driver=options.driver, driver_options=driver_options)
+    labels = read_pairs("--label", options.label)
+    if not options.name:
+        labels[ANONYMOUS_LABEL] = ""
+    return make_volume(client, options.name or os.urandom(32).hex(), spec, labels, options)
+
+
+def make_volume(
+    client: Client,
+    name: str,
+    spec: resource_pb2.VolumeSpec,
+    labels: dict[str, str],
+    options: argparse.Namespace,
+) -> str:
+    """Make a volume, of `options.source` if there is one, and return its name; a copy is there by then."""
+    if options.source:
+        spec.source.volume = options.source
+        spec.source.pause = not options.live
+    resource = resource_pb2.Resource(api_version="hold/v1", kind="Volume", volume=spec)
+    resource.metadata.name = name
+    resource.metadata.labels.update(labels)
+    client.create([resource])
+    if options.source:
+        _wait_for_copy(client, name)
+    return name
+
+
+def _wait_for_copy(client: Client, name: str) -> None:
+    """Return when the volume is whole; when it can't be, it is removed again. Failure says why."""
+    for change in client.watch("Volume", name):
+        if change.type == "DELETED":
+            raise Failure(f"volume {name} was removed by somebody else")
+        for condition in change.resource.volume_status.conditions:
+            if condition.type != "Ready":
+                continue
+            if condition.status == "True":
+                return
+            if condition.reason in _SETBACKS:
+                client.delete(state_pb2.DeleteRequest(keys=[state_pb2.Key(kind="Volume", name=name)]))
+                raise Failure(f"volume {name} was not made: {condition.message}")

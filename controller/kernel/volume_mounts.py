@@ -1,0 +1,144 @@
+"""What is mounted at the data directories of volumes with options: `VolumeMounts(layout=..., runner=Runner())`.
+
+A container that is started has the volume mounted a second time in its staging directory, which says for how long the
+volume is used, whatever happens to the daemon.
+"""
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+from collections import Counter
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+from controller.errors import Refused, Unavailable
+from controller.kernel import syscalls
+from controller.kernel.mountinfo import read_mounts
+from controller.kernel.subprocesses import Runner
+from controller.kernel.whole_copies import Workplace
+from controller.model.ids import Uid
+from controller.model.layout import Layout
+from controller.model.volume_options import NFS_TYPES, find_nfs_server
+from controller.model.wants import VolumeMount, VolumeWant
+from controller.plan.oci.staging import find_volume_of_part
+from controller.plan.volume_mount import render_mount_command, set_nfs_address
+
+_TIMEOUT_S = 60.0
+
+
+class VolumeMounts:
+    """Mounts once, however many use it; unmounts when the last one has gone."""
+
+    def __init__(self, *, layout: Layout, runner: Runner) -> None:
+        self._layout = layout
+        self._runner = runner
+        self._locks: dict[Uid, asyncio.Lock] = {}
+        self._keepers: Counter[Uid] = Counter()
+        self._settled: set[Uid] = set()
+
+    def list_mounted(self) -> frozenset[Uid]:
+        """Return the volumes with a mount at their data directory."""
+        real_path = os.path.realpath(self._layout.volumes_path)
+        paths = (entry.target.removeprefix(real_path).split("/") for entry in read_mounts(f"{real_path}/"))
+        return frozenset(Uid(parts[1]) for parts in paths if len(parts) == 3)
+
+    def count_parts(self) -> Counter[Uid]:
+        """Return in how many places volumes are mounted for containers."""
+        staged = os.path.realpath(self._layout.staging_path(Uid("")))
+        found: Counter[Uid] = Counter()
+        for entry in read_mounts(staged):
+            volume = find_volume_of_part(entry.target)
+            if volume is not None:
+                found[volume] += 1
+        return found
+
+    async def ensure(self, want: VolumeWant) -> None:
+        """Mount what belongs there, if nothing is mounted."""
+        async with self._alone(want.uid):
+            await self._ensure(want)
+
+    @contextlib.asynccontextmanager
+    async def kept(self, want: VolumeWant, *, lasting: bool = False) -> AsyncGenerator[None]:
+        """Keep it mounted for the length of the block; a `lasting` one stays so until somebody asks for the end."""
+        if want.mount is None:
+            yield
+            return
+        async with self._alone(want.uid):
+            made = await self._ensure(want)
+            self._keepers[want.uid] += 1
+        try:
+            yield
+        finally:
+            self._keepers[want.uid] -= 1
+            if made and not lasting:
+                await self.release(want.uid)
+
+    async def release(self, volume: Uid) -> None:
+        """Unmount it, unless somebody uses it."""
+        async with self._alone(volume):
+            if not self._keepers[volume]:
+                del self._keepers[volume]
+                await asyncio.to_thread(self._release, volume)
+
+    def forget(self, volume: Uid) -> None:
+        """Forget a volume that is gone."""
+        self._locks.pop(volume, None)
+        self._settled.discard(volume)
+
+    @contextlib.asynccontextmanager
+    async def _alone(self, volume: Uid) -> AsyncGenerator[None]:
+        async with self._locks.setdefault(volume, asyncio.Lock()):
+            yield
+
+    async def _ensure(self, want: VolumeWant) -> bool:
+        """Tell whether it had to be mounted."""
+        if want.mount is None:
+            return False
+        target = self._layout.volume_path(want.uid)
+        made = not await asyncio.to_thread(_is_mounted, target)
+        if made:
+            await self._mount(want.mount, target)
+            self._settled.discard(want.uid)
+        if want.uid not in self._settled:
+            await asyncio.to_thread(Workplace.inside(Path(target)).settle)
+            self._settled.add(want.uid)
+        return made
+
+    async def _mount(self, mount: VolumeMount, target: str) -> None:
+        command = render_mount_command(await _resolve(mount), target)
+        completed = await self._runner.capture(*command, timeout_s=_TIMEOUT_S)
+        if completed.code != 0:
+            first = (completed.stderr.strip().splitlines() or [f"exit code {completed.code}"])[0]
+            cause = first.removeprefix("mount: ").removeprefix(f"{target}: ").rstrip(".")
+            raise Refused(f"{mount.device} can't be mounted as {mount.kind}: {cause}")
+
+    def _release(self, volume: Uid) -> None:
+        if self.count_parts()[volume]:
+            return
+        target = self._layout.volume_path(volume)
+        while True:
+            try:
+                syscalls.umount2(target, syscalls.MNT_DETACH | syscalls.UMOUNT_NOFOLLOW)
+            except OSError as exc:
+                if exc.errno in (errno.EINVAL, errno.ENOENT):
+                    return
+                raise
+
+
+def _is_mounted(target: str) -> bool:
+    real_path = os.path.realpath(target)
+    return any(entry.target == real_path for entry in read_mounts(real_path))
+
+
+async def _resolve(mount: VolumeMount) -> VolumeMount:
+    """Return an nfs mount with its server's address: the kernel asks no name server."""
+    if mount.kind not in NFS_TYPES:
+        return mount
+    server = find_nfs_server(mount.device, mount.options)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(server, None, type=socket.SOCK_STREAM)
+    except socket.gaierror as exc:
+        raise Unavailable(f"nfs server {server} is not known: {exc.strerror}", retry_after_s=5.0) from exc
+    return set_nfs_address(mount, str(found[0][4][0]))
