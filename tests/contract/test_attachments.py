@@ -11,13 +11,14 @@ from controller.plan.container.links import is_attached
 from tests.contract.network import BACK_BRIDGE, DB, SHOP, SHOP_BRIDGE, WEB, NetworkPorts, derive_want
 
 WANT = derive_want(WEB, SHOP_BRIDGE, "10.77.0.2/24")
+DUAL = replace(WANT, ipv6_address="fd00:77::2/64", ipv6_gateway="fd00:77::1")
 OTHER_NETWORK = replace(derive_want(WEB, BACK_BRIDGE, "10.78.0.2/24", inside="eth1"), gateway="")
 
 
 @pytest.fixture
 async def host(network: NetworkPorts) -> NetworkPorts:
     """Two bridges, one namespace."""
-    await network.bridges.ensure(SHOP_BRIDGE)
+    await network.bridges.ensure(replace(SHOP_BRIDGE, ipv6_address="fd00:77::1/64"))
     await network.bridges.ensure(BACK_BRIDGE)
     await network.namespaces.ensure(WEB)
     return network
@@ -50,6 +51,8 @@ async def test_making_one_again_changes_nothing(host: NetworkPorts) -> None:
         pytest.param(replace(WANT, inside="eth3"), id="name"),
         pytest.param(replace(WANT, isolated=True), id="isolated"),
         pytest.param(replace(WANT, mtu=1300), id="mtu"),
+        pytest.param(replace(WANT, ipv6_address="fd00:77::2/64"), id="ipv6"),
+        pytest.param(replace(WANT, address="", gateway="", ipv6_address="fd00:77::2/64"), id="ipv6 alone"),
         pytest.param(replace(WANT, bridge=BACK_BRIDGE.name, address="10.78.0.7/24", gateway="10.78.0.1"), id="bridge"),
     ],
 )  # fmt: skip
@@ -59,6 +62,26 @@ async def test_what_differs_is_mended(host: NetworkPorts, want: AttachmentWant) 
     assert is_attached(want, await read_one(host))
     await host.attachments.ensure(replace(WANT, mtu=want.mtu))
     assert is_attached(replace(WANT, mtu=want.mtu), await read_one(host))
+
+
+@pytest.mark.parametrize(
+    "want",
+    [
+        pytest.param(replace(DUAL, ipv6_address="fd00:77::9/64"), id="address"),
+        pytest.param(replace(DUAL, ipv6_gateway=""), id="no default route"),
+        pytest.param(replace(DUAL, mac="02:00:00:00:00:07"), id="mac"),
+        pytest.param(replace(DUAL, inside="eth3"), id="name"),
+        pytest.param(replace(DUAL, mtu=1300), id="mtu"),
+        pytest.param(replace(DUAL, ipv6_address="", ipv6_gateway=""), id="no ipv6"),
+    ],
+)
+async def test_what_differs_is_mended_with_both_families(host: NetworkPorts, want: AttachmentWant) -> None:
+    await host.attachments.ensure(DUAL)
+    assert is_attached(DUAL, await read_one(host))
+    await host.attachments.ensure(want)
+    assert is_attached(want, await read_one(host))
+    await host.attachments.ensure(replace(DUAL, mtu=want.mtu))
+    assert is_attached(replace(DUAL, mtu=want.mtu), await read_one(host))
 
 
 async def test_a_container_can_be_on_two_networks(host: NetworkPorts) -> None:

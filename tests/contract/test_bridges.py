@@ -35,6 +35,8 @@ async def test_each_network_has_its_own(network: NetworkPorts) -> None:
     [
         pytest.param(replace(SHOP_BRIDGE, address="10.79.0.1/16"), id="address"),
         pytest.param(replace(SHOP_BRIDGE, mtu=1400), id="mtu"),
+        pytest.param(replace(SHOP_BRIDGE, ipv6_address="fd00:77::1/64"), id="ipv6"),
+        pytest.param(replace(SHOP_BRIDGE, address="", ipv6_address="fd00:77::1/64"), id="ipv6 alone"),
     ],
 )
 async def test_what_differs_is_mended(network: NetworkPorts, want: BridgeWant) -> None:
@@ -42,6 +44,9 @@ async def test_what_differs_is_mended(network: NetworkPorts, want: BridgeWant) -
     await network.bridges.ensure(want)
     (facts,) = await network.bridges.list()
     assert is_bridge(want, facts)
+    await network.bridges.ensure(replace(SHOP_BRIDGE, mtu=want.mtu))
+    (facts,) = await network.bridges.list()
+    assert is_bridge(replace(SHOP_BRIDGE, mtu=want.mtu), facts)
 
 
 async def test_a_link_of_others_is_left_alone(network: NetworkPorts) -> None:
