@@ -21,6 +21,7 @@ from controller.reconcile.image import ImageReconciler
 from controller.reconcile.network import NetworkReconciler
 from controller.reconcile.publication import Publication
 from controller.reconcile.queue import Queue, Target, Whole
+from controller.reconcile.recovery import Recovery
 from controller.reconcile.references import References
 from controller.reconcile.resync import AnyKindReconciler, Resync
 from controller.reconcile.router import Router
@@ -82,6 +83,7 @@ class Reconciler:
             "Image": ImageReconciler(kernel, self._references, layout),
         }
         self._health = HealthMonitor(kernel.probes, state, clock, health, self._queue.wake)
+        self._recovery = Recovery(kernel, state, clock, self._kinds["Container"], admission=admission)
         self._host = HostReconciler(kernel, state, layout, publication)
         garbage = Garbage(kernel, layout)
         self._resync = Resync(kernel, state, clock, kinds=self._kinds, garbage=garbage, queue=self._queue)
@@ -105,6 +107,7 @@ class Reconciler:
         self._router.load(self._state.snapshot().values())
         # Rules and names come first, so that conditions of what went on running don't flap.
         await self._attempt(Whole.HOST)
+        await self._attempt(Whole.ENDS)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow_changes(revision))
             tasks.create_task(self._follow_hints())
@@ -141,7 +144,7 @@ class Reconciler:
                 self._queue.wake_settled(target, quiet_s=HOST_QUIET_S, longest_s=HOST_LONGEST_S)
             case Whole.EVERYTHING:
                 self._queue.wake_settled(target, quiet_s=EVERYTHING_QUIET_S, longest_s=EVERYTHING_LONGEST_S)
-            case Whole.RULES | Key():
+            case Whole.RULES | Whole.ENDS | Key():
                 self._queue.wake(target)
 
     async def _work(self) -> None:
@@ -168,6 +171,9 @@ class Reconciler:
             case Whole.RULES:
                 self._host.doubt()
                 self._queue.wake(Whole.HOST)
+            case Whole.ENDS:
+                if not self.first_pass_done.is_set():  # later the turns have seen to it
+                    await self._recovery.run()
             case Whole.EVERYTHING:
                 self._host.doubt()
                 await self._resync.run()

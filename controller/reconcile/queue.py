@@ -12,6 +12,7 @@ class Whole(Enum):
 
     HOST = "host"
     RULES = "rules"
+    ENDS = "ends"
     EVERYTHING = "everything"
 
 

@@ -110,6 +110,14 @@ class Turn(Generic[ResourceT, DesiredT, ObservedT, ActionT, StatusT]):
             requeue_after_s = STUCK_WAIT_S
         return TurnResult(acted=bool(self._taken), gone=plan.gone, requeue_after_s=requeue_after_s)
 
+    async def record_end(self) -> None:
+        """Record what has ended and is not known yet; takes no step."""
+        desired = self._kind.gather(self._state.snapshot(), self._resource)
+        plan = self._kind.plan(desired, await self._kind.observe(desired), self._clock.now())
+        if not plan.actions and plan.requeue_after_s == 0.0:
+            await self._record(plan)
+            await self._write_notes()
+
     async def _take_rounds(self) -> tuple[Plan[ActionT, StatusT], bool]:
         """Return the last plan, and whether its steps were taken before without coming to an end."""
         previous: tuple[ActionT, ...] = ()

@@ -151,6 +151,46 @@ def test_a_reboot_brings_back_what_should_run(tmp_path: Path) -> None:
     run_virtually(main)
 
 
+def test_dependants_do_not_believe_what_was_before_a_reboot(tmp_path: Path) -> None:
+    """More of them have their turns at the same time than there are workers, and what they wait for comes last."""
+    check = {"test": ["CMD", "true"], "interval": 5}
+    lone: dict[str, object] = {"restart": "always", "networkMode": "none"}
+    names = [f"user{number:02}" for number in range(40)]
+
+    async def main(loop: VirtualLoop) -> None:
+        async with simulate(loop, tmp_path) as sim:
+            await begin(sim, Program(), restart="always")
+            await sim.apply(
+                draft_container("z-base", **lone, healthcheck=check),
+                draft_container("y-next", **lone, dependsOn={"z-base": {}}),
+                *(
+                    draft_container(name, **lone, dependsOn={"z-base": {"condition": "healthy"}})
+                    for name in names
+                ),
+                draft_container("last", **lone, dependsOn={"y-next": {}}),
+            )
+            await sim.settle(30)
+            await sim.kill_daemon()
+            sim.world.reboot()
+            sim.boot()
+            rebooted_at = loop.now()
+            await sim.settle(30)
+            begun = {
+                name: sim.container(name).status.started_at for name in ("z-base", "y-next", "last", *names)
+            }
+            times = [each for each in begun.values() if each is not None]
+            assert min(times) > rebooted_at
+            assert len(times) == len(begun)
+            health = sim.container("z-base").status.health
+            assert health is not None
+            assert health.healthy_at is not None
+            assert times[:3] == sorted(times[:3])
+            assert min(times[3:]) > health.healthy_at
+            assert sim.faults() == []
+
+    run_virtually(main)
+
+
 def test_a_container_can_remove_itself(tmp_path: Path) -> None:
     async def main(loop: VirtualLoop) -> None:
         async with simulate(loop, tmp_path) as sim:
