@@ -32,6 +32,7 @@ from controller.kernel.staging import (
     check_propagation,
     check_sources,
     drop_recursion_of_files,
+    keep_protection,
     stage,
     unstage,
 )
@@ -227,7 +228,8 @@ class OciProcesses:
                 check_passage(config["root"]["path"])
             stage(want.staged, user_namespace_fd)
             check_sources(config)
-            if drop_recursion_of_files(config):
+            changes = (keep_protection(config), drop_recursion_of_files(config))
+            if any(changes):
                 bundle.write_config(config)
             for path, kind in want.propagations:
                 check_propagation(path, kind)

@@ -142,6 +142,20 @@ def check_sources(config: Mapping[str, Any]) -> None:
             )
 
 
+def keep_protection(config: Mapping[str, Any]) -> bool:
+    """Mount read-only what lies on a mount that is so: crun 1.8 would lift that; tells of a change."""
+    changed = False
+    for mount in config["mounts"]:
+        if "rw" in mount["options"] and mount["type"] == "bind" and _is_protected(mount["source"]):
+            mount["options"] = ["ro" if option == "rw" else option for option in mount["options"]]
+            changed = True
+    return changed
+
+
+def _is_protected(path: str) -> bool:
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+
+
 def drop_recursion_of_files(config: Mapping[str, Any]) -> bool:
     """Take `rro` from mounts of files, which crun 1.8 refuses and which have nothing below them; tells of a change."""
     changed = False

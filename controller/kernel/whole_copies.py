@@ -85,11 +85,13 @@ class Workplace:
 
     def _move_over(self) -> None:
         """Move all entries that are not there yet, then what the directory itself looks like; can be begun again."""
+        model = self.filled_path.stat()
         for entry in self.filled_path.iterdir():
             target_path = self.data_path / entry.name
             if not os.path.lexists(target_path):
                 entry.rename(target_path)
         _look_like(self.filled_path, self.data_path)
+        os.utime(self.data_path, ns=(model.st_atime_ns, model.st_mtime_ns))
         shutil.rmtree(self.filled_path)
 
 

@@ -34,6 +34,8 @@ def list_start_actions(desired: ContainerDesired, observed: ContainerObserved) -
     actions: list[ContainerAction] = []
     if observed.process is not None and not reusable:
         actions.append(DeleteProcess(uid=desired.uid))
+    if not reusable:
+        actions += _list_volume_mounts(desired)
     actions += _list_namespace_actions(desired, observed)
     never_ran = (
         desired.status.started_at is None
@@ -47,7 +49,6 @@ def list_start_actions(desired: ContainerDesired, observed: ContainerObserved) -
         present = observed.attachments if kept else ()
         actions += list_link_actions(list_wants(desired, present), present, desired.networks)
     if not reusable:
-        actions += _list_volume_mounts(desired)
         actions.append(_make_create(desired))
         want = derive_limits(desired.container.spec.resources)
         if want.block_io_weight is not None or want.devices:

@@ -19,6 +19,7 @@ from controller.plan.container.actions import (
     Attach,
     ContainerAction,
     CreateProcess,
+    MountVolume,
     StartProcess,
 )
 from controller.plan.container.expansion import has_ports
@@ -227,7 +228,8 @@ def _explain_end(fields: dict[str, object], stopping: Condition | None) -> Condi
 def _belongs_to_start(desired: ContainerDesired, action: ContainerAction) -> bool:
     """Tell whether a failed action means that the process can't run; limits are also set while it lives."""
     starting = desired.status.phase is Phase.CREATING
-    return isinstance(action, CreateProcess | StartProcess) or (isinstance(action, ApplyLimits) and starting)
+    is_start = isinstance(action, CreateProcess | StartProcess | MountVolume)
+    return is_start or (isinstance(action, ApplyLimits) and starting)
 
 
 def derive_failure(
