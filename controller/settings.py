@@ -21,7 +21,7 @@ from controller.model.log_forms import parse_log_options
 from controller.model.logs import Driver, LogDriver, LogSettings, list_misfits
 from controller.model.names import DEFAULT_INSTANCE
 from controller.model.registries import RegistrySettings, check_registries
-from controller.model.units import DurationS, Number, SizeBytes, Text
+from controller.model.units import DurationS, Number, SizeBytes
 from controller.plan.logs import LogDefaults
 
 DEFAULT_CONFIG_PATH = "/etc/hold/daemon.yaml"
@@ -83,7 +83,7 @@ def _parse_mapping(value: object) -> object:
         raise ValueError(f"{value!r} is not YAML: write {{HOST: {{insecure: true}}}}") from error
 
 
-def _check_log_options(options: dict[str, str]) -> dict[str, str]:
+def _check_log_options(options: dict[str, object]) -> dict[str, object]:
     LogSettings.model_validate(parse_log_options(options))
     return options
 
@@ -158,7 +158,7 @@ class Settings(Model):
         description="What takes the output of containers in: json-file, local, journald or none.",
     )
     log_options: Annotated[
-        dict[str, Text], BeforeValidator(_parse_mapping), AfterValidator(_check_log_options)
+        dict[str, object], BeforeValidator(_parse_mapping), AfterValidator(_check_log_options)
     ] = Field(
         default={},
         description="Options of that driver, by Docker's names: max-size, compress, tag, labels and more.",

@@ -45,13 +45,13 @@ def run_logs(client: Client, options: argparse.Namespace) -> int:
         if getattr(options, name):
             getattr(request, name).FromDatetime(parse_moment(getattr(options, name)))
     request.details = options.details
-    printer = _Printer(timestamps=options.timestamps)
+    printer = Printer(timestamps=options.timestamps)
     for piece in _follow(client, request) if options.follow else _read(client, request):
         printer.print(piece)
     return 0
 
 
-class _Printer:
+class Printer:
     """Prints pieces of a log, with what is asked for before each line; standard output and error stay apart."""
 
     def __init__(self, *, timestamps: bool) -> None:
@@ -73,12 +73,8 @@ class _Printer:
         mark = " ".join([*words, ""]).encode()
         first = mark if self._is_fresh[piece.stream] else b""
         self._is_fresh[piece.stream] = piece.data.endswith(b"\n")
-        lines = piece.data.split(b"\n")
-        return (
-            first + (b"\n" + mark).join(lines[:-1]) + b"\n"
-            if self._is_fresh[piece.stream]
-            else first + piece.data
-        )
+        *lines, last = piece.data.split(b"\n")
+        return first + (b"\n" + mark).join([*lines, last] if last else lines) + (b"" if last else b"\n")
 
 
 def _read(client: Client, request: container_pb2.LogsRequest) -> Iterator[container_pb2.LogsResponse]:

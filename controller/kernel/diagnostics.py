@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from controller.errors import HoldError
+from controller.kernel.journal import find_journal_error
 from controller.kernel.subprocesses import Runner
 from controller.model.host import Check, HostDescription, HostProbe
 from controller.model.layout import Layout
@@ -25,6 +26,7 @@ _TOOLS = (
     "ip6tables",
     "tini-static",
     "catatonit",
+    "journalctl",
 )
 _UNIFIED_PATH = Path("/sys/fs/cgroup/cgroup.controllers")
 
@@ -92,6 +94,7 @@ class HostDiagnostics:
             resolvers=_count_resolvers(Path(self._resolv_conf_path)),
             resolv_conf_path=self._resolv_conf_path,
             firewall_error=firewall_error,
+            journal_error=find_journal_error(),
         )
 
     async def _find_firewall_backend(self) -> str:

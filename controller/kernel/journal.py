@@ -7,6 +7,7 @@ conmon writes one entry for a line, and for each part of a line that is longer t
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 import struct
@@ -37,6 +38,8 @@ def find_journal_error() -> str:
         try:
             probe.connect(SOCKET_PATH)
         except OSError as error:
+            if error.errno == errno.ENOENT:
+                return f"{SOCKET_PATH} is missing"
             return f"{SOCKET_PATH}: {(error.strerror or str(error)).lower()}"
     return ""
 

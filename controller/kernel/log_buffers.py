@@ -3,20 +3,29 @@
 import contextlib
 import fcntl
 import os
+from pathlib import Path
 
 _STDOUT, _STDERR = 1, 2
+_MOST_PATH = Path("/proc/sys/fs/pipe-max-size")
 
 
 def enlarge_pipes(pid: int, size_bytes: int) -> None:
     """Let a process write as much as this while nobody reads; nothing for a terminal, or when it has ended.
 
-    The kernel rounds up to a power of two, and says no to more than fs.pipe-max-size without CAP_SYS_RESOURCE (pipe(7)):
-    then the size stays as it was.
+    The kernel rounds up to a power of two. Without CAP_SYS_RESOURCE it allows fs.pipe-max-size at most (pipe(7)), which is
+    taken then.
     """
     for number in (_STDOUT, _STDERR):
         with contextlib.suppress(OSError):
             fd = os.open(f"/proc/{pid}/fd/{number}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
             try:
-                fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, size_bytes)
+                _enlarge(fd, size_bytes)
             finally:
                 os.close(fd)
+
+
+def _enlarge(fd: int, size_bytes: int) -> None:
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, size_bytes)
+    except PermissionError:
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, min(size_bytes, int(_MOST_PATH.read_text())))

@@ -31,7 +31,7 @@ from controller.plan.logs import LogDefaults
 
 _REOPEN = b"2 0 0\n"
 """Control message: open the log anew (conmon, src/ctrl.c)."""
-_SOONEST_S, _LATEST_S = 0.02, 1.0
+_SOONEST_S, _LATEST_S = 0.005, 1.0
 _ASK_AGAIN_S = 10.0
 """How long conmon may take. Asked twice in a row it would replace the new file by a newer one, whatever it holds."""
 

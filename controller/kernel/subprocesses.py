@@ -27,6 +27,7 @@ _PACKAGES = {
     "ip6tables-restore": "iptables",
     "ip": "iproute2",
     "cp": "coreutils",
+    "journalctl": "systemd",
 }
 _EXHAUSTED = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC}
 

@@ -47,7 +47,7 @@ class HostProbe:
 
     `tools` maps each program that was looked for to its path, empty when missing. `file_systems` and `controllers` are
     names the kernel knows; `root_file_system` is the type below the data directory; `root_error` and `run_error` say
-    why a directory can't be written, empty when it can.
+    why a directory can't be written, empty when it can; `journal_error` why the journal takes nothing.
     """
 
     effective_uid: int
@@ -67,3 +67,4 @@ class HostProbe:
     resolvers: int
     resolv_conf_path: str
     firewall_error: str
+    journal_error: str

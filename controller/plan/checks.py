@@ -39,6 +39,7 @@ def judge_host(probe: HostProbe) -> tuple[Check, ...]:
         _judge("run directory", not probe.run_error, probe.run_error or f"{probe.run_path} can be written",
                f"make {probe.run_path} writable, or choose another with --run"),
         _judge_resolvers(probe),
+        _judge_journal(probe),
     )  # fmt: skip
 
 
@@ -127,6 +128,13 @@ def _judge_root(probe: HostProbe) -> Check:
     free = f"{probe.root_free_bytes >> 20} MiB free on {probe.root_file_system} below {path}"
     enough = probe.root_free_bytes >= _LOW_DISK_BYTES
     return _judge(name, enough, free, "free some disk space", CheckResult.WARNING)
+
+
+def _judge_journal(probe: HostProbe) -> Check:
+    found = probe.journal_error or probe.tools.get("journalctl") or "journalctl is not installed"
+    good = not probe.journal_error and probe.tools.get("journalctl")
+    remedy = "start systemd-journald; without it containers with log driver journald can't start"
+    return _judge("journal", good, found, remedy, CheckResult.WARNING)
 
 
 def _judge_resolvers(probe: HostProbe) -> Check:

@@ -263,6 +263,35 @@ async def test_logs_of_the_previous_run(bench: Bench) -> None:
     assert [line.data async for line in bench.containers.Logs(request)] == [b"old\n"]
 
 
+async def test_who_follows_a_log_is_let_go_at_rest(bench: Bench) -> None:
+    await bench.apply(container("web"))
+    await bench.report("web", phase=Phase.RUNNING, pid=5, started_at=NOW)
+    bench.sessions.lines = [LogLine(at=NOW, stream=Stream.STDOUT, data=b"a\n")]
+    call = bench.containers.Logs(container_pb2.LogsRequest(container="web", follow=True))
+    assert (await call.read()).data == b"a\n"
+    await bench.report("web", phase=Phase.PENDING, pid=0)  # its restart policy is about to start it again
+    await bench.report("web", phase=Phase.RUNNING, pid=6)
+    assert not call.done()
+    bench.sessions.lines.append(LogLine(at=NOW, stream=Stream.STDOUT, data=b"b\n"))
+    await bench.report("web", phase=Phase.EXITED, pid=0, exit_code=0)
+    assert (await call.read()).data == b"b\n"
+    assert await call.code() is grpc.StatusCode.OK
+
+
+async def test_details_of_a_log_are_the_containers_and_its_images(bench: Bench) -> None:
+    made = container("web")
+    made.metadata.labels["a"] = "1"
+    made.container.environment["B"] = "2"
+    made.container.environment["C"] = "3"
+    logging = resource_pb2.LogSettings(labels=["a"], environment_regex="^B", tag="{{.Name}}")
+    made.container.logging.CopyFrom(logging)
+    await bench.apply(made)
+    bench.sessions.lines = [LogLine(at=NOW, stream=Stream.STDOUT, data=b"x\n")]
+    for asked, details in ((False, {}), (True, {"a": "1", "B": "2", "tag": "web"})):
+        request = container_pb2.LogsRequest(container="web", details=asked)
+        assert [dict(line.details) async for line in bench.containers.Logs(request)] == [details]
+
+
 async def test_an_import_makes_an_image(bench: Bench) -> None:
     start = image_pb2.ImportStart(name="tool", config=resource_pb2.ImageConfig(user="me"))
     call = bench.images.Import()

@@ -15,6 +15,7 @@ GOOD = HostProbe(
         "runc": "",
         "conmon": "/usr/bin/conmon",
         "tini-static": "/usr/bin/tini-static",
+        "journalctl": "/usr/bin/journalctl",
         "iptables": "/usr/sbin/iptables",
         "iptables-restore": "/usr/sbin/iptables-restore",
         "iptables-save": "/usr/sbin/iptables-save",
@@ -33,6 +34,7 @@ GOOD = HostProbe(
     resolvers=1,
     resolv_conf_path="/etc/resolv.conf",
     firewall_error="",
+    journal_error="",
 )
 
 
@@ -61,6 +63,7 @@ def test_a_good_host_has_nothing_to_mend() -> None:
         ({"root_free_bytes": 5 << 20}, "data directory", "warning", "disk"),
         ({"run_error": "/run/hold: permission denied"}, "run directory", "error", "--run"),
         ({"resolvers": 0}, "resolvers", "warning", "nameserver"),
+        ({"journal_error": "it is missing"}, "journal", "warning", "systemd-journald"),
     ],
 )
 def test_each_lack_is_named_with_what_to_do(
