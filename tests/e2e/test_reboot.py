@@ -41,6 +41,7 @@ def draft_all() -> list[dict[str, Any]]:
         draft("c-init", command=["true"]),
         draft("d-db", command=["sh", "-c", WRITER, "sh", "begun"], restart="always", mounts=["data:/data"],
               healthcheck=healthy),
+        draft("failing", command=["sh", "-c", "exit 4"], restart="on-failure:2"),
         draft("once"),
         draft("halted", restart="always"),
         draft("unless", restart="unless-stopped"),
@@ -49,6 +50,7 @@ def draft_all() -> list[dict[str, Any]]:
 
 
 ORDER = ("d-db", "b-web", "a-late")
+REST = ("c-init", "failing", "halted", "once", "unless")
 
 
 def read_phases(machine: Machine) -> dict[str, str]:
@@ -64,21 +66,36 @@ def begin(machine: Machine) -> None:
     wait_for(lambda: read_phases(machine).get("a-late") == "Running", "the last of the chain")
     wait_for(lambda: read_phases(machine).get("once") == "Running", "the one without a policy")
     machine.succeed("stop", "halted", "unless")
+    wait_for(lambda: read_phases(machine)["failing"] == "Exited", "the retries to be used up")
     wait_for(lambda: "hello" in fetch(PORT), "the published port")
     machine.succeed("exec", "b-web", "sh", "-c", "echo kept > /kept")
+    restart_daemon(machine)
     unsettled_path = machine.root_path / "images/unsettled"
     wait_for(lambda: not list(unsettled_path.iterdir()), "the image to be on disk")
+
+
+def restart_daemon(machine: Machine) -> None:
+    """A new daemon leaves everything as it is: what runs, what was stopped, what has no retries left."""
+    names = (*REST, *ORDER)
+    before = {name: machine.read_status(name) for name in names}
+    machine.kill_daemon()
+    machine.start_daemon()
+    machine.succeed("run", "--rm", "box:1", "true")
+    for name in names:
+        assert machine.read_status(name) == before[name]
 
 
 def go_on(machine: Machine) -> None:
     """The second boot."""
     machine.start_daemon()
     wait_for(lambda: read_phases(machine).get("a-late") == "Running", "the last of the chain")
-    rest = {"c-init": "Exited", "once": "Exited", "halted": "Exited", "unless": "Exited"}
-    wait_for(lambda: read_phases(machine) == dict.fromkeys(ORDER, "Running") | rest, "policies to be kept")
+    wanted = dict.fromkeys(ORDER, "Running") | dict.fromkeys(REST, "Exited")
+    wait_for(lambda: read_phases(machine) == wanted, "policies to be kept")
     check_order(machine)
     assert machine.read_status("once")["exitCode"] == 255
     assert machine.read_status("c-init")["exitCode"] == 0
+    failed = machine.read_status("failing")
+    assert (failed["exitCode"], failed["restarts"]) == (4, 2)
     wait_for(lambda: "hello" in fetch(PORT), "the published port")
     assert machine.succeed("exec", "b-web", "cat", "/kept") == "kept\n"
     assert machine.succeed("exec", "d-db", "cat", "/data/starts") == "begun\nbegun\n"
