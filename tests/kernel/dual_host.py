@@ -9,6 +9,7 @@ from pathlib import Path
 
 from controller.kernel.threads import run_in_netns
 from controller.model.ids import Uid
+from controller.model.layout import Layout
 from controller.model.ports import PortMapping
 from controller.model.wants import AttachmentWant, BridgeWant, FirewallNetwork, FirewallPort
 from controller.plan.firewall import render_firewall
@@ -70,6 +71,10 @@ class DualHost:
 
     ports: LinuxPorts
 
+    @property
+    def layout(self) -> Layout:
+        return self.ports.layout
+
     async def restore(self) -> None:
         """Make bridges, namespaces, links, those that are missing or differ."""
         for bridge in (FRONT, BACK, CLOSED):
@@ -88,7 +93,7 @@ class DualHost:
 
     def open_socket(self, uid: Uid, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket:
         """Return an IPv6 socket of a container."""
-        path = self.ports.layout.netns_path(uid)
+        path = self.layout.netns_path(uid)
         return run_in_netns(path, lambda: socket.socket(socket.AF_INET6, kind))
 
     @contextlib.contextmanager

@@ -18,6 +18,7 @@ from controller.model.names import derive_chain, derive_host_link
 from controller.model.wants import NamesWant, Zone
 from controller.ports import Hint, HintType
 from tests.contract.network import INSTANCE
+from tests.kernel.dual_host import DualHost
 from tests.kernel.network_host import (
     BACK,
     CALLER,
@@ -64,7 +65,7 @@ class Ear:
 
 
 @asynccontextmanager
-async def listening(network: NetworkHost, *containers: Uid) -> AsyncIterator[Ear]:
+async def listening(network: NetworkHost | DualHost, *containers: Uid) -> AsyncIterator[Ear]:
     """Watch containers of a host, until the end of the block."""
     ports = network.ports
     events = NetworkEvents(

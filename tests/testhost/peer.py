@@ -4,7 +4,7 @@ import contextlib
 import os
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface, ip_network
@@ -38,17 +38,25 @@ class Peer:
         family: socket.AddressFamily = socket.AF_INET,
     ) -> socket.socket:
         """A socket of that machine, to use from here: a socket stays in the namespace it was made in."""
+        return _enter(self.name, lambda: socket.socket(family, kind))
 
-        def enter_and_open() -> socket.socket:
-            namespace_fd = os.open(_NETNS_PATH / self.name, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                syscalls.setns(namespace_fd, syscalls.CLONE_NEWNET)
-            finally:
-                os.close(namespace_fd)
-            return socket.socket(family, kind)
 
-        with ThreadPoolExecutor(max_workers=1) as thread:  # the namespace is the thread's and ends with it
-            return thread.submit(enter_and_open).result()
+def open_raw_socket(peer: Peer) -> socket.socket:
+    """A socket of another machine for messages of ICMPv6; the kernel fills in checksums."""
+    return _enter(peer.name, lambda: socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6))
+
+
+def _enter(name: str, open_socket: Callable[[], socket.socket]) -> socket.socket:
+    def enter_and_open() -> socket.socket:
+        namespace_fd = os.open(_NETNS_PATH / name, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            syscalls.setns(namespace_fd, syscalls.CLONE_NEWNET)
+        finally:
+            os.close(namespace_fd)
+        return open_socket()
+
+    with ThreadPoolExecutor(max_workers=1) as thread:  # the namespace is the thread's and ends with it
+        return thread.submit(enter_and_open).result()
 
 
 @contextlib.contextmanager
