@@ -13,7 +13,7 @@ STAMP := $(VENV)/.installed
 
 # What hold runs or loads, then what its tests and its demo need besides.
 PACKAGES := crun runc conmon iptables nftables conntrack iproute2 libseccomp2 tini
-PACKAGES += python3-venv busybox-static iputils-ping procps docker-registry skopeo umoci apache2-utils postgresql graphviz
+PACKAGES += python3-venv busybox-static iputils-ping procps systemd docker-registry skopeo umoci apache2-utils postgresql graphviz
 BENCH_PACKAGES := docker.io podman isal
 VM_PACKAGES := qemu-system-x86 kmod
 
