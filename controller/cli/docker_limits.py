@@ -26,7 +26,7 @@ def view_limits(spec: Document) -> dict[str, Any]:
         "CpuShares": limits.get("cpuShares", 0),
         "CpusetCpus": limits.get("cpusetCpus", ""),
         "CpusetMems": limits.get("cpusetMems", ""),
-        "PidsLimit": limits.get("pids", 0),
+        "PidsLimit": limits.get("pids"),
         "BlkioWeight": block.get("weight", 0),
         "BlkioWeightDevice": _list_devices(block, "weight", "Weight"),
         "BlkioDeviceReadBps": _list_devices(block, "readBps", "Rate"),
@@ -34,7 +34,7 @@ def view_limits(spec: Document) -> dict[str, Any]:
         "BlkioDeviceReadIOps": _list_devices(block, "readIops", "Rate"),
         "BlkioDeviceWriteIOps": _list_devices(block, "writeIops", "Rate"),
         "Ulimits": [
-            {"Name": name, "Soft": limit.get("soft", 0), "Hard": limit.get("hard", 0)}
+            {"Name": name, "Hard": limit.get("hard", 0), "Soft": limit.get("soft", 0)}
             for name, limit in spec.get("ulimits", {}).items()
         ],
     }

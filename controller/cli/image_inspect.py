@@ -2,11 +2,13 @@
 
 import argparse
 import json
+import sys
 from typing import Any
 
 from controller.api.v1 import image_pb2
-from controller.cli.client import Client
+from controller.cli.client import NOT_FOUND, Client
 from controller.cli.formats import Format
+from controller.cli.transport import CallFailed
 
 
 def add_image_inspect(parser: argparse.ArgumentParser) -> None:
@@ -20,18 +22,34 @@ def add_image_inspect(parser: argparse.ArgumentParser) -> None:
 
 
 def run_image_inspect(client: Client, options: argparse.Namespace) -> int:
-    """Print images as a JSON list, or a line for each by the template."""
-    documents = [make_document(_ask(client, name)) for name in options.images]
+    """Print images as a JSON list, or a line for each by the template; exit code 1 when one is not there."""
+    documents, complaints = _find_all(client, options.images)
     if options.format in ("", "json"):
         print(json.dumps(documents, indent=None if options.format else 4, ensure_ascii=False))
-        return 0
-    template = Format(options.format)
-    for document in documents:
-        print(template.fill(document))
-    return 0
+    else:
+        template = Format(options.format)
+        for document in documents:
+            print(template.fill(document))
+    for complaint in complaints:
+        print(f"hold: {complaint}", file=sys.stderr)
+    return 1 if complaints else 0
 
 
-def _ask(client: Client, name: str) -> image_pb2.InspectImageResponse:
+def _find_all(client: Client, names: list[str]) -> tuple[list[dict[str, Any]], list[CallFailed]]:
+    """Return the images that are there, and why the others could not be had."""
+    documents, complaints = [], []
+    for name in names:
+        try:
+            documents.append(make_document(ask(client, name)))
+        except CallFailed as error:
+            if error.code != NOT_FOUND:
+                raise
+            complaints.append(error)
+    return documents, complaints
+
+
+def ask(client: Client, name: str) -> image_pb2.InspectImageResponse:
+    """Return what the daemon tells of an image."""
     request = image_pb2.InspectImageRequest(name=name)
     return client.channel.unary("ImageService/InspectImage", request, image_pb2.InspectImageResponse)
 

@@ -5,7 +5,8 @@ import json
 import sys
 from typing import Any
 
-from controller.cli.client import KINDS, Client, Failure
+from controller.api.v1 import container_pb2
+from controller.cli.client import KINDS, Client, Failure, parse_kind
 from controller.cli.docker_view import view_as_docker
 from controller.cli.fields import to_document
 from controller.cli.formats import Format
@@ -17,6 +18,7 @@ def add_inspect(parser: argparse.ArgumentParser) -> None:
         "names", nargs="+", metavar="NAME", help="Name of any object, or the beginning of a container's id."
     )
     parser.add_argument("--type", default="", help="Only look for this type.")
+    parser.add_argument("-s", "--size", action="store_true", help="Also measure what containers take.")
     parser.add_argument(
         "-f",
         "--format",
@@ -27,29 +29,28 @@ def add_inspect(parser: argparse.ArgumentParser) -> None:
 
 def run_inspect(client: Client, options: argparse.Namespace) -> int:
     """Print the objects as a JSON list, or a line for each by the template; exit code 1 when one is not there."""
+    wanted = parse_kind(options.type) if options.type else ""
     template = Format(options.format) if options.format not in ("", "json") else None
     documents = []
     missing = []
     for name in options.names:
-        document = _find(client, name, options.type)
+        document = _find(client, name, wanted)
         if document is None:
             missing.append(name)
         else:
-            documents.append(document)
+            documents.append(_measure(client, document) if options.size else document)
     if template is None:
         print(json.dumps(documents, indent=None if options.format else 2, ensure_ascii=False))
     else:
         for document in documents:
-            print(template.fill(view_as_docker(document)))
+            print(template.fill(_view(client, document)))
     for name in missing:
         print(f"hold: no object is called {name}", file=sys.stderr)
     return 1 if missing else 0
 
 
 def _find(client: Client, name: str, kind: str) -> dict[str, Any] | None:
-    for candidate, words in KINDS.items():
-        if kind and kind not in words:
-            continue
+    for candidate in (kind,) if kind else KINDS:
         try:
             found = client.find_container(name) if candidate == "Container" else client.find(candidate, name)
         except Failure:
@@ -57,6 +58,31 @@ def _find(client: Client, name: str, kind: str) -> dict[str, Any] | None:
         if found is not None:
             return to_document(found)
     return None
+
+
+def _measure(client: Client, document: dict[str, Any]) -> dict[str, Any]:
+    """Return a container's document with Docker's fields for its sizes in bytes; others as they are."""
+    if document["kind"] != "Container":
+        return document
+    request = container_pb2.MeasureRequest(containers=[document["metadata"]["name"]])
+    answer = client.channel.unary("ContainerService/Measure", request, container_pb2.MeasureResponse)
+    sizes = [{"SizeRw": each.writable_bytes, "SizeRootFs": each.virtual_bytes} for each in answer.sizes]
+    return document | (sizes[0] if sizes else {})
+
+
+def _view(client: Client, document: dict[str, Any]) -> dict[str, Any]:
+    """Return what a template sees: the object's own fields, and Docker's."""
+    match document["kind"]:
+        case "Container":
+            image = client.find("Image", document["spec"].get("image", ""))
+            status = to_document(image).get("status", {}) if image is not None else {}
+            return view_as_docker(document, status.get("config", {}))
+        case "Image":
+            from controller.cli.image_inspect import ask, make_document
+
+            return view_as_docker(document) | make_document(ask(client, document["metadata"]["name"]))
+        case _:
+            return view_as_docker(document)
 
 
 def render_template(template: str, document: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import argparse
 import importlib.metadata
 import json
+import os
 from typing import Any
 
 from controller.api.v1 import system_pb2
@@ -11,6 +12,7 @@ from controller.cli.fields import to_public
 from controller.cli.formats import Format
 from controller.cli.tables import render_size, render_table
 from controller.cli.transport import Unreachable
+from controller.model.platforms import make_platform
 
 _FORMS = ("text", "json")
 
@@ -61,9 +63,19 @@ def view_version(fields: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "Version": daemon.get("version", ""),
         "KernelVersion": daemon.get("kernelRelease", ""),
         "Os": "linux",
-        "Arch": daemon.get("architecture", ""),
+        "Arch": _name_architecture(daemon.get("architecture", "")),
     }
-    return {"Client": {"Version": fields["client"]["version"]}, "Server": server, **fields}
+    client = {
+        "Version": fields["client"]["version"],
+        "Os": "linux",
+        "Arch": _name_architecture(os.uname().machine),
+    }
+    return {"Client": client, "Server": server, **fields}
+
+
+def _name_architecture(machine: str) -> str:
+    """Return the name that images have for what the kernel calls, say, x86_64."""
+    return make_platform("linux", machine).architecture
 
 
 def add_info(parser: argparse.ArgumentParser) -> None:
@@ -118,7 +130,7 @@ def view_info(answer: system_pb2.GetInfoResponse) -> dict[str, Any]:
         "ContainersPaused": paused,
         "ContainersStopped": stopped,
         "Images": answer.objects["Image"],
-        "Driver": "overlay",
+        "Driver": "overlay2",
         "DockerRootDir": answer.root_path,
         "KernelVersion": answer.kernel_release,
         "OperatingSystem": answer.operating_system,

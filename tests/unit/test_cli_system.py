@@ -10,7 +10,7 @@ from controller.cli.system import view_info, view_version
 @pytest.mark.parametrize(
     ("template", "text"),
     [
-        ("{{.Client.Version}} {{.Server.Version}} {{.Server.Arch}}", "1.0 2.0 x86_64"),
+        ("{{.Client.Version}} {{.Server.Version}} {{.Server.Arch}}", "1.0 2.0 amd64"),
         ("{{.daemon.version}} {{.Client.Version}}", "2.0 1.0"),
     ],
 )
