@@ -18,7 +18,9 @@ def add_load(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-i", "--input", default="-", metavar="FILE", help="Archive to read; standard input by default."
     )
-    parser.add_argument("-q", "--quiet", action="store_true", help="Print nothing but errors.")
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="Print the names only, which is always done."
+    )
     parser.add_argument("-f", "--force", action="store_true", help="Take names over from other managers.")
 
 
@@ -34,8 +36,7 @@ def run_load(client: Client, options: argparse.Namespace) -> int:
     for answer in call:
         for image in answer.images:
             lines = [f"Loaded image: {name}" for name in image.names] or [f"Loaded image ID: {image.id}"]
-            if not options.quiet:
-                print("\n".join(lines))
+            print("\n".join(lines))
     return 0
 
 

@@ -31,6 +31,10 @@ class Failure(Exception):
         self.code = code
 
 
+class Missing(Failure):
+    """There is no container of a name."""
+
+
 def parse_kind(word: str) -> str:
     """Return the kind that a word means; Failure lists the words."""
     for kind, words in KINDS.items():
@@ -92,7 +96,7 @@ class Client:
                     f"{name} is the beginning of the ids of {len(matches)} containers: give more of it"
                 )
         near = suggest(name, (each.metadata.name for each in self.list_all("Container")))
-        raise Failure(f"container {name} does not exist{near}: `hold ps -a` lists those that do")
+        raise Missing(f"container {name} does not exist{near}: `hold ps -a` lists those that do")
 
     def list_all(self, kind: str = "", selector: str = "") -> Resources:
         """Return all objects of a kind (or of all kinds) that match a label selector."""

@@ -38,7 +38,9 @@ def add_import(parser: argparse.ArgumentParser) -> None:
         metavar="OS/ARCHITECTURE",
         help="What its programs are for; this machine by default.",
     )
-    parser.add_argument("-q", "--quiet", action="store_true", help="Print the image's id only.")
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="Print the image's id only, which is always done."
+    )
 
 
 def run_import(client: Client, options: argparse.Namespace) -> int:
@@ -59,8 +61,7 @@ def run_import(client: Client, options: argparse.Namespace) -> int:
     call.send(image_pb2.ImportRequest(end=image_pb2.ImportEnd()))
     call.end()
     for answer in call:
-        resource = answer.resource
-        print(resource.image.source.stored if options.quiet else f"image/{resource.metadata.name} imported")
+        print(answer.resource.image.source.stored)
     return 0
 
 

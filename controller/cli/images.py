@@ -1,15 +1,18 @@
 """images, rmi: lists images as Docker does, removes names and content."""
 
 import argparse
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from controller.api.v1 import image_pb2, state_pb2
-from controller.cli.client import Client, Failure
+from controller.cli.client import NOT_FOUND, Client, Failure
 from controller.cli.declare import wait_until_gone
 from controller.cli.image_filters import KNOWN, choose_images, split_name
+from controller.cli.image_inspect import ask
 from controller.cli.listing import Listing, add_format_flag, print_lines
 from controller.cli.tables import read_now, render_long_age, render_size
+from controller.cli.transport import CallFailed
 
 _SHORT_ID = 12
 _NONE = "<none>"
@@ -107,7 +110,10 @@ def add_rmi(parser: argparse.ArgumentParser) -> None:
         "images", nargs="+", metavar="IMAGE", help="Name of the image to remove, or the beginning of its id."
     )
     parser.add_argument(
-        "-f", "--force", action="store_true", help="All names of an id, and images of other managers too."
+        "-f",
+        "--force",
+        action="store_true",
+        help="All names of an id, and images of other managers too; no error for one that is not there.",
     )
     parser.add_argument(
         "--no-prune", action="store_true", help="Taken for Docker's sake; parents are never removed."
@@ -116,7 +122,10 @@ def add_rmi(parser: argparse.ArgumentParser) -> None:
 
 def run_rmi(client: Client, options: argparse.Namespace) -> int:
     """Remove names, and content without any; refused while containers use them."""
-    request = image_pb2.RemoveImagesRequest(names=options.images, force=options.force)
+    names = _leave_out_missing(client, options.images) if options.force else options.images
+    if not names:
+        return 0
+    request = image_pb2.RemoveImagesRequest(names=names, force=options.force)
     answer = client.channel.unary("ImageService/RemoveImages", request, image_pb2.RemoveImagesResponse)
     wait_until_gone(client, [state_pb2.Key(kind="Image", name=name) for name in answer.untagged])
     for name in answer.untagged:
@@ -124,3 +133,17 @@ def run_rmi(client: Client, options: argparse.Namespace) -> int:
     for image_id in answer.deleted:
         print(f"Deleted: {image_id}")
     return 0
+
+
+def _leave_out_missing(client: Client, names: list[str]) -> list[str]:
+    """Return the names of images that are there; tells of the others."""
+    kept = []
+    for name in names:
+        try:
+            ask(client, name)
+            kept.append(name)
+        except CallFailed as error:
+            if error.code != NOT_FOUND:
+                raise
+            print(f"hold: {error}", file=sys.stderr)
+    return kept

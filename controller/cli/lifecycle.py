@@ -7,7 +7,7 @@ from collections.abc import Callable
 from controller.api.v1 import container_pb2, resource_pb2
 from controller.cli.client import Client, Failure
 from controller.cli.detach_keys import add_detach_keys_flag
-from controller.cli.limits import add_limit_flags, set_limits, set_restart
+from controller.cli.limits import add_limit_flags, has_limits, set_limits, set_restart
 from controller.cli.terminal import add_sig_proxy_flag
 from controller.cli.transport import CallFailed
 from controller.cli.waiting import Narrator, wait_for_status
@@ -219,6 +219,8 @@ def add_update(parser: argparse.ArgumentParser) -> None:
 
 def run_update(client: Client, options: argparse.Namespace) -> int:
     """Change limits and restart policy in place."""
+    if not options.restart and not has_limits(options):
+        raise Failure("say what to change: name a limit or --restart; see `hold update --help`")
 
     def edit(resource: resource_pb2.Resource) -> None:
         set_limits(resource.container, options)

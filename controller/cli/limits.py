@@ -53,6 +53,13 @@ def add_limit_flags(parser: argparse.ArgumentParser) -> None:
         add(flag, action="append", default=[], metavar="PATH:VALUE", help=text)
 
 
+def has_limits(options: argparse.Namespace) -> bool:
+    """Tell whether any of the flags of `add_limit_flags` was given."""
+    parser = argparse.ArgumentParser(add_help=False)
+    add_limit_flags(parser)
+    return any(getattr(options, name) != value for name, value in vars(parser.parse_args([])).items())
+
+
 def add_process_limit_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags for limits that a process gets at its start."""
     parser.add_argument(

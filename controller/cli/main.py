@@ -14,7 +14,7 @@ from typing import Any
 
 from controller.cli.client import Client, Failure
 from controller.cli.groups import GROUPS, render_group_help, resolve
-from controller.cli.parser import DOCKERS_CODE, EXIT_DAEMON, EXIT_USAGE, Parser
+from controller.cli.parser import EXIT_DAEMON, EXIT_USAGE, Parser
 from controller.cli.transport import CallFailed, Channel, Unreachable
 
 DEFAULT_HOST = "unix:///run/hold/hold.sock"
@@ -157,7 +157,7 @@ def make_parser(name: str) -> Parser:
 
 
 def _attempt(name: str, body: Any) -> int:  # noqa: ANN401
-    failed = EXIT_DAEMON if name in DOCKERS_CODE else EXIT_FAILED
+    failed = EXIT_DAEMON if name == "run" else EXIT_FAILED
     failed = EXIT_USAGE if name == "diff" else failed
     try:
         return int(body())

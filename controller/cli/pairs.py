@@ -15,6 +15,10 @@ def read_pairs(flag: str, texts: Iterable[str], *, inherit: bool = False) -> dic
         name, equals, value = text.partition("=")
         if not name:
             raise Failure(f"{flag}: {text!r} is not NAME=VALUE", code=EXIT_DAEMON)
+        if inherit and any(map(str.isspace, name)):
+            raise Failure(
+                f"{flag}: {name!r} is no name of a variable: leave out the spaces", code=EXIT_DAEMON
+            )
         if equals:
             pairs[name] = value
         elif not inherit:

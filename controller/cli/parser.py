@@ -10,7 +10,7 @@ EXIT_DAEMON = 125
 """What Docker exits with when it is not the program in the container that failed."""
 
 DOCKERS_CODE = ("run", "create", "exec")
-"""Commands that end with EXIT_DAEMON when hold, not the program, is at fault."""
+"""Commands whose lines can't be read by EXIT_DAEMON, as it is no code of the program in the container."""
 
 _COLUMNS = 78
 _ON = ("1", "t", "T", "true", "TRUE", "True")

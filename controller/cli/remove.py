@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from controller.api.v1 import state_pb2
-from controller.cli.client import Client, Failure
+from controller.cli.client import Client, Failure, Missing
 from controller.cli.declare import wait_until_gone
 from controller.cli.lifecycle import add_names
 from controller.cli.transport import CallFailed
@@ -13,7 +13,12 @@ from controller.cli.transport import CallFailed
 def add_rm(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `hold rm`."""
     add_names(parser)
-    parser.add_argument("-f", "--force", action="store_true", help="Kill it first if it runs.")
+    parser.add_argument(
+        "-f",
+        "--force",
+        action="store_true",
+        help="Kill it first if it runs; no error for one that is not there.",
+    )
     parser.add_argument("-v", "--volumes", action="store_true", help="Remove its anonymous volumes too.")
 
 
@@ -26,7 +31,8 @@ def run_rm(client: Client, options: argparse.Namespace) -> int:
             doomed += _remove(client, name, options)
         except (CallFailed, Failure) as error:
             print(f"hold: {error}", file=sys.stderr)
-            code = 1
+            if not (options.force and isinstance(error, Missing)):
+                code = 1
     wait_until_gone(client, doomed)
     for key in doomed:
         if key.kind == "Container":

@@ -39,7 +39,8 @@ spec:
     with archive_path.open("rb") as archive:
         answer = subprocess.run(["gzip", "-1c"], stdin=archive, capture_output=True, check=True).stdout
     (scratch / "box.tar.gz").write_bytes(answer)
-    assert machine.succeed("image", "load", "-q", "-i", str(scratch / "box.tar.gz")) == ""
+    told = machine.succeed("image", "load", "-q", "-i", str(scratch / "box.tar.gz"))
+    assert told == "Loaded image: reg.local:5000/box:2\n"
     machine.succeed("rmi", "reg.local:5000/box:2")
 
 
