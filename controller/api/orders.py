@@ -6,12 +6,18 @@ from dataclasses import dataclass, replace
 from controller.api.admission import Gate
 from controller.api.containers import find_container
 from controller.api.convert import draft_of
-from controller.errors import Conflict, Invalid, Violation
+from controller.errors import Conflict, Invalid, NotFound, Violation
 from controller.model.changes import Decision, Draft, Snapshot
 from controller.model.container import Container, ContainerSpec, DesiredState, Phase, StopOrder
 from controller.model.kinds import key_of
 from controller.model.signals import parse_signal
-from controller.plan.admission import ApplyBatch, decide_apply, derive_host_need
+from controller.plan.admission import (
+    ApplyBatch,
+    decide_apply,
+    decide_delete,
+    derive_host_need,
+    list_anonymous_volumes,
+)
 from controller.plan.admission.rename import decide_rename
 
 _ALIVE = (Phase.RUNNING, Phase.PAUSED, Phase.STOPPING)
@@ -73,6 +79,19 @@ class Orders:
             return _order(draft, present, ending)
 
         return await self._write(name, edit)
+
+    async def remove(self, container: Container) -> None:
+        """Ask for the deletion of just this container, with its anonymous volumes. NotFound when it has gone."""
+        key = key_of(container)
+
+        def decide(snapshot: Snapshot) -> Decision:
+            present = find_container(snapshot, key.name)
+            if present.metadata.uid != container.metadata.uid:
+                raise NotFound(f"container {key.name} has gone; there is another one of the name")
+            volumes = list_anonymous_volumes(snapshot, (key,))
+            return decide_delete(snapshot, (key, *volumes), manager=present.metadata.manager)
+
+        await self.gate.store.commit(decide)
 
     async def rename(self, name: str, new_name: str) -> Container:
         """Give the container another name."""

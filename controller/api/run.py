@@ -1,18 +1,19 @@
 """Runs of containers that a client goes along with: from the first instruction to the end, in one call."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from controller.api.admission import Gate
 from controller.api.containers import find_container, follow, has_ended, is_running, uid_of
 from controller.api.convert import to_draft, to_proto
-from controller.api.exits import convert_exit
-from controller.api.orders import Orders
+from controller.api.exits import DAEMON_FAILED, convert_exit
+from controller.api.orders import Ending, Orders
+from controller.api.patience import Waits
 from controller.api.streams import HasInput, converse
 from controller.api.v1 import container_pb2
-from controller.api.waits import find_wait
-from controller.errors import Invalid, Unavailable, Violation
+from controller.errors import Invalid, NotFound, Unavailable, Violation
 from controller.model.container import Container, Phase
 from controller.model.kinds import key_of
 from controller.plan.admission import ApplyBatch
@@ -89,44 +90,66 @@ class Run:
         )
 
     async def _await_start(self, container: Container, write: Write) -> None:
-        told: container_pb2.Waiting | None = None
+        waits = Waits(lambda waiting: write(container_pb2.RunResponse(waiting=waiting)))
+        async with asyncio.TaskGroup() as tasks:
+            starting = tasks.create_task(self._find_start(container, waits))
+            hoping = tasks.create_task(waits.follow())
+            await asyncio.wait([starting, hoping], return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                hoping.cancel()
+                await write(starting.result())
+            else:
+                starting.cancel()
+                ended = await self._give_up(container, hoping.result())
+                await write(container_pb2.RunResponse(exit=ended))
+
+    async def _find_start(self, container: Container, waits: Waits) -> container_pb2.RunResponse:
+        """Return the answer that tells that the process has started, or why it never will."""
         async for state, gone in follow(self.gate.store, container):
             if is_running(state) or (state.status.phase is Phase.EXITED and not state.status.error):
-                await write(container_pb2.RunResponse(started=to_proto(state)))
-                return
+                return container_pb2.RunResponse(started=to_proto(state))
             if gone or state.status.phase is Phase.FAILED:
-                await write(container_pb2.RunResponse(exit=convert_exit(state)))
-                return
-            waiting = find_wait(state)
-            if waiting is not None and waiting != told:
-                await write(container_pb2.RunResponse(waiting=waiting))
-                told = waiting
+                return container_pb2.RunResponse(exit=convert_exit(state))
+            waits.look(state)
+        raise Unavailable("the store's watch has ended")
+
+    async def _give_up(self, container: Container, waiting: container_pb2.Waiting) -> container_pb2.Exit:
+        """Ask no longer for a start that keeps failing; a container that is to go after its run goes now."""
+        orders = Orders(gate=self.gate)
+        with contextlib.suppress(NotFound):
+            if container.spec.auto_remove:
+                await orders.remove(container)
+            else:
+                await orders.stop(container.metadata.name, Ending())
+        return container_pb2.Exit(code=DAEMON_FAILED, error=waiting.message)
 
     async def _go_along(
         self, container: Container, requests: AsyncIterator[HasInput], gate: StartGate, answers: Answers
     ) -> container_pb2.Exit:
         """Attach before the first instruction runs, carry the streams, and return how it ended."""
         last = container
-        created: asyncio.Task[bool]
+        waits = Waits(answers.waiting)
 
         async def watch_end() -> None:
             nonlocal last
-            told: container_pb2.Waiting | None = None
             ended = has_ended(container.spec.run)
             async for state, gone in follow(self.gate.store, container):
                 last = state if not gone or state.status.exit_code is not None else last
                 if gone or ended(state):
                     return
-                waiting = find_wait(state)
-                if waiting is not None and waiting != told and not created.done():
-                    await answers.waiting(waiting)
-                    told = waiting
+                waits.look(state)
 
         uid = uid_of(container)
         async with asyncio.TaskGroup() as tasks:
             created = tasks.create_task(_is_created(gate))
             ending = tasks.create_task(watch_end())
-            await asyncio.wait([ending, created], return_when=asyncio.FIRST_COMPLETED)
+            hoping = tasks.create_task(waits.follow())
+            await asyncio.wait([ending, created, hoping], return_when=asyncio.FIRST_COMPLETED)
+            if hoping.done() and not (ending.done() or created.done()):
+                ending.cancel()
+                created.cancel()
+                return await self._give_up(container, hoping.result())
+            hoping.cancel()
             if created.done() and created.result():
                 session = await self.sessions.attach(uid)
                 gate.open()

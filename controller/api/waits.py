@@ -30,6 +30,15 @@ _SETBACKS = frozenset(
 """Reasons that steps fail for which are tried again (`plan.conditions.list_setback`)."""
 
 
+_HOPELESS = frozenset({*_SETBACKS, Reason.WAITING_FOR_NETWORKS, Reason.WAITING_FOR_VOLUMES})
+"""Reasons that pass within moments, or not by themselves: somebody has to do something about them."""
+
+
+def is_hopeless(waiting: container_pb2.Waiting) -> bool:
+    """Tell whether nothing comes of waiting any longer, once that has lasted."""
+    return waiting.reason in _HOPELESS
+
+
 def find_wait(container: Container) -> container_pb2.Waiting | None:
     """Return what the container's present status waits for, or fails at and is tried again.
 
