@@ -31,7 +31,7 @@ def render_exec_process(config: dict[str, Any], want: ExecWant, accounts: Accoun
         process["user"] = {
             "uid": user.uid,
             "gid": user.gid,
-            "additionalGids": list(user.additional_gids),
+            "additionalGids": user.list_groups(),
             "umask": 0o022,
         }
         variables["HOME"] = user.home

@@ -304,7 +304,7 @@ def test_users_of_its_own() -> None:
 
 
 def test_groups() -> None:
-    assert _render(groupAdd=["web", "7", "33"])[1]["process"]["user"]["additionalGids"] == [33, 7]
+    assert _render(groupAdd=["web", "7", "33"])[1]["process"]["user"]["additionalGids"] == [0, 33, 7]
     with pytest.raises(Refused, match="group nosuch"):
         _render(groupAdd=["nosuch"])
 

@@ -81,7 +81,7 @@ def test_a_plain_container() -> None:
     process, linux = config["process"], config["linux"]
     assert config["root"] == {"path": f"/run/hold/rootfs/{UID}", "readonly": False}
     assert config["hostname"] == UID[:12]
-    assert process["user"] == {"uid": 0, "gid": 0, "umask": 0o022, "additionalGids": []}
+    assert process["user"] == {"uid": 0, "gid": 0, "umask": 0o022, "additionalGids": [0]}
     assert (process["args"], process["cwd"], process["terminal"]) == (["nginx"], "/", False)
     assert process["rlimits"] == [{"type": "RLIMIT_NOFILE", "soft": 1024, "hard": 524288}]
     capabilities = process["capabilities"]
@@ -111,7 +111,7 @@ def test_a_full_container() -> None:
     want, config = _render(FULL, SURROUNDINGS, ADDRESSES)
     process = config["process"]
     assert config["root"]["readonly"]
-    assert process["user"] == {"uid": 33, "gid": 34, "umask": 0o022, "additionalGids": [50]}
+    assert process["user"] == {"uid": 33, "gid": 34, "umask": 0o022, "additionalGids": [34, 50]}
     assert process["capabilities"]["effective"] == process["capabilities"]["permitted"] == []
     assert (process["args"], process["cwd"], process["terminal"]) == (["/start", "go"], "/srv/www", True)
     assert config["linux"]["resources"] | {"devices": []} == {

@@ -42,7 +42,8 @@ def render_files(
     if owner.spec.network_mode == "host":
         hosts = host.hosts or render_hosts(hostname, ())
     else:
-        hosts = render_hosts(hostname, _list_addresses(owner))
+        domain = f".{owner.spec.domainname}" if owner.spec.domainname else ""
+        hosts = render_hosts(hostname + domain, _list_addresses(owner))
     further = [*_list_linked(owner, surroundings), *_list_extra(owner.spec, surroundings)]
     return (
         ("hosts", _end_line(hosts) + "".join(f"{address}\t{names}\n" for address, names in further)),

@@ -23,7 +23,7 @@ def render_process_section(
     spec, image_config = container.spec, surroundings.image_config
     accounts = surroundings.accounts
     user = resolve_user(spec.user or image_config.user or "", accounts)
-    groups = [*user.additional_gids, *(find_gid(name, accounts.group) for name in spec.group_add)]
+    groups = [*user.list_groups(), *(find_gid(name, accounts.group) for name in spec.group_add)]
     environment = choose_environment(spec, image_config, hostname=hostname, home=user.home)
     return {
         "terminal": spec.tty,

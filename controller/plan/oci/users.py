@@ -18,6 +18,11 @@ class ProcessUser:
     additional_gids: tuple[int, ...] = ()
     home: str = "/"
 
+    def list_groups(self) -> list[int]:
+        """Return the supplementary groups. The own one is among them: else setgid(2) would leave it behind, and get
+        past files that its members may not read (CVE-2022-36109)."""
+        return list(dict.fromkeys((self.gid, *self.additional_gids)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Account:
