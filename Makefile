@@ -12,8 +12,8 @@ STUBS := controller/api/v1
 STAMP := $(VENV)/.installed
 
 # What hold runs or loads, then what its tests and its demo need besides.
-PACKAGES := crun runc conmon iptables nftables conntrack iproute2 libseccomp2 tini
-PACKAGES += python3-venv busybox-static iputils-ping procps systemd docker-registry skopeo umoci apache2-utils postgresql graphviz
+RUNTIME_PACKAGES := crun runc conmon iptables nftables conntrack iproute2 libseccomp2 tini python3-venv
+PACKAGES := $(RUNTIME_PACKAGES) busybox-static iputils-ping procps systemd docker-registry skopeo umoci apache2-utils postgresql graphviz
 BENCH_PACKAGES := docker.io podman isal
 VM_PACKAGES := qemu-system-x86 kmod
 
@@ -58,6 +58,29 @@ $(STAMP): pyproject.toml
 		&& $(PY) -m pip install -q --disable-pip-version-check --root-user-action ignore -e '.[dev]'; } >$$log 2>&1 \
 		|| { tail -n 30 $$log >&2; exit 1; }; \
 	rm -f $$log; touch $(STAMP)
+
+# Where `make install` puts things; DESTDIR comes before all of them.
+PREFIX ?= /opt/hold
+BINDIR ?= /usr/local/bin
+UNITDIR ?= /etc/systemd/system
+DESTDIR ?=
+
+.PHONY: install
+install: ## Install hold on this machine for good: PREFIX=/opt/hold, the command, the systemd unit
+	@$(call install,$(RUNTIME_PACKAGES))
+	@$(call step,installing into $(DESTDIR)$(PREFIX))
+	@/usr/bin/python3 -m venv $(DESTDIR)$(PREFIX)
+	@$(DESTDIR)$(PREFIX)/bin/python -m pip install -q --disable-pip-version-check --root-user-action ignore --upgrade .
+	@install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(UNITDIR)
+	@ln -sfn $(DESTDIR)$(PREFIX)/bin/hold $(DESTDIR)$(BINDIR)/hold
+	@sed 's|^ExecStart=.*|ExecStart=$(DESTDIR)$(BINDIR)/hold daemon|' controller/packaging/hold.service \
+		>$(DESTDIR)$(UNITDIR)/hold.service
+	@[ ! -d /run/systemd/system ] || [ -n "$(DESTDIR)" ] || systemctl daemon-reload
+	@$(call step,installed: systemctl enable --now hold)
+
+.PHONY: uninstall
+uninstall: ## Take away what `make install` made; images, volumes and containers under /var/lib/hold stay
+	@rm -rf $(DESTDIR)$(PREFIX) $(DESTDIR)$(BINDIR)/hold $(DESTDIR)$(UNITDIR)/hold.service
 
 # --- code -------------------------------------------------------------------------------------------------------------
 
