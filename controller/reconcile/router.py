@@ -71,9 +71,10 @@ class Router:
             targets |= self._list_heedful(used_before | self._references.find_used(key))
         if (before and before.for_host) != (after and after.for_host):
             targets.add(Whole.HOST)
-        # What waits to go until nobody names it any more.
+        # What waits until nobody names it any more.
         left = used_before - self._references.find_used(key)
         targets |= {used for used in left if (facet := self._facets.get(used)) and facet.leaving}
+        targets |= self._list_heedful(left)
         return targets
 
     def _list_heedful(self, used: frozenset[Key]) -> set[Key]:

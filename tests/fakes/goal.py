@@ -31,8 +31,7 @@ def list_faults(snapshot: Snapshot, world: FakeWorld, layout: Layout) -> list[st
             case Network():
                 faults += _check_network(resource, world)
             case Volume():
-                if resource.metadata.uid not in world.volumes:
-                    faults.append(f"volume {resource.metadata.name} has no directory")
+                faults += _check_volume(resource, world)
             case Image():
                 if resource.status.id not in world.images:
                     faults.append(f"image {resource.metadata.name} has no content")
@@ -71,13 +70,26 @@ def _check_network(network: Network, world: FakeWorld) -> Iterator[str]:
         return
     texts = tuple(
         f"{own}/{subnet.partition('/')[2]}"
-        for own, subnet in ((assigned.gateway, assigned.subnet), (assigned.ipv6_gateway, assigned.ipv6_subnet))
+        for own, subnet in (
+            (assigned.gateway, assigned.subnet),
+            (assigned.ipv6_gateway, assigned.ipv6_subnet),
+        )
         if own
     )
     if (bridge.name, bridge.addresses) != (assigned.bridge, texts):
         yield f"bridge of {name} is {bridge}"
     if not bridge.up or (network.spec.mtu is not None and bridge.mtu != network.spec.mtu):
         yield f"bridge of {name} is {bridge}"
+
+
+def _check_volume(volume: Volume, world: FakeWorld) -> Iterator[str]:
+    """What a volume with options is made of is mounted exactly as long as somebody runs on it."""
+    name, uid = volume.metadata.name, Uid(volume.metadata.uid or "")
+    if uid not in world.volumes:
+        yield f"volume {name} has no directory"
+    used, mounted = bool(world.list_volume_users(uid)), uid in world.volume_mounts
+    if used is not mounted:
+        yield f"volume {name} is {'used' if used else 'not used'} and {'mounted' if mounted else 'not mounted'}"
 
 
 def _check_container(

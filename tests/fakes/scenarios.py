@@ -6,6 +6,7 @@ from controller.model.ids import Key
 from controller.model.image import ImageSource, ImageSpec
 from controller.model.limits import LimitFacts
 from controller.model.network import NetworkSpec
+from controller.model.volume import ContentSource, VolumeSpec
 from tests.fakes.simulation import Simulation, draft_container, draft_shop, make_draft
 from tests.fakes.world import Program
 
@@ -96,6 +97,19 @@ def _move_reference(sim: Simulation) -> Awaitable[object]:
     return sim.apply(make_draft(Key("Image", PULLED), image))
 
 
+def _volumes(**fields: object) -> Step:
+    """Run on a volume in memory and a plain one, of which a third one is a copy."""
+    memory = VolumeSpec(driver_options={"type": "tmpfs", "device": "tmpfs"})
+    mounts = ["memory:/memory", "plain:/plain"]
+    return lambda sim: sim.apply(
+        *draft_shop(),
+        make_draft(Key("Volume", "memory"), memory),
+        make_draft(Key("Volume", "plain"), VolumeSpec()),
+        make_draft(Key("Volume", "copy"), VolumeSpec(source=ContentSource(volume="plain"))),
+        draft_container("web", **{**FULL, "mounts": mounts, **fields}),
+    )
+
+
 STORIES: Mapping[str, Story] = {
     "create and delete": (
         _apply(),
@@ -158,6 +172,11 @@ STORIES: Mapping[str, Story] = {
         _pull("newer", pullPolicy="always", command=["other"]),
         _move_reference,
         _delete(WEB, Key("Image", PULLED)),
+    ),
+    "volumes mounted, volumes copied": (
+        _volumes(),
+        _volumes(mounts=["plain:/plain"]),
+        _delete(WEB, *(Key("Volume", name) for name in ("memory", "plain", "copy"))),
     ),
     "host's network": (_apply(), _host_mode, _apply()),
 }
