@@ -69,7 +69,7 @@ class KernelBridges:
     def _ensure(self, want: BridgeWant) -> None:
         with opened_netlink() as netlink:
             link = self._ensure_link(netlink, want)
-            configure_host(want.name, ipv6=bool(want.ipv6_address))
+            configure_host(want.name, ipv4=bool(want.address), ipv6=bool(want.ipv6_address))
             self._delete_others(netlink, want)
             if want.mtu is not None and link.mtu != want.mtu:
                 netlink.run(rtnetlink.set_mtu(want.name, want.mtu))

@@ -9,12 +9,15 @@ _FROM_ROUTER = 0x00010000 | 0x00040000
 _HEARS_ROUTERS, _HEARS_ROUTERS_ALWAYS = "1", "2"
 
 
-def configure_host(bridge: str, *, ipv6: bool) -> None:
-    """Let the host route, and let its own 127.0.0.1 lead into the bridge (the firewall keeps others from using that).
+def configure_host(bridge: str, *, ipv4: bool, ipv6: bool) -> None:
+    """Let the host route the families of a bridge.
 
-    On the bridge, IPv6 is off without `ipv6`; with it, containers can't pose as routers.
+    With IPv4, the host's own 127.0.0.1 leads into the bridge (the firewall keeps others from using that). Without IPv6,
+    that is off; with it, containers can't pose as routers.
     """
-    _write({_IPV4 / "ip_forward": "1", _IPV4 / f"conf/{bridge}/route_localnet": "1"})
+    if ipv4:
+        _write({_IPV4 / "ip_forward": "1"})
+    _write({_IPV4 / f"conf/{bridge}/route_localnet": "1" if ipv4 else "0"})
     if ipv6:
         _let_ipv6_route()
         _write({_IPV6 / f"{bridge}/{name}": "0" for name in ("accept_ra", "accept_dad", "disable_ipv6")})

@@ -7,8 +7,8 @@ chains are jumps, first in line in the order given; all others fill chains of th
 What a published port opens is told by the packet's connection having been translated (`ctstate DNAT`), so the filter
 table needs no rule per port, and a container's own address opens nothing.
 
-Nothing of a family is forwarded for networks that have no addresses of it. Where none has IPv6, that is all there is to
-say about it.
+Nothing of a family comes in or is forwarded for networks that have no addresses of it. Where none has IPv6, it is off on
+their bridges, and forwarding is all there is to forbid.
 """
 
 import hashlib
@@ -152,6 +152,8 @@ def _render_filter(part: _Part) -> Iterator[str]:
     yield f"-A FORWARD {part.mark} -j {forward}"
     for network in part.networks:
         yield from _render_input(part, network)
+    for bridge in part.lacking:
+        yield f"-A {enter} -i {bridge} -j DROP"
     yield from _render_apart(part)
     for network in part.networks:
         yield from _render_forward(network, forward)

@@ -93,7 +93,7 @@ def test_a_host_that_forwards_goes_on_hearing_its_router(peer: Peer) -> None:
         peer.run("sysctl", "-qw", "net.ipv6.conf.eth0.forwarding=1")
         advertise(peer)
         wait_for(lambda: list_router_defaults(peer), "the router's default route", deadline_s=PATIENCE_S)
-        configure_host("no-such-bridge", ipv6=True)
+        configure_host("no-such-bridge", ipv4=False, ipv6=True)
         assert forwarding.read_text().strip() == "1"
         assert list_router_defaults(peer)
         assert Path(f"/proc/sys/net/ipv6/conf/{peer.host_link}/accept_ra").read_text().strip() == "2"

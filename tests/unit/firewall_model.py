@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import ip_address, ip_network
 
 OUTSIDE = "eth0"
 HOST = "lo"
@@ -25,15 +25,18 @@ class Packet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """A host with bridges (subnet by name), addresses of its own, and rules."""
+    """A host with bridges (subnet by name), addresses of its own, and rules; all of one family."""
 
     bridges: Mapping[str, str]
     addresses: frozenset[str]
     rules: str
+    outside_address: str
 
     def deliver(self, packet: Packet) -> Packet | None:
         """Return the packet as it arrives, None when it is dropped."""
-        tables = _parse(self.rules)
+        if packet.came_by != HOST and packet.target == "::1":
+            return None  # whatever the rules say (RFC 4291, section 2.5.3)
+        tables = {"nat": {}, **_parse(self.rules)}
         entry = "OUTPUT" if packet.came_by == HOST else "PREROUTING"
         packet = self._walk(tables["nat"], entry, packet)[0]
         packet = replace(packet, goes_by=self._route(packet.target))
@@ -45,7 +48,7 @@ class Host:
         return replace(packet, source=self._find_own(packet.goes_by)) if hidden else packet
 
     def is_local(self, address: str) -> bool:
-        return address in self.addresses or address.startswith("127.")
+        return address in self.addresses or ip_address(address).is_loopback
 
     def _route(self, target: str) -> str:
         if self.is_local(target):
@@ -54,7 +57,7 @@ class Host:
 
     def _find_own(self, link: str) -> str:
         subnet = self.bridges.get(link)
-        return str(IPv4Network(subnet)[1]) if subnet is not None else "192.0.2.1"
+        return str(ip_network(subnet)[1]) if subnet is not None else self.outside_address
 
     def _walk(self, table: Mapping[str, list[str]], chain: str, packet: Packet) -> tuple[Packet, str]:
         """Return the packet and the verdict of a chain, empty when it has none."""
@@ -64,8 +67,8 @@ class Host:
                 continue
             name, *arguments = target
             if name == "DNAT":
-                address, port = arguments[1].split(":")
-                return replace(packet, target=address, port=int(port), translated=True), "DNAT"
+                address, _, port = arguments[1].rpartition(":")
+                return replace(packet, target=address.strip("[]"), port=int(port), translated=True), "DNAT"
             if name == "RETURN":
                 return packet, ""
             if name in ("ACCEPT", "DROP", "MASQUERADE"):
@@ -133,4 +136,4 @@ def _is_between(port: int, value: str) -> bool:
 
 
 def _is_in(address: str, network: str) -> bool:
-    return IPv4Address(address) in IPv4Network(network)
+    return ip_address(address) in ip_network(network)

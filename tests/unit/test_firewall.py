@@ -119,3 +119,67 @@ def test_instances_have_chains_of_their_own() -> None:
 def test_no_ipv6_is_forwarded() -> None:
     _, _, ipv6 = render_firewall([FRONT], [], instance="hold").text.partition(IPV6_MARK)
     assert _list_rules(ipv6, "HOLD-APART") == ["-i hold-front -j DROP", "-o hold-front -j DROP"]
+
+
+DUAL = replace(FRONT, ipv6_subnet="fd00:77::/64", ipv6_gateway="fd00:77::1")
+SIX = FirewallNetwork(
+    bridge="hold-six", subnet="", gateway="", ipv6_subnet="fd00:80::/64", ipv6_gateway="fd00:80::1"
+)
+
+
+def test_the_rules_of_ipv6_are_those_of_ipv4() -> None:
+    """All but the loopback: the kernel itself lets nobody in there."""
+    port = replace(_publish("2001:db8::1"), address="fd00:77::9")
+    anywhere = replace(_publish(host_port=8081), address="fd00:77::9")
+    _, _, ipv6 = render_firewall([DUAL, FRONT_ALONE], [port, anywhere], instance="hold").text.partition(
+        IPV6_MARK
+    )
+    assert ipv6.strip().splitlines() == GOLDEN_IPV6.strip().splitlines()
+
+
+FRONT_ALONE = replace(FRONT, bridge="hold-z4")
+GOLDEN_IPV6 = """
+*nat
+:HOLD-DNAT - [0:0]
+:HOLD-SNAT - [0:0]
+-A PREROUTING ! -d ::1/128 -m addrtype --dst-type LOCAL -m comment --comment "hold:hold" -j HOLD-DNAT
+-A OUTPUT ! -d ::1/128 -m addrtype --dst-type LOCAL -m comment --comment "hold:hold" -j HOLD-DNAT
+-A POSTROUTING -m comment --comment "hold:hold" -j HOLD-SNAT
+-A HOLD-DNAT -d fd00:77::1/128 -i hold-front -p udp -m udp --dport 53 -j DNAT --to-destination [fd00:77::1]:18053
+-A HOLD-DNAT -d fd00:77::1/128 -i hold-front -p tcp -m tcp --dport 53 -j DNAT --to-destination [fd00:77::1]:18053
+-A HOLD-DNAT -d 2001:db8::1/128 -p tcp -m tcp --dport 8080 -j DNAT --to-destination [fd00:77::9]:80
+-A HOLD-DNAT -p tcp -m tcp --dport 8081 -j DNAT --to-destination [fd00:77::9]:80
+-A HOLD-SNAT -s fd00:77::/64 -o hold-front -m conntrack --ctstate DNAT -j MASQUERADE
+-A HOLD-SNAT -s fd00:77::/64 ! -o hold-front -j MASQUERADE
+COMMIT
+*filter
+:HOLD-APART - [0:0]
+:HOLD-FORWARD - [0:0]
+:HOLD-INPUT - [0:0]
+-A INPUT -m comment --comment "hold:hold" -j HOLD-INPUT
+-A FORWARD -m comment --comment "hold:hold" -j HOLD-USER
+-A FORWARD -m comment --comment "hold:hold" -j HOLD-APART
+-A FORWARD -m comment --comment "hold:hold" -j HOLD-FORWARD
+-A HOLD-INPUT -d fd00:77::1/128 -i hold-front -p udp -m udp --dport 18053 -j ACCEPT
+-A HOLD-INPUT -d fd00:77::1/128 -i lo -p udp -m udp --dport 18053 -j ACCEPT
+-A HOLD-INPUT -d fd00:77::1/128 -p udp -m udp --dport 18053 -j DROP
+-A HOLD-INPUT -d fd00:77::1/128 -i hold-front -p tcp -m tcp --dport 18053 -j ACCEPT
+-A HOLD-INPUT -d fd00:77::1/128 -i lo -p tcp -m tcp --dport 18053 -j ACCEPT
+-A HOLD-INPUT -d fd00:77::1/128 -p tcp -m tcp --dport 18053 -j DROP
+-A HOLD-INPUT -i hold-z4 -j DROP
+-A HOLD-APART -i hold-z4 -j DROP
+-A HOLD-APART -o hold-z4 -j DROP
+-A HOLD-APART -o hold-front -m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j RETURN
+-A HOLD-APART -i hold-front -o hold-front -j RETURN
+-A HOLD-APART -o hold-front -j DROP
+-A HOLD-FORWARD -o hold-front -j ACCEPT
+-A HOLD-FORWARD -i hold-front -j ACCEPT
+COMMIT
+"""
+
+
+def test_a_network_of_ipv6_alone_lets_no_ipv4_in() -> None:
+    ipv4, _, _ = render_firewall([SIX], [], instance="hold").text.partition(IPV6_MARK)
+    assert _list_rules(ipv4, "HOLD-INPUT") == ["-i hold-six -j DROP"]
+    assert _list_rules(ipv4, "HOLD-APART") == ["-i hold-six -j DROP", "-o hold-six -j DROP"]
+    assert _list_rules(ipv4, "HOLD-SNAT") == []
