@@ -137,11 +137,6 @@ async def _serve(settings: Settings) -> int:
     started_at = clock.now()
     manager = find_service_manager()
     images = _make_images(settings, runner)
-    kernel_options = KernelOptions(
-        default_runtime=settings.runtime,
-        resolv_conf_path=settings.resolv_conf,
-        log_defaults=settings.log_defaults,
-    )
     async with contextlib.AsyncExitStack() as stack:
         await images.open()
         client = _make_registry_client(settings, clock)
@@ -151,7 +146,7 @@ async def _serve(settings: Settings) -> int:
             open_store(settings.database or derive_url(layout.database_path), clock)
         )
         linux = await stack.enter_async_context(
-            open_linux(layout, kernel_options, runner=runner, images=images, pulls=pulls)
+            open_linux(layout, _make_kernel_options(settings), runner=runner, images=images, pulls=pulls)
         )
         gate = Gate(store=store, host=linux.host, clock=clock, pools=_make_pools(settings))
         await _declare_default_network(gate)
@@ -270,6 +265,15 @@ async def _feed_watchdog(manager: ServiceManager) -> None:
     while interval_s is not None:
         manager.alive()
         await asyncio.sleep(interval_s)
+
+
+def _make_kernel_options(settings: Settings) -> KernelOptions:
+    return KernelOptions(
+        default_runtime=settings.runtime,
+        resolv_conf_path=settings.resolv_conf,
+        log_defaults=settings.log_defaults,
+        container_defaults=settings.container_defaults,
+    )
 
 
 def _make_pools(settings: Settings) -> AddressPools:

@@ -21,8 +21,11 @@ from controller.model.log_forms import parse_log_options
 from controller.model.logs import Driver, LogDriver, LogSettings, list_misfits
 from controller.model.names import DEFAULT_INSTANCE
 from controller.model.registries import RegistrySettings, check_registries
+from controller.model.resources import Ulimits
+from controller.model.ulimit_forms import parse_ulimits
 from controller.model.units import DurationS, Number, SizeBytes
 from controller.plan.logs import LogDefaults
+from controller.plan.oci.defaults import SHM_BYTES, ContainerDefaults
 
 DEFAULT_CONFIG_PATH = "/etc/hold/daemon.yaml"
 IPV6_SUBNET_PREFIX = 64
@@ -78,9 +81,29 @@ def _parse_mapping(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return yaml.safe_load(value) or {}
+        return _load_yaml(value) or {}
     except yaml.YAMLError as error:
         raise ValueError(f"{value!r} is not YAML: write {{HOST: {{insecure: true}}}}") from error
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which 100:20 is a text, as people mean it, and not a number to the base of 60."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self.yaml_implicit_resolvers = {
+            first: [(tag, re.compile(f"(?!.*:)(?:{each.pattern})", re.VERBOSE)) for tag, each in pairs]
+            for first, pairs in self.yaml_implicit_resolvers.items()
+        }
+
+
+def _load_yaml(text: str) -> object:
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe one
+
+
+def _parse_braces(value: object) -> object:
+    """Accept a mapping as YAML or JSON; other texts have a form of their own."""
+    return _parse_mapping(value) if isinstance(value, str) and value.startswith("{") else value
 
 
 def _check_log_options(options: dict[str, object]) -> dict[str, object]:
@@ -163,6 +186,20 @@ class Settings(Model):
         default={},
         description="Options of that driver, by Docker's names: max-size, compress, tag, labels and more.",
     )
+    default_ulimits: Annotated[Ulimits, BeforeValidator(parse_ulimits), BeforeValidator(_parse_braces)] = (
+        Field(
+            default={}, description="Ulimits of containers that don't name them: nofile=1024:2048,nproc=100."
+        )
+    )
+    default_shm_size_bytes: SizeBytes = Field(
+        default=SHM_BYTES,
+        ge=4096,
+        alias="defaultShmSize",
+        description="Size of /dev/shm of containers that don't say it.",
+    )
+    init: bool = Field(
+        default=False, description="Whether containers that don't say it have an init that reaps orphans."
+    )
     layer_max_size_bytes: SizeBytes = Field(
         default=128 << 30,
         ge=1 << 20,
@@ -226,6 +263,13 @@ class Settings(Model):
             max_bytes=self.log_max_size_bytes,
             max_files=self.log_max_files,
             options=LogSettings.model_validate(parse_log_options(self.log_options)),
+        )
+
+    @property
+    def container_defaults(self) -> ContainerDefaults:
+        """What containers get that do not say it."""
+        return ContainerDefaults(
+            ulimits=self.default_ulimits, shm_size_bytes=self.default_shm_size_bytes, init=self.init
         )
 
     @property
@@ -323,7 +367,7 @@ def _read_environment(environment: Mapping[str, str]) -> dict[str, object]:
 
 def _read_file(path: str, *, required: bool) -> dict[str, object]:
     try:
-        document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        document = _load_yaml(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         if required:
             raise NotFound(f"configuration file {path} does not exist") from error

@@ -37,7 +37,10 @@ def add_isolation_flags(parser: argparse.ArgumentParser) -> None:
         "--privileged", action="store_true", help="Give everything: only for what you trust fully."
     )
     parser.add_argument(
-        "--init", action="store_true", help="Run an init that passes on signals and reaps orphans."
+        "--init",
+        action="store_true",
+        default=None,
+        help="Run an init that passes on signals and reaps orphans.",
     )
     for flag, metavar, text in (
         ("--shm-size", "SIZE", "Most bytes of /dev/shm; 64m by default."),
@@ -63,7 +66,8 @@ def set_isolation(spec: resource_pb2.ContainerSpec, options: argparse.Namespace)
     spec.device_cgroup_rules.extend(options.device_cgroup_rule)
     spec.sysctls.update(read_pairs("--sysctl", options.sysctl))
     spec.privileged = options.privileged
-    spec.init = options.init
+    if options.init is not None:
+        spec.init = options.init
     for text in options.device:
         fields = _read("--device", parse_device, text)
         if isinstance(fields, dict):

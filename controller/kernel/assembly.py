@@ -44,6 +44,7 @@ from controller.kernel.volumes import LocalVolumes
 from controller.model.layout import Layout
 from controller.plan.checks import INIT_PROGRAMS
 from controller.plan.logs import LogDefaults
+from controller.plan.oci.defaults import ContainerDefaults
 from controller.plan.oci.surroundings import HostTexts
 from controller.ports import HostView, Images, KernelEvents, KernelPorts, Pulls, Sessions
 from controller.ports.files import ContainerFiles
@@ -57,6 +58,7 @@ class KernelOptions:
     default_runtime: str
     resolv_conf_path: str
     log_defaults: LogDefaults
+    container_defaults: ContainerDefaults
 
 
 class EndingPulls(Pulls, KernelEvents, Protocol):
@@ -118,7 +120,7 @@ async def open_linux(
         images=images,
         pulls=pulls,
         events=MergedEvents(sources=(ProcessEvents(layout=layout, cgroups=cgroups), network_events, pulls)),
-        read_host_texts=lambda: read_host_texts(options.resolv_conf_path),
+        read_host_texts=lambda: read_host_texts(options.resolv_conf_path, options.container_defaults),
         read_devices=read_devices,
     )
     async with rotator, sessions, helper:
@@ -132,8 +134,8 @@ async def open_linux(
         )
 
 
-def read_host_texts(resolv_conf_path: str) -> HostTexts:
-    """Return the host's own texts, as containers on its network see them."""
+def read_host_texts(resolv_conf_path: str, defaults: ContainerDefaults) -> HostTexts:
+    """Return the host's own texts, as containers on its network see them, with what the settings say."""
     return HostTexts(
         resolv_conf=_read_text(resolv_conf_path),
         hosts=_read_text("/etc/hosts"),
@@ -141,6 +143,7 @@ def read_host_texts(resolv_conf_path: str) -> HostTexts:
         machine=platform.machine(),
         kernel_release=platform.release(),
         init_path=next((path for path in map(shutil.which, INIT_PROGRAMS) if path), ""),
+        defaults=defaults,
     )
 
 

@@ -219,11 +219,15 @@ class ContainerSpec(Model):
     devices: Devices = ()
     device_cgroup_rules: DeviceCgroupRules = ()
     group_add: GroupAdd = ()
-    init: bool = Field(
-        default=False, description="Whether an init of hold's own passes on signals and reaps orphans."
+    init: bool | None = Field(
+        default=None,
+        description="Whether an init of hold's own passes on signals and reaps orphans; as the daemon's settings say by default.",
     )
     shm_size_bytes: SizeBytes | None = Field(
-        default=None, alias="shmSize", ge=0, description="Most bytes of /dev/shm; 64 MiB by default."
+        default=None,
+        alias="shmSize",
+        ge=0,
+        description="Most bytes of /dev/shm; 64 MiB by default, or what the settings say.",
     )
     pid: PidMode = None
     ipc: IpcMode = None

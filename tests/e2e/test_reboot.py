@@ -38,7 +38,7 @@ def draft_all() -> list[dict[str, Any]]:
             ports=[f"{PORT}:80"],
             dependsOn={"d-db": {"condition": "healthy"}, "c-init": {"condition": "completed"}},
         ),
-        draft("c-init", command=["true"]),
+        draft("c-init", command=["true"], init=False),
         draft("d-db", command=["sh", "-c", WRITER, "sh", "begun"], restart="always", mounts=["data:/data"],
               healthcheck=healthy),
         draft("failing", command=["sh", "-c", "exit 4"], restart="on-failure:2"),
@@ -100,7 +100,9 @@ def go_on(machine: Machine) -> None:
     assert machine.succeed("exec", "b-web", "cat", "/kept") == "kept\n"
     assert machine.succeed("exec", "d-db", "cat", "/data/starts") == "begun\nbegun\n"
     status = machine.read_status("b-web")
-    assert Path(f"/proc/{status['pid']}/cmdline").read_bytes().startswith(b"httpd\0")
+    command_line = Path(f"/proc/{status['pid']}/cmdline").read_bytes()
+    assert command_line.startswith(b"/dev/init\0--\0"), "the daemon's own default"
+    assert machine.succeed("exec", "b-web", "sh", "-c", "ulimit -n; ulimit -Hn") == "100\n200\n"
     address = status["networks"][0]["ipv4"]
     assert f"inet {address}/" in machine.succeed("exec", "b-web", "ip", "addr")
     assert "Started" in machine.succeed("describe", "container", "b-web")
@@ -133,7 +135,7 @@ def boot(name: str, scratch_path: Path) -> None:
     boot_id_path = scratch_path / f"boot-{name}"
     boot_id_path.write_text(f"{name}\n")
     subprocess.run(["mount", "--bind", boot_id_path, "/proc/sys/kernel/random/boot_id"], check=True)
-    machine = Machine(scratch_path)
+    machine = Machine(scratch_path, options=["--default-ulimits", "nofile=100:200", "--init", "true"])
     machine.run_path = Path("/run/hold")
     machine.environment["HOLD_HOST"] = f"unix://{machine.run_path}/hold.sock"
     {"first": begin, "second": go_on}[name](machine)

@@ -11,8 +11,10 @@ from controller.model.container import Container
 from controller.model.facts import AccountFiles, DeviceNode
 from controller.model.ids import Uid
 from controller.model.layout import Layout
+from controller.model.resources import Ulimit, UlimitName
 from controller.model.wants import ProcessWant, ShallowWant, SharedMemoryWant, SubpathWant
 from controller.plan.oci.capabilities import DEFAULT_CAPABILITIES
+from controller.plan.oci.defaults import ContainerDefaults
 from controller.plan.oci.render import render_process
 from controller.plan.oci.surroundings import HostTexts, Peer, Surroundings
 
@@ -260,6 +262,34 @@ def test_tmpfs_options() -> None:
     _, config = _render(mounts=[mount])
     (rendered,) = [each for each in config["mounts"] if each["destination"] == "/t"]
     assert rendered["options"] == ["nosuid", "nodev", "mode=1777", "size=4096", "exec", "uid=5"]
+
+
+def _find_shm_size(config: dict[str, Any]) -> str:
+    options = next(each["options"] for each in config["mounts"] if each["destination"] == "/dev/shm")
+    return str(options[-1])
+
+
+def test_the_daemons_defaults_and_a_containers_own_word() -> None:
+    limits: dict[UlimitName, Ulimit] = {"nofile": Ulimit(soft=100, hard=200), "core": Ulimit(soft=0, hard=0)}
+    defaults = ContainerDefaults(ulimits=limits, shm_size_bytes=1 << 20, init=True)
+    given = replace(SURROUNDINGS, host=replace(HOST, defaults=defaults))
+    _, config = _render(given)
+    assert config["process"]["args"] == ["/dev/init", "--", "serve"]
+    assert [(each["type"], each["hard"]) for each in config["process"]["rlimits"]] == [
+        ("RLIMIT_CORE", 0),
+        ("RLIMIT_NOFILE", 200),
+    ]
+    assert _find_shm_size(config) == "size=1048576"
+    _, config = _render(given, init=False, ulimits={"core": "5"}, shmSize="2m")
+    assert config["process"]["args"] == ["serve"]
+    assert "/dev/init" not in [each["destination"] for each in config["mounts"]]
+    assert [each["hard"] for each in config["process"]["rlimits"]] == [5, 200]
+    assert _find_shm_size(config) == "size=2097152"
+
+
+def test_to_say_that_there_is_no_init_makes_no_new_process() -> None:
+    hashes = [_render(**spec)[0].spec_hash for spec in ({}, {"init": False}, {"init": True})]
+    assert (hashes[0] == hashes[1], hashes[0] == hashes[2]) == (True, False)
 
 
 def test_an_init_comes_before_the_program() -> None:

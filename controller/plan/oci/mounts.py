@@ -7,7 +7,7 @@ from controller.model.container import Container, ContainerSpec
 from controller.model.ids import Uid
 from controller.model.mounts import Mount, MountType
 from controller.model.naming import find_peer
-from controller.plan.oci.staging import SHM_BYTES, derive_part_path, derive_shm_path, find_staged_path
+from controller.plan.oci.staging import derive_part_path, derive_shm_path, find_staged_path
 from controller.plan.oci.surroundings import Surroundings
 
 INIT_TARGET = "/dev/init"
@@ -30,7 +30,9 @@ def render_mounts(container: Container, bundle_path: str, surroundings: Surround
     shared = [
         mount for mount in _list_ipc_mounts(container, surroundings) if mount["destination"] not in covered
     ]
-    init = [_bind(surroundings.host.init_path, INIT_TARGET, ["bind", "rprivate", "ro"])] if spec.init else []
+    init = []
+    if surroundings.host.defaults.wants_init(spec):
+        init = [_bind(surroundings.host.init_path, INIT_TARGET, ["bind", "rprivate", "ro"])]
     mounts = (_render_mount(mount, container, surroundings) for mount in own)
     return [*kernel, *shared, *files, *init, *mounts]
 
@@ -86,7 +88,7 @@ def _list_ipc_mounts(container: Container, surroundings: Surroundings) -> Iterat
             derive_shm_path(surroundings.layout, _uid(container)), _SHM_TARGET, ["rbind", "rprivate", *quiet]
         )
     elif spec.ipc != "none":
-        size_bytes = SHM_BYTES if spec.shm_size_bytes is None else spec.shm_size_bytes
+        size_bytes = surroundings.host.defaults.choose_shm_size_bytes(spec)
         yield _mount(_SHM_TARGET, "tmpfs", "shm", [*quiet, "mode=1777", f"size={size_bytes}"])
 
 

@@ -37,7 +37,7 @@ def render_process_section(
         "env": [f"{name}={value}" for name, value in environment.items()],
         "cwd": choose_working_dir(spec, image_config),
         "capabilities": render_capabilities(capabilities, user.uid),
-        "rlimits": render_rlimits(spec.ulimits),
+        "rlimits": render_rlimits(surroundings.host.defaults.choose_ulimits(spec)),
         "noNewPrivileges": spec.security_opt.no_new_privileges,
         "oomScoreAdj": spec.oom_score_adj or 0,
         **_render_modules(spec),
@@ -46,10 +46,10 @@ def render_process_section(
 
 def _choose_init(spec: ContainerSpec, surroundings: Surroundings) -> tuple[str, ...]:
     """Return the words of the init before the program; it adopts orphans also where it isn't process 1."""
-    if not spec.init:
+    if not surroundings.host.defaults.wants_init(spec):
         return ()
     if not surroundings.host.init_path:
-        raise Refused("init is asked for and the host has none: apt install tini, or leave it out")
+        raise Refused("init is asked for and the host has none: apt install tini, or say init: false")
     return (INIT_TARGET, *(("-s",) if spec.pid is not None else ()), "--")
 
 

@@ -15,5 +15,7 @@ IN_PLACE_FIELDS = frozenset(
 
 def derive_spec_hash(spec: ContainerSpec) -> str:
     """Return 32 hex digits, equal for two specs when the process of the one can serve the other."""
-    text = spec.model_dump_json(exclude=set(IN_PLACE_FIELDS), by_alias=True, exclude_defaults=True)
+    # Without an init is how containers are; whether that was said, or is left to the settings, makes no new process.
+    unsaid = IN_PLACE_FIELDS if spec.init else IN_PLACE_FIELDS | {"init"}
+    text = spec.model_dump_json(exclude=set(unsaid), by_alias=True, exclude_defaults=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]

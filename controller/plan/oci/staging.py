@@ -11,8 +11,6 @@ from controller.model.wants import ShallowWant, SharedMemoryWant, StagedWant, Su
 from controller.plan.oci.namespaces import find_id_base
 from controller.plan.oci.surroundings import Surroundings
 
-SHM_BYTES = 64 << 20
-
 
 def derive_shm_path(layout: Layout, uid: Uid) -> str:
     """Return where the shared memory of a container that others may join is mounted."""
@@ -50,7 +48,7 @@ def list_staged(container: Container, uid: Uid, surroundings: Surroundings) -> I
     """Yield what to mount for the length of the process."""
     spec, layout, base = container.spec, surroundings.layout, find_id_base(container)
     if spec.ipc == "shareable":
-        size_bytes = SHM_BYTES if spec.shm_size_bytes is None else spec.shm_size_bytes
+        size_bytes = surroundings.host.defaults.choose_shm_size_bytes(spec)
         yield SharedMemoryWant(path=derive_shm_path(layout, uid), size_bytes=size_bytes)
     for mount in spec.mounts:
         if mount.type is MountType.VOLUME and find_staged_path(container, mount, surroundings):

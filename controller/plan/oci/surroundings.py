@@ -8,13 +8,15 @@ from controller.model.facts import AccountFiles, DeviceNode
 from controller.model.ids import Uid
 from controller.model.image import ImageConfig
 from controller.model.layout import Layout
+from controller.plan.oci.defaults import ContainerDefaults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostTexts:
     """The host's own texts: /etc/resolv.conf, /etc/hosts and its name; what it is and where its init for containers lies.
 
-    `machine` and `kernel_release` are as uname(2) tells them; `init_path` is empty when there is none.
+    `machine` and `kernel_release` are as uname(2) tells them; `init_path` is empty when there is none. `defaults` are
+    those of the daemon's settings.
     """
 
     resolv_conf: str = ""
@@ -23,6 +25,7 @@ class HostTexts:
     machine: str = ""
     kernel_release: str = ""
     init_path: str = ""
+    defaults: ContainerDefaults = field(default_factory=ContainerDefaults)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
