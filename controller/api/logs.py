@@ -2,17 +2,18 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import UTC, datetime
 
 from controller.api.containers import find_container, is_running, uid_of, wait_for
 from controller.api.convert import to_timestamp
+from controller.api.log_batches import LogBatches
 from controller.api.v1 import container_pb2
 from controller.model.container import Container, DesiredState, Phase
 from controller.model.ids import Key
 from controller.model.image import Image, complete_image_name
 from controller.plan.logs import LogDefaults, choose_details, merge_settings, render_tag
-from controller.ports import Sessions, StateStore
+from controller.ports import LogLine, Sessions, StateStore
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -59,14 +60,23 @@ class Logs:
             tail=request.tail if request.HasField("tail") else None,
             previous=request.previous,
         )
-        async with contextlib.aclosing(lines) as found:
-            async for line in found:
-                if line.at > until:
-                    return
+
+        async def send(batch: list[LogLine]) -> None:
+            if request.batch:
+                pieces = [
+                    container_pb2.LogPiece(at=to_timestamp(line.at), stream=line.stream, data=line.data)
+                    for line in batch
+                ]
+                await write(container_pb2.LogsResponse(pieces=pieces, details=details))
+                return
+            for line in batch:
                 at = to_timestamp(line.at)
                 await write(
                     container_pb2.LogsResponse(at=at, stream=line.stream, data=line.data, details=details)
                 )
+
+        async with contextlib.aclosing(lines), contextlib.aclosing(_take_until(lines, until)) as wanted:
+            await LogBatches(wanted, send).run()
 
     def _find_details(self, container: Container) -> dict[str, str]:
         """Return the labels, variables and the tag that the log is to be marked with, its image's among them."""
@@ -91,3 +101,10 @@ def is_at_rest(container: Container) -> bool:
     if is_running(container) or status.run < spec.run:
         return False
     return status.phase is Phase.EXITED or spec.desired is DesiredState.STOPPED
+
+
+async def _take_until(lines: AsyncGenerator[LogLine, None], until: datetime) -> AsyncGenerator[LogLine, None]:
+    async for line in lines:
+        if line.at > until:
+            return
+        yield line

@@ -1,6 +1,7 @@
 """logs: what a container wrote."""
 
 import argparse
+import itertools
 import re
 import sys
 from collections.abc import Iterator
@@ -35,7 +36,7 @@ def add_logs(parser: argparse.ArgumentParser) -> None:
 def run_logs(client: Client, options: argparse.Namespace) -> int:
     """Print the log; standard output and error stay apart."""
     request = container_pb2.LogsRequest(
-        container=options.container, follow=options.follow, previous=options.previous
+        container=options.container, follow=options.follow, previous=options.previous, batch=True
     )
     if options.tail != "all":
         if not options.tail.isdigit():
@@ -78,7 +79,16 @@ class Printer:
 
 
 def _read(client: Client, request: container_pb2.LogsRequest) -> Iterator[container_pb2.LogsResponse]:
-    yield from client.channel.stream("ContainerService/Logs", request, container_pb2.LogsResponse)
+    for answer in client.channel.stream("ContainerService/Logs", request, container_pb2.LogsResponse):
+        yield from _split(answer)
+
+
+def _split(answer: container_pb2.LogsResponse) -> Iterator[container_pb2.LogsResponse]:
+    """Yield the pieces of an answer one by one."""
+    for piece in answer.pieces:
+        yield container_pb2.LogsResponse(
+            at=piece.at, stream=piece.stream, data=piece.data, details=answer.details
+        )
 
 
 def _follow(client: Client, request: container_pb2.LogsRequest) -> Iterator[container_pb2.LogsResponse]:
@@ -89,7 +99,7 @@ def _follow(client: Client, request: container_pb2.LogsRequest) -> Iterator[cont
         client.channel, "ContainerService/Logs", container_pb2.LogsResponse, lambda: told.resume(request)
     )
     try:
-        for piece in lines:
+        for piece in itertools.chain.from_iterable(map(_split, lines)):
             rest = told.take_new(piece)
             if rest is not None:
                 yield rest

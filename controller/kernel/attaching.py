@@ -14,6 +14,7 @@ _STDOUT_MARK = 2
 """First byte of each packet: 2 is standard output, 3 standard error (conmon, src/utils.h)."""
 _STDERR_MARK = 3
 _PACKET_BYTES = 65536
+_GATHERED_BYTES = 1 << 17
 _INPUT_BYTES = 8000
 _WINDOW_MESSAGE = 1
 """Kind of a control message that carries a window's size (conmon, src/ctrl.c)."""
@@ -28,16 +29,35 @@ class AttachSession:
 
     async def output(self) -> AsyncIterator[tuple[Stream, bytes]]:
         """Yield what the process writes, until it ends."""
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                packet = await loop.sock_recv(self._connection, _PACKET_BYTES)
-            except (ConnectionError, OSError):
-                return
-            if not packet:
-                return
-            if packet[0] in (_STDOUT_MARK, _STDERR_MARK) and len(packet) > 1:
-                yield Stream.STDERR if packet[0] == _STDERR_MARK else Stream.STDOUT, packet[1:]
+        gathered, stream = bytearray(), Stream.STDOUT
+        while packet := await self._receive():
+            # What has come meanwhile goes along: conmon sends in small packets, and waits for us.
+            while packet:
+                its = Stream.STDERR if packet[0] == _STDERR_MARK else Stream.STDOUT
+                if gathered and (its is not stream or len(gathered) >= _GATHERED_BYTES):
+                    yield stream, bytes(gathered)
+                    gathered.clear()
+                stream = its
+                if packet[0] in (_STDOUT_MARK, _STDERR_MARK):
+                    gathered += memoryview(packet)[1:]
+                packet = self._receive_more()
+            if gathered:
+                yield stream, bytes(gathered)
+                gathered.clear()
+
+    async def _receive(self) -> bytes:
+        """Wait for a packet; empty at the end."""
+        try:
+            return await asyncio.get_running_loop().sock_recv(self._connection, _PACKET_BYTES)
+        except (ConnectionError, OSError):
+            return b""
+
+    def _receive_more(self) -> bytes:
+        """Return a packet that is there already; empty when there is none, which is looked for again."""
+        try:
+            return self._connection.recv(_PACKET_BYTES)
+        except OSError:
+            return b""
 
     async def write(self, data: bytes) -> None:
         """Send bytes to standard input; lost when the process has ended."""

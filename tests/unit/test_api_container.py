@@ -278,6 +278,23 @@ async def test_who_follows_a_log_is_let_go_at_rest(bench: Bench) -> None:
     assert await call.code() is grpc.StatusCode.OK
 
 
+async def test_pieces_of_a_log_travel_together_when_asked_to(bench: Bench) -> None:
+    await bench.apply(container("web"))
+    texts = [b"x" * 100_000 + b"%d\n" % number for number in range(20)]
+    bench.sessions.lines = [
+        LogLine(at=NOW + timedelta(seconds=number), stream=Stream.STDERR, data=text)
+        for number, text in enumerate(texts)
+    ]
+    request = container_pb2.LogsRequest(container="web", batch=True)
+    request.until.FromDatetime(NOW + timedelta(seconds=17))
+    answers = [answer async for answer in bench.containers.Logs(request)]
+    assert [piece.data for answer in answers for piece in answer.pieces] == texts[:18]
+    assert [piece.at.seconds for piece in answers[0].pieces][:1] == [int(NOW.timestamp())]
+    assert {piece.stream for answer in answers for piece in answer.pieces} == {"stderr"}
+    assert len(answers) < 10
+    assert max(answer.ByteSize() for answer in answers) < 1_000_000
+
+
 async def test_details_of_a_log_are_the_containers_and_its_images(bench: Bench) -> None:
     made = container("web")
     made.metadata.labels["a"] = "1"
