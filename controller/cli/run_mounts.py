@@ -14,6 +14,7 @@ _ATTRIBUTES = {
     "type": "type", "source": "source", "target": "target", "readOnly": "read_only",
     "createHostPath": "create_host_path", "size": "size_bytes", "mode": "mode", "propagation": "propagation",
     "recursive": "recursive", "relabel": "relabel", "nocopy": "nocopy", "subpath": "subpath", "options": "options",
+    "driver": "driver", "driverOptions": "driver_options", "labels": "labels",
 }  # fmt: skip
 
 
@@ -26,11 +27,14 @@ def add_mount_flags(parser: argparse.ArgumentParser) -> None:
         (("--volumes-from",), "CONTAINER[:ro]", "Take over the mounts of another container."),
     ):
         parser.add_argument(*flags, action="append", default=[], metavar=metavar, help=text)
+    parser.add_argument(
+        "--volume-driver", default="", metavar="NAME", help="Driver of volumes that -v makes: local."
+    )
 
 
 def set_mounts(spec: resource_pb2.ContainerSpec, options: argparse.Namespace) -> None:
     """Put the flags into a spec; Failure names the flag that is wrong."""
-    _add_each(spec, "--volume", options.volume, lambda text: parse_mount(_complete_volume(text)))
+    _add_each(spec, "--volume", options.volume, lambda text: _parse_volume(text, options.volume_driver))
     _add_each(spec, "--mount", options.mount, _parse_complete_mount)
     _add_each(spec, "--tmpfs", options.tmpfs, parse_tmpfs)
     for text in options.volumes_from:
@@ -57,6 +61,14 @@ def _add_each(
 def _add_mount(spec: resource_pb2.ContainerSpec, fields: Mapping[str, object]) -> None:
     values = {_ATTRIBUTES[name]: value for name, value in fields.items()}
     spec.mounts.append(resource_pb2.Mount(**values))  # type: ignore[arg-type]
+
+
+def _parse_volume(text: str, driver: str) -> object:
+    """Return the fields of -v; a volume that isn't there is made by the driver."""
+    fields = parse_mount(_complete_volume(text))
+    if driver and isinstance(fields, dict) and fields["type"] == "volume":
+        fields["driver"] = driver
+    return fields
 
 
 def _complete_volume(text: str) -> str:

@@ -5,6 +5,7 @@ Needs no pydantic, so that the command line can read its flags quickly. ValueErr
 
 import csv
 import re
+from collections.abc import Iterable
 
 from controller.model.quantities import parse_size_bytes
 
@@ -31,11 +32,15 @@ _KEYS = {
     "type": "type", "source": "source", "src": "source", "target": "target", "dst": "target", "destination": "target",
     "readonly": "readOnly", "ro": "readOnly", "consistency": "", "bind-propagation": "propagation",
     "bind-recursive": "recursive", "bind-nonrecursive": "recursive", "bind-create-src": "createHostPath",
-    "volume-nocopy": "nocopy", "volume-subpath": "subpath", "tmpfs-size": "size", "tmpfs-mode": "mode",
+    "volume-nocopy": "nocopy", "volume-subpath": "subpath", "volume-driver": "driver", "volume-opt": "driverOptions",
+    "volume-label": "labels", "tmpfs-size": "size", "tmpfs-mode": "mode",
 }  # fmt: skip
-_WORDS = {"type": _TYPES, "bind-propagation": _PROPAGATIONS, "bind-recursive": _RECURSIVE}
+_WORDS = {
+    "type": _TYPES, "bind-propagation": _PROPAGATIONS, "bind-recursive": _RECURSIVE, "consistency": _CONSISTENCY,
+}  # fmt: skip
 _SWITCHES = {"readonly", "ro", "bind-nonrecursive", "bind-create-src", "volume-nocopy"}
-_ELSEWHERE = {"volume-driver", "volume-opt", "volume-label"}
+_PAIRS = {"volume-opt", "volume-label"}
+"""Keys that may come more than once, each time with NAME=VALUE."""
 
 
 def parse_mount(value: object) -> object:
@@ -55,32 +60,37 @@ def parse_mount(value: object) -> object:
     fields: dict[str, object] = {"type": "bind" if bind else "volume", "source": source, "target": target}
     fields["readOnly"] = False
     fields["createHostPath"] = bind
+    seen: dict[str, str] = {}
     for option in parts[2].split(",") if len(parts) == 3 else []:
-        _add_volume_option(value, option, fields)
+        name, setting = _read_volume_option(value, option, bind=bind)
+        if seen.setdefault(name, option) != option:
+            raise ValueError(f"{value!r} says both {seen[name]} and {option}: remove one of the two")
+        fields |= {name: setting} if setting is not None else {}
     return fields
 
 
-def _add_volume_option(value: str, option: str, fields: dict[str, object]) -> None:
-    bind = fields["type"] == "bind"
+def _read_volume_option(value: str, option: str, *, bind: bool) -> tuple[str, object]:
+    """Return the field that an option of -v sets and its value; None for one that needs no setting here."""
     if option in ("ro", "rw"):
-        fields["readOnly"] = option == "ro"
-    elif option in _CONSISTENCY:
-        return
-    elif option in ("z", "Z") or (option == "nocopy" and not bind):
-        # Labels of volumes are hold's own affair.
+        return "readOnly", option == "ro"
+    if option in _CONSISTENCY:
+        return "consistency", None
+    if option in ("z", "Z"):  # labels of volumes are hold's own affair
         name, setting = _OPTION_FIELDS[option]
-        fields |= {name: setting} if bind or option == "nocopy" else {}
-    elif option in _PROPAGATIONS and bind:
-        fields["propagation"] = option
-    elif option in _PROPAGATIONS:
-        raise ValueError(f"{value!r}: propagation {option!r} is for directories of the host, not for volumes")
-    elif option == "nocopy":
-        raise ValueError(f"{value!r}: nocopy is for volumes, not for directories of the host")
-    else:
-        known = (
-            "ro, rw, z, Z, nocopy (volumes), shared, slave, private, rshared, rslave, rprivate (directories)"
-        )
-        raise ValueError(f"{value!r}: {option!r} is not a mount option: use {known}")
+        return name, setting if bind else None
+    if option == "nocopy":
+        if bind:
+            raise ValueError(f"{value!r}: nocopy is for volumes, not for directories of the host")
+        return _OPTION_FIELDS[option]
+    if option in _PROPAGATIONS:
+        if not bind:
+            raise ValueError(
+                f"{value!r}: propagation {option!r} is for directories of the host, not for volumes"
+            )
+        return "propagation", option
+    known = "ro, rw, z, Z, nocopy (volumes), shared, slave, private, rshared, rslave, rprivate (directories)"
+    near = suggest(option, ("ro", "rw", "nocopy", *_PROPAGATIONS))
+    raise ValueError(f"{value!r}: {option!r} is not a mount option{near}: use {known}")
 
 
 def parse_long_mount(text: str) -> dict[str, object]:
@@ -90,21 +100,40 @@ def parse_long_mount(text: str) -> dict[str, object]:
     for part in next(csv.reader([text]), []):
         key, equals, value = part.partition("=")
         key = key.strip().lower()
-        if key in _ELSEWHERE:
-            raise ValueError(f"{key} describes the volume itself: make it first with hold volume create")
         if key not in _KEYS:
-            raise ValueError(f"{part!r} is not a key of a mount: known are {', '.join(_KEYS)}")
+            raise ValueError(
+                f"{key!r} is not a key of a mount{suggest(key, _KEYS)}: known are {', '.join(_KEYS)}"
+            )
         if not equals and key not in _SWITCHES:
             raise ValueError(f"{key} of a mount needs a value: {key}=VALUE")
         field = _KEYS[key]
-        if field and field in seen:
+        if key in _PAIRS:
+            _add_pair(fields, key, value)
+        elif field and field in seen:
             raise ValueError(
                 f"{text!r} says {seen[field]} and {key}, which are the same: remove one of the two"
             )
         seen[field] = key
-        fields |= _read_key(key, field, value)
+        fields |= _read_key(key, field, value) if key not in _PAIRS else {}
     _check_long_mount(text, fields, seen)
     return fields
+
+
+def _add_pair(fields: dict[str, object], key: str, value: str) -> None:
+    name, equals, text = value.partition("=")
+    if not name or not equals:
+        raise ValueError(f"{key}={value}: write {key}=NAME=VALUE")
+    pairs = fields.setdefault(_KEYS[key], {})
+    if isinstance(pairs, dict):
+        pairs[name] = text
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Return the nearest of the known words as a question, or nothing."""
+    import difflib  # noqa: PLC0415 - takes longer to load than most commands to run
+
+    near = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def _read_key(key: str, field: str, value: str) -> dict[str, object]:
@@ -113,10 +142,11 @@ def _read_key(key: str, field: str, value: str) -> dict[str, object]:
         if key == "bind-nonrecursive":
             return {field: "disabled"} if switch else {}
         return {field: switch}
+    if key in _WORDS and value not in _WORDS[key]:
+        near = suggest(value, _WORDS[key])
+        raise ValueError(f"{key}={value}: {value!r} is not one of {', '.join(_WORDS[key])}{near}")
     if not field:
         return {}
-    if key in _WORDS and value not in _WORDS[key]:
-        raise ValueError(f"{key}={value}: {value!r} is not one of {', '.join(_WORDS[key])}")
     read = {"tmpfs-size": _read_size, "tmpfs-mode": _read_mode}.get(key)
     return {field: read(key, value) if read is not None else value}
 
@@ -148,6 +178,8 @@ def _check_long_mount(text: str, fields: dict[str, object], seen: dict[str, str]
         raise ValueError(f"{text!r} has no source: a bind mount needs a directory of the host")
     if kind == "tmpfs" and fields.get("source"):
         raise ValueError(f"{text!r}: a tmpfs has no source")
+    if kind == "volume" and str(fields.get("source", "")).startswith(("/", ".")):
+        raise ValueError(f"{text!r}: a volume has a name, not a path: write type=bind for a directory")
     for key in seen.values():
         owner = next((name for name in _TYPES if key.startswith(f"{name}-")), kind)
         if owner != kind:

@@ -101,6 +101,10 @@ class Mount(Model):
             check_local_options(self.driver_options)
         if self.recursive == "readonly" and not self.read_only:
             raise ValueError("recursive readonly needs readOnly")
+        if self.recursive == "readonly" and self.propagation != "rprivate":
+            raise ValueError(
+                "recursive readonly needs propagation rprivate: what comes later would be writable"
+            )
         if self.recursive == "writable" and not self.read_only:
             raise ValueError("recursive writable is only for a mount with readOnly")
         return self

@@ -291,7 +291,7 @@ def test_variables_come_from_files(tmp_path: Path) -> None:
         (["-p", "1-2:3"], "--publish"),
         (["-e", "=x"], "--env: '=x' is not NAME=VALUE"),
         (["--env-file", "/nowhere"], "--env-file: /nowhere can't be read"),
-        (["--mount", "type=bind,what=1,target=/x"], "'what=1' is not a key"),
+        (["--mount", "type=bind,what=1,target=/x"], "'what' is not a key"),
         (["--mount", "source=a"], "has no target"),
         (["--tmpfs", "/t:what"], "'what' is not an option"),
         (["--network", "host", "--network", "a"], "host can't be joined"),
