@@ -13,6 +13,7 @@ from controller.cli.tables import render_size
 _UNTIL = "until=TIME"
 _LABELS = "label=NAME[=VALUE] or label!=NAME[=VALUE]"
 _DANGLING = "dangling=true|false"
+_ALL = "all=true|false"
 _KINDS = {
     "Container": "all stopped containers",
     "Network": "all networks not used by at least one container",
@@ -46,7 +47,7 @@ def run_network_prune(client: Client, options: argparse.Namespace) -> int:
 def add_volume_prune(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `hold volume prune`."""
     parser.add_argument("-a", "--all", action="store_true", help="Also volumes that somebody named.")
-    _add_flags(parser, _LABELS)
+    _add_flags(parser, _LABELS, _ALL)
 
 
 def run_volume_prune(client: Client, options: argparse.Namespace) -> int:
@@ -113,6 +114,8 @@ def read_filters(request: system_pb2.PruneRequest, filters: Sequence[str]) -> No
                 request.labels.append(value)
             case "label!":
                 request.labels.append(f"!{value}")
+            case "all" if list(request.kinds) == ["Volume"] and value in ("true", "false", "1", "0"):
+                request.all_volumes = request.all_volumes or value in ("true", "1")
             case "until" if "Volume" in request.kinds:
                 raise Failure(
                     "--filter until can't be used for volumes: a volume's age tells nothing of its data"

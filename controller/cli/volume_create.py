@@ -40,37 +40,42 @@ def add_create_flags(parser: argparse.ArgumentParser) -> None:
 
 def create(client: Client, options: argparse.Namespace) -> str:
     """Make the volume and return its name."""
+    return make_volume(client, build_volume(options))
+
+
+def build_volume(options: argparse.Namespace) -> resource_pb2.Resource:
+    """Return the volume that the flags ask for; Failure names the flag that is wrong."""
     driver_options = read_pairs("--opt", options.opt)
     if options.driver == "local":
         try:
             check_local_options(driver_options)
         except ValueError as error:
             raise Failure(f"--opt: {error}") from error
-    spec = resource_pb2.VolumeSpec(driver=options.driver, driver_options=driver_options)
-    labels = read_pairs("--label", options.label)
+    resource = start_volume(options.name or os.urandom(32).hex(), options)
+    resource.volume.driver = options.driver
+    resource.volume.driver_options.update(driver_options)
     if not options.name:
-        labels[ANONYMOUS_LABEL] = ""
-    return make_volume(client, options.name or os.urandom(32).hex(), spec, labels, options)
+        resource.metadata.labels[ANONYMOUS_LABEL] = ""
+    return resource
 
 
-def make_volume(
-    client: Client,
-    name: str,
-    spec: resource_pb2.VolumeSpec,
-    labels: dict[str, str],
-    options: argparse.Namespace,
-) -> str:
-    """Make a volume, of `options.source` if there is one, and return its name; a copy is there by then."""
-    if options.source:
-        spec.source.volume = options.source
-        spec.source.pause = not options.live
-    resource = resource_pb2.Resource(api_version="hold/v1", kind="Volume", volume=spec)
+def start_volume(name: str, options: argparse.Namespace) -> resource_pb2.Resource:
+    """Return a volume with its labels, and where it is copied from if from anywhere."""
+    resource = resource_pb2.Resource(api_version="hold/v1", kind="Volume", volume=resource_pb2.VolumeSpec())
     resource.metadata.name = name
-    resource.metadata.labels.update(labels)
-    client.create([resource])
+    resource.metadata.labels.update(read_pairs("--label", options.label))
     if options.source:
-        _wait_for_copy(client, name)
-    return name
+        resource.volume.source.volume = options.source
+        resource.volume.source.pause = not options.live
+    return resource
+
+
+def make_volume(client: Client, resource: resource_pb2.Resource) -> str:
+    """Make a volume and return its name; a copy is there by then."""
+    client.create([resource])
+    if resource.volume.HasField("source"):
+        _wait_for_copy(client, resource.metadata.name)
+    return resource.metadata.name
 
 
 def _wait_for_copy(client: Client, name: str) -> None:

@@ -4,12 +4,11 @@ import argparse
 import time
 from typing import Any
 
-from controller.api.v1 import resource_pb2, volume_pb2
+from controller.api.v1 import volume_pb2
 from controller.cli.client import Client, Failure
 from controller.cli.listing import Listing, add_format_flag, print_lines
 from controller.cli.networks import remove
-from controller.cli.pairs import read_pairs
-from controller.cli.volume_create import make_volume
+from controller.cli.volume_create import make_volume, start_volume
 
 SNAPSHOT_LABEL = "hold.snapshot-of"
 _TITLES = {"Name": "SNAPSHOT", "Volume": "VOLUME", "CreatedAt": "CREATED AT", "Mountpoint": "MOUNTPOINT"}
@@ -61,8 +60,9 @@ def run_snapshot(client: Client, options: argparse.Namespace) -> None:
 
 def _create(client: Client, options: argparse.Namespace) -> str:
     name = options.name or f"{options.source}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
-    labels = {**read_pairs("--label", options.label), SNAPSHOT_LABEL: options.source}
-    return make_volume(client, name, resource_pb2.VolumeSpec(), labels, options)
+    resource = start_volume(name, options)
+    resource.metadata.labels[SNAPSHOT_LABEL] = options.source
+    return make_volume(client, resource)
 
 
 def _list(client: Client, options: argparse.Namespace) -> None:

@@ -54,7 +54,7 @@ class Bench:
     importer: PlayedImporter = field(default_factory=PlayedImporter)
     registries: FakeRegistries = field(default_factory=FakeRegistries)
     archives: PlayedArchives = field(default_factory=PlayedArchives)
-    volumes: FakeVolumeContents = field(default_factory=lambda: FakeVolumeContents(FakeWorld(), Steps()))
+    world: FakeWorld = field(default_factory=FakeWorld)
 
     def __post_init__(self) -> None:
         self.state = state_pb2_grpc.StateServiceStub(self.channel)
@@ -101,7 +101,7 @@ def _make_services(bench: Bench) -> Services:
         images=ImageParts(contents=bench.importer, dangling=bench.importer, usage=bench.importer),
         registries=bench.registries,
         archives=bench.archives,
-        volumes=bench.volumes,
+        volumes=FakeVolumeContents(bench.world, Steps()),
         diagnostics=bench.host,
         layout=Layout(root_path="/r", run_path="/x", instance="test"),
         log_defaults=LogDefaults(max_bytes=1 << 20, max_files=3),

@@ -99,6 +99,12 @@ def test_names_are_kept_unless_told() -> None:
     assert choose(make_snapshot()) == ({"Network/shop", "Volume/nameless"}, {"d"})
 
 
+def test_snapshots_are_kept_whatever_is_told() -> None:
+    snapshot = make_snapshot(make("Volume/then", labels={"hold.snapshot-of": "data"}))
+    gone, _ = choose(snapshot, kinds=frozenset({"Volume"}), all_volumes=True)
+    assert gone == {"Volume/data", "Volume/nameless"}
+
+
 @pytest.mark.parametrize(
     ("kind", "gone"),
     [
