@@ -13,6 +13,7 @@ DOCKERS_CODE = ("run", "create", "exec")
 """Commands whose lines can't be read by EXIT_DAEMON, as it is no code of the program in the container."""
 
 _COLUMNS = 78
+_LEAST_CLUSTER = len("-it")
 _ON = ("1", "t", "T", "true", "TRUE", "True")
 _OFF = ("0", "f", "F", "false", "FALSE", "False")
 _REWORDED = (
@@ -34,6 +35,18 @@ class _Turn(argparse.Action):
         setattr(namespace, self.dest, self.const)
 
 
+class _Cluster(argparse.Action):
+    """Several switches in one word, of which the last has a value: `-it=false` is `-i -t=false`."""
+
+    def __init__(self, word: str, switches: list[argparse.Action]) -> None:
+        super().__init__([word], argparse.SUPPRESS, nargs=0, default=argparse.SUPPRESS)
+        self._switches = switches
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_: object) -> None:
+        for switch in self._switches:
+            switch(parser, namespace, [])
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that says in one line what is wrong, knows no abbreviated flags and takes `--switch=false`."""
 
@@ -51,6 +64,33 @@ class Parser(argparse.ArgumentParser):
                 turn = _Turn(action, value=action.const is (word in _ON))
                 self._option_string_actions |= {f"{flag}={word}": turn for flag in action.option_strings}
         return action
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401
+        """Parse, with `-it=true` understood as Docker does."""
+        for word in args or ():
+            self._learn_cluster(str(word))
+        return super().parse_known_args(args, namespace)
+
+    def _learn_cluster(self, word: str) -> None:
+        """Make a flag of a word that is several switches with a value; where it belongs to a program it stays a word."""
+        letters, equals, value = word.partition("=")
+        if (
+            not equals
+            or not letters.startswith("-")
+            or letters.startswith("--")
+            or len(letters) < _LEAST_CLUSTER
+        ):
+            return
+        names = [*(f"-{letter}" for letter in letters[1:-1]), f"-{letters[-1]}={value}"]
+        switches = [found for name in names if (found := self._option_string_actions.get(name)) is not None]
+        if len(switches) != len(names) or any(switch.nargs != 0 for switch in switches):
+            return
+        self._option_string_actions[word] = _Cluster(word, switches)
+        # argparse would take the beginning of the word for an abbreviation of it.
+        plain = [self._option_string_actions[f"-{letter}"] for letter in letters[1:]]
+        for end in range(_LEAST_CLUSTER, len(letters) + 1):
+            begin = letters[:end]
+            self._option_string_actions[begin] = _Cluster(begin, plain[: end - 1])
 
     def _get_formatter(self) -> argparse.HelpFormatter:
         """Return a new formatter. argparse asks for one with every flag, and each would look at the terminal."""

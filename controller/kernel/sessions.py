@@ -78,7 +78,9 @@ class ContainerSessions:
         if self._cgroups.is_frozen(uid):
             raise Conflict(f"container {uid} is paused: resume it first")
         config: dict[str, Any] = json.loads(bundle.config_path.read_text())
-        accounts = await asyncio.to_thread(self._read_accounts, pid, want)
+        accounts = AccountFiles()
+        if want.user:
+            accounts = await asyncio.to_thread(read_accounts_in_root, f"/proc/{pid}/root")
         process = render_exec_process(config, want, accounts)
         runtime = self._runtimes.choose(origin.runtime)
         directory = Path(tempfile.mkdtemp(prefix="exec-", dir=bundle.path))
@@ -121,9 +123,6 @@ class ContainerSessions:
                 return JournalReader(self._runner, uid, path.parent).read
             case LogDriver.JSON_FILE | LogDriver.LOCAL:
                 return functools.partial(read_log, path)
-
-    def _read_accounts(self, pid: int, want: ExecWant) -> AccountFiles:
-        return read_accounts_in_root(f"/proc/{pid}/root") if want.user else AccountFiles()
 
     async def _begin(self, child: Child, pipes: ExecPipes, want: ExecWant, directory: Path) -> Session:
         """Wait until the process is there, or the runtime has said why not."""

@@ -73,7 +73,7 @@ async def test_exec_is_who_and_where_it_is_asked_to_be(box: Box) -> None:
         environment=(("B", "3"), ("C", "4")),
     )
     lines = (await box.exec(want)).out.decode().splitlines()
-    assert lines == ["uid=7(bob) gid=8(bob) groups=50(staff)", "/etc", "134/home/bob"]
+    assert lines == ["uid=7(bob) gid=8(bob) groups=8(bob),50(staff)", "/etc", "134/home/bob"]
 
 
 async def test_exec_takes_part_in_the_container(box: Box) -> None:

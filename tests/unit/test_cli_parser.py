@@ -181,3 +181,32 @@ def test_the_usage_is_one_line(command: str, usage: str, capsys: pytest.CaptureF
     assert caught.value.code == 0
     first, empty, *rest = capsys.readouterr().out.splitlines()
     assert (first, empty, any("--help" in line for line in rest)) == (usage, "", True)
+
+
+@pytest.mark.parametrize(
+    ("words", "interactive", "tty"),
+    [
+        (["-it"], True, True),
+        (["-it=true"], True, True),
+        (["-it=false"], True, False),
+        (["-ti=0"], False, True),
+        (["-dit=T"], True, True),
+        (["-i=false", "-t=1"], False, True),
+        (["-i", "--tty=false"], True, False),
+        (["-it", "-it=false"], True, False),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "create", "exec"])
+def test_switches_in_one_word_take_a_value(
+    command: str, words: list[str], interactive: bool, tty: bool
+) -> None:
+    words = [word.replace("d", "") for word in words] if command == "create" else words
+    options = make_parser(command).parse_args([*words, "box", "sh", "-it=true", "-c=x"])
+    assert (options.interactive, options.tty) == (interactive, tty)
+    assert options.command == ["sh", "-it=true", "-c=x"]
+
+
+@pytest.mark.parametrize("word", ["-it=maybe", "-iz=true", "-=true"])
+def test_words_that_are_no_switches_stay_wrong(word: str) -> None:
+    with pytest.raises(SystemExit):
+        make_parser("exec").parse_args([word, "box", "sh"])
