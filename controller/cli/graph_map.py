@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from controller.cli.columns import render_port
+from controller.cli.addresses import render_ports
 
 _HOST = "host"
 _NONE = "none"
@@ -117,7 +117,7 @@ def _draw_container(document: Mapping[str, Any]) -> DrawnContainer:
     return DrawnContainer(
         name=_name(document),
         phase=status.get("phase", "Pending"),
-        ports=tuple(map(render_port, status.get("ports", []))),
+        ports=tuple(render_ports(status)),
         places=tuple((name, found.get(name, ())) for name in names),
         shares=mode.removeprefix(_SHARED) if mode.startswith(_SHARED) else "",
     )
