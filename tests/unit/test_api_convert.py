@@ -19,7 +19,7 @@ FULL = {
         "ports": ["127.0.0.1:8080:80/udp", "81"], "resources": {"memory": "64MiB", "cpus": 0.5, "pids": 3},
         "restart": "on-failure:3", "dependsOn": {"db": {"condition": "completed"}, "c": {}},
         "desired": "paused", "run": 2, "stopSignal": "INT", "stopGracePeriod": 0, "tty": True,
-        "stdinOpen": True, "readOnly": True, "runtime": "runc",
+        "stdinOpen": True, "readOnly": True, "runtime": "runc", "ulimits": {"core": 0},
     },
 }  # fmt: skip
 OTHERS = [

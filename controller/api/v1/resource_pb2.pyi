@@ -1434,14 +1434,21 @@ class Ulimit(_message.Message):
     def __init__(
         self,
         *,
-        soft: _builtins.int = ...,
-        hard: _builtins.int = ...,
+        soft: _builtins.int | None = ...,
+        hard: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_hard", b"_hard", "_soft", b"_soft", "hard", b"hard", "soft", b"soft"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hard", b"hard", "soft", b"soft"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_hard", b"_hard", "_soft", b"_soft", "hard", b"hard", "soft", b"soft"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__hard: _TypeAlias = _typing.Literal["hard"]  # noqa: Y015
+    _WhichOneofArgType__hard: _TypeAlias = _typing.Literal["_hard", b"_hard"]  # noqa: Y015
+    _WhichOneofReturnType__soft: _TypeAlias = _typing.Literal["soft"]  # noqa: Y015
+    _WhichOneofArgType__soft: _TypeAlias = _typing.Literal["_soft", b"_soft"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__hard) -> _WhichOneofReturnType__hard | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__soft) -> _WhichOneofReturnType__soft | None: ...
 
 Global___Ulimit: _TypeAlias = Ulimit  # noqa: Y015
 
