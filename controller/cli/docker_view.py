@@ -10,6 +10,7 @@ from controller.cli.docker_process import list_words, view_config
 
 Document = Mapping[str, Any]
 
+_POOL_FIELDS = (("subnet", "gateway", "ipRange"), ("ipv6Subnet", "ipv6Gateway", "ipv6Range"))
 _NEVER = "0001-01-01T00:00:00Z"
 _PLACE_FIELDS = ("IPAddress", "MacAddress", "Gateway", "GlobalIPv6Address", "IPv6Gateway")
 _STATES = {"Running": "running", "Stopping": "running", "Paused": "paused", "Exited": "exited"}
@@ -32,14 +33,28 @@ def view_as_docker(document: Document, image: Document | None = None) -> dict[st
             common |= _view_container(metadata, spec, status, image or {})
         case "Network":
             pools = [
-                {"Subnet": status[subnet], "Gateway": status.get(gateway, "")}
-                for subnet, gateway in (("subnet", "gateway"), ("ipv6Subnet", "ipv6Gateway"))
+                {
+                    "Subnet": status[subnet],
+                    "Gateway": status.get(gateway, ""),
+                    "IPRange": spec.get(within, ""),
+                }
+                for subnet, gateway, within in _POOL_FIELDS
                 if status.get(subnet)
             ]
             common |= {
                 "EnableIPv6": bool(status.get("ipv6Subnet")),
                 "Driver": spec.get("driver", "bridge"),
+                "Scope": "local",
                 "Internal": spec.get("internal", False),
+                "Options": spec.get("driverOptions", {}),
+                "Containers": {
+                    each["uid"]: {
+                        "Name": name,
+                        "IPv4Address": each.get("ipv4", ""),
+                        "MacAddress": each["mac"],
+                    }
+                    for name, each in document.get("containers", {}).items()
+                },
                 "IPAM": {"Config": pools},
             }
         case "Volume":

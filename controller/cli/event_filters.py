@@ -18,7 +18,12 @@ _SHORTEST_UID = 4
 def add_event_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags that choose events."""
     parser.add_argument(
-        "--filter", action="append", default=[], metavar="KEY=VALUE", help=f"Keys are {', '.join(KEYS)}."
+        "-f",
+        "--filter",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help=f"Keys are {', '.join(KEYS)}.",
     )
     parser.add_argument("--since", default="", help="Only from this time on: RFC 3339, or 10m ago.")
     parser.add_argument("--until", default="", help="Only up to this time.")

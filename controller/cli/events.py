@@ -18,7 +18,7 @@ Show = Callable[[state_pb2.Event], None]
 
 def add_events(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `hold events`."""
-    parser.add_argument("-f", "-w", "--watch", action="store_true", help="Go on with what happens.")
+    parser.add_argument("-w", "--watch", action="store_true", help="Go on with what happens.")
     add_event_flags(parser)
     parser.add_argument("-o", "--output", choices=["text", "json"], default="text", help="How to print them.")
     parser.add_argument(

@@ -2,10 +2,12 @@
 
 import argparse
 import json
+import re
 import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from controller.api.v1 import container_pb2
+from controller.api.v1 import container_pb2, resource_pb2
 from controller.cli.client import KINDS, Client, Failure, parse_kind
 from controller.cli.docker_view import view_as_docker
 from controller.cli.fields import to_document
@@ -49,6 +51,40 @@ def run_inspect(client: Client, options: argparse.Namespace) -> int:
     return 1 if missing else 0
 
 
+Document = dict[str, Any]
+
+
+def inspect_kind(
+    client: Client, kind: str, names: Sequence[str], form: str, complete: Callable[[Document], Document]
+) -> int:
+    """Print objects of a kind, by name or id, with what `complete` adds, as `run_inspect` does."""
+    documents, missing = [], []
+    for name in names:
+        found = client.find(kind, name) or _find_by_id(client, kind, name)
+        if found is None:
+            missing.append(name)
+        else:
+            documents.append(complete(to_document(found)))
+    if form in ("", "json"):
+        print(json.dumps(documents, indent=None if form else 2, ensure_ascii=False))
+    else:
+        template = Format(form)
+        for document in documents:
+            print(template.fill(view_as_docker(document)))
+    word = KINDS[kind][0]
+    for name in missing:
+        print(f"hold: {word} {name} does not exist: `hold {word} ls` lists those that do", file=sys.stderr)
+    return 1 if missing else 0
+
+
+def _find_by_id(client: Client, kind: str, beginning: str) -> resource_pb2.Resource | None:
+    """Return the only object whose uid begins so."""
+    if not re.fullmatch(r"[0-9a-f]{4,32}", beginning):
+        return None
+    found = [each for each in client.list_all(kind) if each.metadata.uid.startswith(beginning)]
+    return found[0] if len(found) == 1 else None
+
+
 def _find(client: Client, name: str, kind: str) -> dict[str, Any] | None:
     for candidate in (kind,) if kind else KINDS:
         try:
@@ -83,8 +119,3 @@ def _view(client: Client, document: dict[str, Any]) -> dict[str, Any]:
             return view_as_docker(document) | make_document(ask(client, document["metadata"]["name"]))
         case _:
             return view_as_docker(document)
-
-
-def render_template(template: str, document: dict[str, Any]) -> str:
-    """Return the template filled in; fields may be written with a capital, as Docker has them."""
-    return Format(template).fill(document)

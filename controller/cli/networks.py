@@ -9,7 +9,7 @@ from controller.api.v1 import resource_pb2, state_pb2
 from controller.cli.client import Client, Failure, Resources
 from controller.cli.declare import wait_until_gone
 from controller.cli.fields import to_document
-from controller.cli.inspect import render_template
+from controller.cli.inspect import inspect_kind
 from controller.cli.listing import Listing, add_format_flag, print_lines
 from controller.cli.network_create import add_flags, create
 from controller.cli.prune import add_network_prune, run_network_prune
@@ -77,7 +77,7 @@ def run_network(client: Client, options: argparse.Namespace) -> int:
         case "rm" | "remove":
             remove(client, "Network", options.names, missing_is_fine=options.force)
         case "inspect":
-            _inspect(client, options)
+            return _inspect(client, options)
         case "prune":
             return run_network_prune(client, options)
         case "connect":
@@ -150,16 +150,13 @@ def inspect(client: Client, kind: str, names: list[str]) -> None:
     print(json.dumps([to_document(client.get(kind, name)) for name in names], indent=2))
 
 
-def _inspect(client: Client, options: argparse.Namespace) -> None:
+def _inspect(client: Client, options: argparse.Namespace) -> int:
     containers = client.list_all("Container")
-    documents = [
-        to_document(client.get("Network", name)) | {"containers": _list_attached(containers, name)}
-        for name in options.names
-    ]
-    if options.format:
-        print("\n".join(render_template(options.format, document) for document in documents))
-    else:
-        print(json.dumps(documents, indent=2, ensure_ascii=False))
+
+    def complete(document: dict[str, Any]) -> dict[str, Any]:
+        return document | {"containers": _list_attached(containers, document["metadata"]["name"])}
+
+    return inspect_kind(client, "Network", options.names, options.format, complete)
 
 
 def _list_attached(containers: Resources, network: str) -> dict[str, dict[str, str]]:

@@ -160,6 +160,6 @@ def describe_answer(answer: system_pb2.PruneResponse, request: system_pb2.PruneR
     if untagged or deleted:
         lines += ["Deleted Images:", *untagged, *deleted, ""]
     if list(request.kinds) == ["Network"]:
-        return lines[:-1] or ["nothing to remove"]
+        return lines or ["nothing to remove"]
     would = "Would reclaim" if request.dry_run else "Total reclaimed space"
     return [*lines, f"{would}: {render_size(answer.reclaimed_bytes, digits=4)}"]

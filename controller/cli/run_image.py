@@ -63,7 +63,8 @@ def with_image(
     """
     if options.rootfs or options.pull == "never":
         return body()
-    if options.pull == "always" or (once and not _has_image(client, options.image)):
+    needs_look = once or options.platform
+    if options.pull == "always" or (needs_look and not _has_image(client, options.image, options.platform)):
         _pull(client, options)
     try:
         return body()
@@ -86,14 +87,30 @@ def lacks_image(error: CallFailed) -> bool:
     )
 
 
-def _has_image(client: Client, name: str) -> bool:
+def _has_image(client: Client, name: str, platform: str = "") -> bool:
+    """Tell whether the image is there, for the platform if one is named."""
     from controller.model.image_reference import parse_reference
 
     try:
         familiar = parse_reference(name).complete().familiar
     except ValueError:
         return True  # the daemon says what is wrong with the name
-    return client.find("Image", familiar) is not None
+    image = client.find("Image", familiar)
+    return image is not None and (not platform or _is_for(image.image_status, platform))
+
+
+def _is_for(status: resource_pb2.ImageStatus, platform: str) -> bool:
+    """Tell whether an image is for a platform; one that says nothing of itself is for any."""
+    from controller.model.platforms import make_platform, parse_platform
+
+    try:
+        wanted = parse_platform(platform)
+    except ValueError as error:
+        raise Failure(f"--platform: {error}", code=EXIT_DAEMON) from error
+    if not status.architecture:
+        return True
+    found = make_platform(status.os or "linux", status.architecture)
+    return (found.os, found.architecture) == (wanted.os, wanted.architecture)
 
 
 def _pull(client: Client, options: argparse.Namespace) -> None:

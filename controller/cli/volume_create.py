@@ -39,8 +39,19 @@ def add_create_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def create(client: Client, options: argparse.Namespace) -> str:
-    """Make the volume and return its name."""
-    return make_volume(client, build_volume(options))
+    """Make the volume, unless just this one is there, and return its name."""
+    volume = build_volume(options)
+    return volume.metadata.name if _is_there(client, volume) else make_volume(client, volume)
+
+
+def _is_there(client: Client, wanted: resource_pb2.Resource) -> bool:
+    present, spec = client.find("Volume", wanted.metadata.name), wanted.volume
+    return (
+        present is not None
+        and not spec.HasField("source")
+        and (present.volume.driver or "local") == (spec.driver or "local")
+        and present.volume.driver_options == spec.driver_options
+    )
 
 
 def build_volume(options: argparse.Namespace) -> resource_pb2.Resource:

@@ -1,15 +1,12 @@
 """volume: ls, create, rm, inspect, prune, snapshot, backup, restore."""
 
 import argparse
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from controller.api.v1 import resource_pb2, system_pb2
 from controller.cli.client import Client, Failure
-from controller.cli.docker_view import view_as_docker
-from controller.cli.fields import to_document
-from controller.cli.inspect import render_template
+from controller.cli.inspect import inspect_kind
 from controller.cli.listing import Listing, add_format_flag, print_lines
 from controller.cli.networks import remove
 from controller.cli.prune import add_volume_prune, run_volume_prune
@@ -68,7 +65,7 @@ def run_volume(client: Client, options: argparse.Namespace) -> int:
         case "rm" | "remove":
             remove(client, "Volume", options.names, missing_is_fine=options.force)
         case "inspect":
-            _inspect(client, options)
+            return _inspect(client, options)
         case "snapshot":
             run_snapshot(client, options)
         case "backup" | "export":
@@ -93,9 +90,7 @@ def _list(client: Client, options: argparse.Namespace) -> None:
         print_lines(_LISTING.render(rows, options.format))
 
 
-def _describe(
-    volume: resource_pb2.Resource, usage: system_pb2.VolumeDiskUsage | None
-) -> Mapping[str, str]:
+def _describe(volume: resource_pb2.Resource, usage: system_pb2.VolumeDiskUsage | None) -> Mapping[str, str]:
     metadata = volume.metadata
     return {
         "Driver": volume.volume.driver or "local",
@@ -141,17 +136,14 @@ def list_volumes(container: resource_pb2.Resource) -> set[str]:
     return named | set(container.container_status.volumes.values())
 
 
-def _inspect(client: Client, options: argparse.Namespace) -> None:
+def _inspect(client: Client, options: argparse.Namespace) -> int:
     containers = client.list_all("Container")
     usage = _measure(client) if options.size or "UsageData" in options.format else {}
-    documents = []
-    for name in options.names:
+
+    def complete(document: dict[str, Any]) -> dict[str, Any]:
+        name = document["metadata"]["name"]
         users = [each.metadata.name for each in containers if name in list_volumes(each)]
-        document: dict[str, Any] = to_document(client.get("Volume", name)) | {"containers": users}
-        if name in usage:
-            document["usage"] = {"size": usage[name].size_bytes, "containers": len(users)}
-        documents.append(document)
-    if options.format:
-        print("\n".join(render_template(options.format, view_as_docker(each)) for each in documents))
-    else:
-        print(json.dumps(documents, indent=2, ensure_ascii=False))
+        size = {"usage": {"size": usage[name].size_bytes, "containers": len(users)}} if name in usage else {}
+        return document | {"containers": users} | size
+
+    return inspect_kind(client, "Volume", options.names, options.format, complete)
