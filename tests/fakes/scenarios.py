@@ -52,6 +52,13 @@ def _program(name: str, program: Program) -> Step:
     return step
 
 
+def _ipv6_alone(*names: str) -> Step:
+    nets = (make_draft(Key("Network", "six"), NetworkSpec(enable_ipv4=False, enable_ipv6=True)),)
+    return lambda sim: sim.apply(
+        *draft_shop(), *nets, draft_container("web", **{**FULL, "networks": list(names)})
+    )
+
+
 def _two_networks(*names: str) -> Step:
     nets = (make_draft(Key("Network", "back"), NetworkSpec(internal=True)),)
     return lambda sim: sim.apply(
@@ -178,5 +185,6 @@ STORIES: Mapping[str, Story] = {
         _volumes(mounts=["plain:/plain"]),
         _delete(WEB, *(Key("Volume", name) for name in ("memory", "plain", "copy"))),
     ),
+    "a network of ipv6 alone": (_ipv6_alone("six"), _ipv6_alone("six", "shop"), _ipv6_alone("six")),
     "host's network": (_apply(), _host_mode, _apply()),
 }

@@ -230,7 +230,7 @@ def draft_container(name: str, **fields: object) -> Draft:
 def draft_shop() -> tuple[Draft, ...]:
     """Return a network, a volume and an image."""
     return (
-        make_draft(Key("Network", "shop"), NetworkSpec()),
+        make_draft(Key("Network", "shop"), NetworkSpec(enable_ipv6=True)),
         make_draft(Key("Volume", "data"), VolumeSpec()),
         make_draft(Key("Image", "web:1"), ImageSpec(source=ImageSource(archive="/images/web.tar"))),
     )

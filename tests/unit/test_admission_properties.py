@@ -1,8 +1,9 @@
 """Admission against an independent statement of its goal: nothing twice, all or nothing, the same again is nothing."""
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import ip_address, ip_network
 from random import Random
 
 from hypothesis import given, settings
@@ -23,8 +24,15 @@ HOST = HostFacts(
 )
 POOLS = make_pools("10.9.0.0/26", prefix=29)
 
-network_specs = st.builds(
-    NetworkSpec, subnets=st.sampled_from([(), (), ("10.8.0.0/29",), ("10.8.0.8/29",), ("10.8.0.0/28",)])
+network_specs = st.one_of(
+    st.builds(
+        NetworkSpec,
+        subnets=st.sampled_from(
+            [(), (), ("10.8.0.0/29",), ("10.8.0.8/29", "fd00:8::/126"), ("10.8.0.0/28",), ("fd00:8::/125",)]
+        ),
+    ),
+    st.just(NetworkSpec(enable_ipv6=True)),
+    st.just(NetworkSpec(enable_ipv4=False, enable_ipv6=True)),
 )
 
 
@@ -35,12 +43,15 @@ def _name_of(attachment: object) -> str:
 
 attachments = st.fixed_dictionaries(
     {"name": st.sampled_from(["n0", "n1"])},
-    optional={"ipv4": st.sampled_from(["10.8.0.2", "10.8.0.3", "10.9.0.10", "10.8.0.1"])},
+    optional={
+        "ipv4": st.sampled_from(["10.8.0.2", "10.8.0.3", "10.9.0.10", "10.8.0.1"]),
+        "ipv6": st.sampled_from(["fd00:8::2", "fd00:8::3", "fd00:9::2"]),
+    },
 ).map(NetworkAttachment.model_validate)
 ports = st.fixed_dictionaries(
     {"containerPort": st.integers(1, 2), "hostPort": st.sampled_from([0, 0, 1, 2, 3, 4])},
     optional={
-        "hostIP": st.sampled_from(["127.0.0.1", "10.0.0.1"]),
+        "hostIP": st.sampled_from(["127.0.0.1", "10.0.0.1", "0.0.0.0", "::", "fd00::1"]),
         "protocol": st.sampled_from(["tcp", "udp"]),
     },
 )
@@ -81,15 +92,24 @@ def _write(state: Snapshot, decision: Decision) -> dict[Key, Resource]:
     return after
 
 
+COVERED = {
+    "": {"127.0.0.1", "10.0.0.1", "fd00::1"},
+    "0.0.0.0": {"127.0.0.1", "10.0.0.1"},
+    "::": {"fd00::1"},
+    "127.0.0.1": {"127.0.0.1"},
+    "10.0.0.1": {"10.0.0.1"},
+    "fd00::1": {"fd00::1"},
+}
+"""Addresses of the host that a published port takes, as far as they are told apart here."""
+
+
 def _check_goal(state: Snapshot) -> None:
     """State what must hold of any accepted state, without a look at how admission works."""
     containers = [resource for resource in state.values() if isinstance(resource, Container)]
     networks = {
         resource.metadata.name: resource for resource in state.values() if isinstance(resource, Network)
     }
-    subnets = [IPv4Network(each.assigned.subnet) for each in networks.values() if each.assigned is not None]
-    assert len(subnets) == len(networks)
-    assert not any(one.overlaps(two) for index, one in enumerate(subnets) for two in subnets[:index])
+    _check_subnets(networks)
     addresses: Counter[tuple[str, str]] = Counter()
     published: list[tuple[str, str, int]] = []
     for container in containers:
@@ -98,12 +118,20 @@ def _check_goal(state: Snapshot) -> None:
         for name, got in container.assigned.networks.items():
             network = networks[name].assigned
             assert network is not None
-            inside = list(IPv4Network(network.subnet).hosts())
-            assert IPv4Address(got.ipv4) in inside
-            assert got.ipv4 != network.gateway
-            addresses[name, got.ipv4] += 1
-        for each in container.spec.networks:
-            assert each.ipv4 in (None, container.assigned.networks[each.name].ipv4)
+            for address, subnet, gateway in (
+                (got.ipv4, network.subnet, network.gateway),
+                (got.ipv6, network.ipv6_subnet, network.ipv6_gateway),
+            ):
+                assert bool(address) == bool(subnet)
+                if address:
+                    assert ip_address(address) in ip_network(subnet)
+                    assert ip_address(address) != ip_network(subnet)[0]
+                    assert address != gateway
+                    addresses[name, address] += 1
+        for attachment in container.spec.networks:
+            place = container.assigned.networks[attachment.name]
+            assert attachment.ipv4 in (None, place.ipv4)
+            assert attachment.ipv6 in (None, place.ipv6)
         assert len(container.assigned.ports) == len(container.spec.ports)
         for asked, given_port in zip(container.spec.ports, container.assigned.ports, strict=True):
             assert given_port.host_port == (asked.host_port or given_port.host_port) > 0
@@ -113,8 +141,19 @@ def _check_goal(state: Snapshot) -> None:
     for index, (protocol, address, port) in enumerate(published):
         for other_protocol, other_address, other_port in published[:index]:
             same_socket = (protocol, port) == (other_protocol, other_port)
-            assert not (same_socket and (not address or not other_address or address == other_address))
+            assert not (same_socket and COVERED[address] & COVERED[other_address])
         assert (protocol, port) != ("tcp", 1)
+
+
+def _check_subnets(networks: Mapping[str, Network]) -> None:
+    for each in networks.values():
+        assert each.assigned is not None
+        assert bool(each.assigned.subnet) == each.spec.enable_ipv4
+        assert bool(each.assigned.ipv6_subnet) == each.spec.has_ipv6
+    for name in ("subnet", "ipv6_subnet"):
+        texts = [getattr(each.assigned, name) for each in networks.values()]
+        subnets = [ip_network(text) for text in texts if text]
+        assert not any(one.overlaps(two) for index, one in enumerate(subnets) for two in subnets[:index])
 
 
 @settings(max_examples=150, deadline=None)
