@@ -96,9 +96,9 @@ class Imports:
     async def _unpack(
         self, chunks: AsyncIterator[bytes], blob: BlobWriter, path: Path, about: str
     ) -> Unpacked:
-        async with self._unpacker.unpacking(str(path), about=about) as unpacking:
-            await take_in(chunks, blob, unpacking)
-            unpacked = await unpacking.finish()
+        async with self._unpacker.following(str(blob.path), str(path), about=about) as following:
+            await take_in(chunks, blob, following)
+            unpacked = await following.finish()
         if not unpacked.entries:
             raise Invalid(f"{about} is an archive without files: give one of a root file system")
         if not unpacked.ended:

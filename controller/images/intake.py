@@ -1,4 +1,4 @@
-"""What comes is stored and unpacked at the same time, neither waiting for the other's every step.
+"""What comes is stored, and unpacked from where it is stored, neither waiting for the other's every step.
 
 On a busy machine a change of threads takes milliseconds. So pieces pile up, and who is free takes all that are there.
 """
@@ -7,36 +7,28 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from controller.images.blobs import BlobWriter
-from controller.ports import Unpacking
+from controller.ports import Following
 
 _MOST_AHEAD_BYTES = 4 << 20
 
 
-async def take_in(chunks: AsyncIterator[bytes], blob: BlobWriter, unpacking: Unpacking) -> None:
-    """Give everything to both; the first error of the three, which is raised, ends the others."""
-    stored, fed = _Backlog(), _Backlog()
+async def take_in(chunks: AsyncIterator[bytes], blob: BlobWriter, following: Following) -> None:
+    """Store everything, and tell of it; the first error of the three, which is raised, ends the others."""
+    backlog = _Backlog()
     try:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_store(stored, blob))
-            tasks.create_task(_feed(fed, unpacking))
+            tasks.create_task(_store(backlog, blob, following))
             async for chunk in chunks:
-                await stored.put(chunk)
-                await fed.put(chunk)
-            stored.end()
-            fed.end()
+                await backlog.put(chunk)
+            backlog.end()
     except BaseExceptionGroup as group:
         raise _find_first(group) from None
 
 
-async def _store(backlog: "_Backlog", blob: BlobWriter) -> None:
+async def _store(backlog: "_Backlog", blob: BlobWriter, following: Following) -> None:
     while pieces := await backlog.take():
         await blob.write(*pieces)
-
-
-async def _feed(backlog: "_Backlog", unpacking: Unpacking) -> None:
-    while pieces := await backlog.take():
-        for piece in pieces:
-            await unpacking.feed(piece)
+        await following.grown()
 
 
 def _find_first(group: BaseExceptionGroup[BaseException]) -> BaseException:

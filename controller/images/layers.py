@@ -189,11 +189,11 @@ class LayerStore:
         about = f"layer {descriptor.digest}"
         async with (
             self._blobs.receiving() as blob,
-            self._unpacker.unpacking(str(partial_path), about=about) as unpacking,
+            self._unpacker.following(str(blob.path), str(partial_path), about=about) as following,
         ):
-            await take_in(_limit(chunks, descriptor), blob, unpacking)
+            await take_in(_limit(chunks, descriptor), blob, following)
             check_content(descriptor, blob.count_bytes, blob.digest)
-            unpacked = await unpacking.finish()
+            unpacked = await following.finish()
             await blob.keep()
         return unpacked
 

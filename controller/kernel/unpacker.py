@@ -3,13 +3,12 @@
 import asyncio
 import contextlib
 import fcntl
-import json
 import os
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, NoReturn
 
 from controller.errors import Damaged, Exhausted, Invalid, NotFound, Refused
 from controller.kernel import syscalls
@@ -50,17 +49,32 @@ class ChrootUnpacker:
         self._limits = limits
 
     @contextlib.asynccontextmanager
+    async def following(
+        self, archive_path: str, target_path: str, *, about: str
+    ) -> AsyncIterator["FollowedFile"]:
+        """See Unpacker."""
+        with contextlib.ExitStack() as opened:
+            with translated(about):
+                news, write_end = _open_pipe(opened)
+                archive_fd = os.open(archive_path, os.O_RDONLY | os.O_CLOEXEC)
+                opened.callback(os.close, archive_fd)
+            child = self._spawn(archive_fd, target_path, about, news.fileno())
+            news.close()
+            following = FollowedFile(child, write_end)
+            try:
+                yield following
+            finally:
+                await following.give_up()
+
+    @contextlib.asynccontextmanager
     async def unpacking(self, target_path: str, *, about: str) -> AsyncIterator["PipedUnpacking"]:
         """See Unpacker."""
         with contextlib.ExitStack() as opened:
             with translated(about):
-                read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
-                read_end = opened.enter_context(os.fdopen(read_fd, "rb", buffering=0))
-                write_end = opened.enter_context(os.fdopen(write_fd, "wb", buffering=0))
+                read_end, write_end = _open_pipe(opened)
                 with contextlib.suppress(PermissionError):
-                    fcntl.fcntl(write_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-                os.set_blocking(write_fd, False)
-            child = self._spawn(read_fd, target_path, about)
+                    fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+            child = self._spawn(read_end.fileno(), target_path, about)
             read_end.close()
             unpacking = PipedUnpacking(child, write_end)
             try:
@@ -82,15 +96,15 @@ class ChrootUnpacker:
             os.close(archive_fd)
         return await child.read_answer()
 
-    def _spawn(self, stdin_fd: int, target_path: str, about: str) -> "_UnpackChild":
+    def _spawn(self, stdin_fd: int, target_path: str, about: str, *news_fds: int) -> "_UnpackChild":
         answer = os.fdopen(os.memfd_create("answer"), "rb")
         limits = (
             str(self._limits.most_bytes),
             str(self._limits.most_entries),
             "layer" if self._limits.as_layer else "tree",
         )
-        stdio = Stdio(stdin=stdin_fd, stdout=answer.fileno(), stderr=answer.fileno())
-        command = (sys.executable, "-I", "-m", _CHILD, target_path, *limits)
+        stdio = Stdio(stdin=stdin_fd, stdout=answer.fileno(), stderr=answer.fileno(), extra_fds=news_fds)
+        command = (sys.executable, "-I", "-m", _CHILD, target_path, *limits, *map(str, news_fds))
         return _UnpackChild(self._runner.spawn(*command, stdio=stdio), answer, about)
 
     async def sync(self, path: str) -> None:
@@ -129,31 +143,59 @@ class _UnpackChild:
             self._answer.seek(0)
             text = self._answer.read().decode(errors="replace")
         lines = text.strip().splitlines() or [describe_code(code)]
-        try:
-            answer: dict[str, Any] = json.loads(lines[-1])
-        except ValueError as error:
-            raise Refused(f"{self._about} can't be unpacked: {lines[-1]}") from error
-        if "error" in answer:
-            raise _ERRORS.get(answer["error"], Damaged)(f"{self._about} {answer['message']}")
-        return Unpacked(
-            diff_id=answer["diff_id"],
-            size_bytes=answer["size"],
-            entries=answer["entries"],
-            ended=answer["ended"],
-        )
+        kind, _, words = lines[-1].partition(" ")
+        if kind in _ERRORS:
+            raise _ERRORS[kind](f"{self._about} {words}")
+        if kind != "unpacked":
+            raise Refused(f"{self._about} can't be unpacked: {lines[-1]}")
+        diff_id, size_bytes, entries, ended = words.split()
+        return Unpacked(diff_id=diff_id, size_bytes=int(size_bytes), entries=int(entries), ended=ended == "1")
 
     def kill(self) -> None:
         """Make the end come at once; `read_answer` still has to be called."""
         self._child.kill()
 
 
-class PipedUnpacking:
-    """Implements `controller.ports.Unpacking`: a child that reads a pipe."""
+def _open_pipe(opened: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
+    """Return both ends of a pipe, which writing to never waits for."""
+    read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
+    read_end = opened.enter_context(os.fdopen(read_fd, "rb", buffering=0))
+    write_end = opened.enter_context(os.fdopen(write_fd, "wb", buffering=0))
+    os.set_blocking(write_fd, False)
+    return read_end, write_end
+
+
+class _Unpacking:
+    """A child that goes on until its pipe ends."""
 
     def __init__(self, child: _UnpackChild, write_end: IO[bytes]) -> None:
         self._child = child
         self._write_end = write_end
         self._answered = False
+
+    async def finish(self) -> Unpacked:
+        """Say that nothing follows, and return what the archive came to; see Unpacking."""
+        self._write_end.close()
+        self._answered = True
+        return await self._child.read_answer()
+
+    async def _fail(self) -> NoReturn:
+        """Raise what made the child end before its input did."""
+        await self.finish()
+        raise Refused("an archive's unpacker ended before the archive did")
+
+    async def give_up(self) -> None:
+        """End the child if its answer was not asked for."""
+        self._write_end.close()
+        if not self._answered:
+            self._answered = True
+            self._child.kill()
+            with contextlib.suppress(Refused, Invalid, Exhausted, Damaged):
+                await self._child.read_answer()
+
+
+class PipedUnpacking(_Unpacking):
+    """Implements `controller.ports.Unpacking`: a child that reads a pipe."""
 
     async def feed(self, chunk: bytes) -> None:
         """See Unpacking."""
@@ -164,23 +206,20 @@ class PipedUnpacking:
             except BlockingIOError:
                 await wait_writable(self._write_end.fileno())
             except BrokenPipeError:
-                await self.finish()
-                raise Refused("an archive's unpacker ended before the archive did") from None
+                await self._fail()
 
-    async def finish(self) -> Unpacked:
-        """See Unpacking."""
-        self._write_end.close()
-        self._answered = True
-        return await self._child.read_answer()
 
-    async def give_up(self) -> None:
-        """End the child if its answer was not asked for."""
-        self._write_end.close()
-        if not self._answered:
-            self._answered = True
-            self._child.kill()
-            with contextlib.suppress(Refused, Invalid, Exhausted, Damaged):
-                await self._child.read_answer()
+class FollowedFile(_Unpacking):
+    """Implements `controller.ports.Following`: a child that reads a file, and a pipe whenever there is nothing more in it."""
+
+    async def grown(self) -> None:
+        """See Following."""
+        try:
+            os.write(self._write_end.fileno(), b"\0")
+        except BlockingIOError:
+            return  # there is news enough already
+        except BrokenPipeError:
+            await self._fail()
 
 
 def _sync_file_system(path: str) -> None:

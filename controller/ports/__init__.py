@@ -25,6 +25,7 @@ from controller.ports.registry import Pulls, PushSource, Registries, SearchResul
 from controller.ports.sessions import ExecWant, Gate, LogLine, Session, Sessions, Stream
 from controller.ports.state import Admission, Committed, DesiredState, EventFeed, StateStore
 from controller.ports.storage import (
+    Following,
     Images,
     Unpacked,
     Unpacker,
@@ -44,6 +45,7 @@ __all__ = [
     "EventFeed",
     "ExecWant",
     "Firewall",
+    "Following",
     "Forecaster",
     "Freezer",
     "Gate",

@@ -150,6 +150,18 @@ class Unpacking(Protocol):
         ...
 
 
+class Following(Protocol):
+    """An archive in a file that is still being written; its calls come one after another."""
+
+    async def grown(self) -> None:
+        """Say that there is more in the file. Errors as `finish`, should the archive be refused already."""
+        ...
+
+    async def finish(self) -> Unpacked:
+        """Say that the file is whole, and wait until all of it is unpacked; errors as `Unpacking.finish`."""
+        ...
+
+
 class Unpacker(Protocol):
     """Takes archives apart, confined to the directory that they go to.
 
@@ -160,6 +172,12 @@ class Unpacker(Protocol):
 
     def unpacking(self, target_path: str, *, about: str) -> AbstractAsyncContextManager[Unpacking]:
         """Unpack what is fed into an empty directory; leaving the block before `finish` gives up."""
+        ...
+
+    def following(
+        self, archive_path: str, target_path: str, *, about: str
+    ) -> AbstractAsyncContextManager[Following]:
+        """Unpack a file into an empty directory while it is written to; leaving the block before `finish` gives up."""
         ...
 
     async def unpack_file(self, archive_path: str, target_path: str, *, about: str) -> Unpacked:

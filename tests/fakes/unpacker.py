@@ -27,6 +27,22 @@ class FakeUnpacking:
         return _unpack(self._content, self._target_path)
 
 
+class FakeFollowing:
+    """See Following."""
+
+    def __init__(self, archive_path: Path, target_path: Path, pause: Callable[[], int]) -> None:
+        self._archive_path = archive_path
+        self._target_path = target_path
+        self._pause = pause
+
+    async def grown(self) -> None:
+        await _wait(self._pause())
+
+    async def finish(self) -> Unpacked:
+        await _wait(self._pause())
+        return _unpack(self._archive_path.read_bytes(), self._target_path)
+
+
 class FakeUnpacker:
     """See Unpacker. `pause` says how many turns of the loop each step takes; `syncs` counts."""
 
@@ -38,6 +54,13 @@ class FakeUnpacker:
     async def unpacking(self, target_path: str, *, about: str) -> AsyncIterator[FakeUnpacking]:
         del about
         yield FakeUnpacking(Path(target_path), self._pause)
+
+    @asynccontextmanager
+    async def following(
+        self, archive_path: str, target_path: str, *, about: str
+    ) -> AsyncIterator[FakeFollowing]:
+        del about
+        yield FakeFollowing(Path(archive_path), Path(target_path), self._pause)
 
     async def unpack_file(self, archive_path: str, target_path: str, *, about: str) -> Unpacked:
         del about

@@ -50,16 +50,14 @@ def parse_number(text: bytes) -> int:
     """Return a number of a header: octal digits, or binary with the highest bit set (GNU)."""
     digits = text.rstrip(b"\0 ")
     if not digits.isdigit():
-        digits = digits.partition(b"\0")[0].strip()
-    if text[0] & 0x80:
-        number = int.from_bytes(text, "big")
-        bits = 8 * len(text)
-        return number - (1 << bits) if text[0] & 0x40 else number - (1 << (bits - 1))
-    if not digits:
-        return 0
-    if digits.translate(None, b"01234567"):
-        raise Hostile("is no tar archive, or is broken: a header has no octal number where one belongs")
-    return int(digits, 8)
+        if text[0] & 0x80:
+            number = int.from_bytes(text, "big")
+            bits = 8 * len(text)
+            return number - (1 << bits) if text[0] & 0x40 else number - (1 << (bits - 1))
+        digits = digits.partition(b"\0")[0].strip() or b"0"
+    if digits.isdigit() and not digits.translate(None, b"01234567"):
+        return int(digits, 8)
+    raise Hostile("is no tar archive, or is broken: a header has no octal number where one belongs")
 
 
 def parse_decimal(text: bytes) -> int:

@@ -32,6 +32,7 @@ class Extractor:
         self._as_layer = as_layer
         self._most_bytes = most_bytes
         self._directories: dict[bytes, Entry] = {}
+        self._made = {b""}  # some of which something else may have replaced since
         self.size_bytes = 0
 
     def extract(self, entry: Entry) -> None:
@@ -47,7 +48,7 @@ class Extractor:
             return
         match entry.kind:
             case b"0":
-                self._write_file(path, entry)
+                self._write_file(path, folder, entry)
             case b"5":
                 self._make_directory(path)
                 self._directories[path] = entry
@@ -76,7 +77,9 @@ class Extractor:
             self._make_directory(folder)
             whiteouts.hide(b"%b/%b" % (folder, target))
 
-    def _write_file(self, path: bytes, entry: Entry) -> None:
+    def _write_file(self, path: bytes, folder: bytes, entry: Entry) -> None:
+        if folder not in self._made:
+            self._make_directory(folder)
         try:
             file_fd = os.open(path, _CREATE, entry.mode)
         except (FileNotFoundError, FileExistsError, NotADirectoryError):
@@ -123,6 +126,10 @@ class Extractor:
         """Make a directory with all above it; what is there already and a directory, or a link to one, stays."""
         if not path:
             return  # the root directory itself
+        folder = path.rpartition(b"/")[0]
+        if folder not in self._made:
+            self._make_directory(folder)
+        self._made.add(path)
         try:
             os.mkdir(path, 0o755)
         except FileExistsError:
@@ -133,7 +140,7 @@ class Extractor:
                 if hidden:
                     whiteouts.make_opaque(path)
         except (FileNotFoundError, NotADirectoryError):
-            self._make_directory(path.rpartition(b"/")[0])
+            self._make_directory(folder)
             os.mkdir(path, 0o755)
 
     def _make_way(self, path: bytes) -> None:
@@ -164,13 +171,15 @@ def write_content(file_fd: int, window: Window, size: int) -> None:
         return
     hole = False
     for piece in window.pieces(size):
+        begin = 0
         for at in range(0, len(piece), _PART_BYTES):
             part = piece[at : at + _PART_BYTES]
-            hole = len(part) >= _LEAST_HOLE_BYTES and not part[0] and part == _ZEROS[: len(part)]
+            hole = not part[0] and len(part) >= _LEAST_HOLE_BYTES and part == _ZEROS[: len(part)]
             if hole:
+                write_all(file_fd, piece[begin:at])
+                begin = at + len(part)
                 os.lseek(file_fd, len(part), os.SEEK_CUR)
-            else:
-                write_all(file_fd, part)
+        write_all(file_fd, piece[begin:])
     if hole:
         os.ftruncate(file_fd, os.lseek(file_fd, 0, os.SEEK_CUR))
 

@@ -3,16 +3,16 @@
 Decompression, hashing and system calls let go of Python's lock, so that the three overlap.
 """
 
-import bz2
 import hashlib
-import io
-import lzma
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from typing import IO, cast
 
+from controller.kernel.unpack.inputs import TYPE_CHECKING, Packed
 from controller.kernel.unpack.refusal import Hostile
+
+if TYPE_CHECKING:
+    from typing import IO, Any
 
 BLOCK_BYTES = 1 << 18
 MOST_EXPANSION = 250
@@ -25,46 +25,41 @@ NO_ARCHIVE = "is not a plain, gzip, zstd, bzip2 or xz tar archive, or is broken"
 
 
 class Source:
-    """The packed stream of a file, and what unpacks it, told by the first bytes; libraries are loaded as needed."""
+    """What unpacks a packed stream, told by its first bytes; libraries are loaded as needed."""
 
-    def __init__(self, file: io.BufferedReader) -> None:
-        self._file = file
-        self._count_bytes = 0
-        self._errors: tuple[type[Exception], ...] = (EOFError, ValueError, lzma.LZMAError)
-        self._plain = self._open_plain()
+    def __init__(self, packed: Packed) -> None:
+        self._packed = packed
+        self._errors: tuple[type[Exception], ...] = (EOFError, ValueError)
+        self._plain = self._open_plain(packed.magic)
 
-    def read(self, size: int = -1) -> bytes:
-        """Return what is there, `size` bytes at most, empty at the end: for the libraries."""
-        data = self._file.read1(size)
-        self._count_bytes += len(data)
-        return data
-
-    def readinto(self, buffer: memoryview) -> int:
-        """Fill a buffer with what is there, as `read` does."""
-        count = self._file.readinto1(buffer)
-        self._count_bytes += count
-        return count
-
-    def _open_plain(self) -> "IO[bytes] | Source":
-        packed = cast("IO[bytes]", self)
-        magic = self._file.peek(6)[:6]
+    def _open_plain(self, magic: bytes) -> "IO[bytes]":
+        packed: Any = self._packed
         if magic.startswith(b"\x1f\x8b"):
             from isal import igzip, isal_zlib  # noqa: PLC0415
 
-            self._errors = (*self._errors, igzip.BadGzipFile, cast("type[Exception]", isal_zlib.error))
-            opened: Callable[..., IO[bytes]] = igzip.open
-            return opened(packed, "rb")
+            open_gzip: Callable[[Any], IO[bytes]] = igzip.open
+            other: Any = isal_zlib.error
+            self._errors = (*self._errors, igzip.BadGzipFile, other)
+            return open_gzip(packed)
         if magic.startswith(b"\x28\xb5\x2f\xfd"):
             import zstandard  # noqa: PLC0415
 
             self._errors = (*self._errors, zstandard.ZstdError)
             decompressor = zstandard.ZstdDecompressor(max_window_size=_MOST_WINDOW_BYTES)
-            return cast("IO[bytes]", decompressor.stream_reader(packed, read_across_frames=True))
+            open_zstd: Callable[..., Any] = decompressor.stream_reader
+            plain: IO[bytes] = open_zstd(packed, read_across_frames=True)
+            return plain
         if magic.startswith(b"BZh"):
-            return bz2.BZ2File(packed)
+            import bz2  # noqa: PLC0415
+
+            return bz2.open(packed)
         if magic.startswith(b"\xfd7zXZ\0"):
-            return lzma.LZMAFile(packed)
-        return self
+            import lzma  # noqa: PLC0415
+
+            self._errors = (*self._errors, lzma.LZMAError)
+            return lzma.open(packed)
+        same: IO[bytes] = packed
+        return same
 
     def read_plain(self, most_bytes: int, *, expansive: bool = False) -> Iterator[bytes]:
         """Yield the plain stream in blocks; Hostile when it is broken, grows too large, or out of all proportion.
@@ -76,7 +71,9 @@ class Source:
             count_bytes += len(block)
             if count_bytes > most_bytes:
                 raise Hostile(f"unpacks to more than the {most_bytes:,} bytes that --layer-max-size allows")
-            if not expansive and count_bytes > max(LEAST_BOMB_BYTES, self._count_bytes * MOST_EXPANSION):
+            if not expansive and count_bytes > max(
+                LEAST_BOMB_BYTES, self._packed.count_bytes * MOST_EXPANSION
+            ):
                 raise Hostile(f"unpacks to more than {MOST_EXPANSION} times its size: it looks like a bomb")
             yield block
 
@@ -91,12 +88,33 @@ class Source:
             raise
 
 
+class _Queue:
+    """A queue of few blocks; unlike `queue.Queue`, it is C's work alone, as each turn of Python's costs both sides."""
+
+    def __init__(self) -> None:
+        self._blocks: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._room: queue.SimpleQueue[None] = queue.SimpleQueue()
+        for _ in range(_BLOCKS_AHEAD):
+            self._room.put(None)
+
+    def put(self, block: bytes | None) -> None:
+        """Add a block, as soon as there is room."""
+        self._room.get()
+        self._blocks.put(block)
+
+    def get(self) -> bytes | None:
+        """Take the next block, as soon as there is one."""
+        block = self._blocks.get()
+        self._room.put(None)
+        return block
+
+
 class Ahead:
     """Iterates over blocks that a thread reads ahead; what it refuses, or the system refuses it, is raised here."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
         self._blocks = blocks
-        self._queue: queue.Queue[bytes | None] = queue.Queue(maxsize=_BLOCKS_AHEAD)
+        self._queue = _Queue()
         self._error: Hostile | OSError | MemoryError | None = None
         threading.Thread(target=self._fill, name="decompress", daemon=True).start()
 
@@ -122,7 +140,7 @@ class Digest:
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
-        self._queue: queue.Queue[bytes] = queue.Queue(maxsize=_BLOCKS_AHEAD)
+        self._queue = _Queue()
         self._thread = threading.Thread(target=self._consume, name="digest", daemon=True)
         self._thread.start()
 

@@ -1,6 +1,8 @@
 """Entries of a tar archive: ustar, pax (POSIX.1-2001) and the GNU format, as tar(5) of libarchive describes them."""
 
 from collections.abc import Iterator
+from struct import Struct
+from zlib import adler32
 
 from controller.kernel.unpack import sparse
 from controller.kernel.unpack.entry import Entry, parse_decimal, parse_number
@@ -12,6 +14,8 @@ MOST_METADATA_BYTES = 1 << 20
 """Of one extended header or long name; the same as in Go's archive/tar."""
 _ZEROS = bytes(BLOCK_BYTES)
 _XATTR = b"SCHILY.xattr."
+_FIELDS = Struct("100s8s8s8s12s12s8xc100s6s2x64x8s8s155s")
+"""Of a header: name, mode, uid, gid, size, mtime, kind, link, magic, major and minor device number, prefix."""
 
 
 class TarReader:
@@ -76,29 +80,34 @@ def check_sum(header: bytes) -> None:
     """Refuse a header whose sum is wrong; some programs of old summed signed bytes."""
     field = header[148:156]
     wanted = parse_number(field)
-    total = sum(header) - sum(field) + 8 * 0x20
+    total = _sum(header[:256]) + _sum(header[256:]) - _sum(field) + 8 * 0x20
     if wanted != total and wanted != total - 256 * sum(byte > 127 for byte in header[:148] + header[156:]):
         raise Hostile("is no tar archive, or is broken: the sum of an entry's header is wrong")
 
 
+def _sum(data: bytes) -> int:
+    """Return the sum of at most 256 bytes: without its own start, that is the lower half of adler32 (RFC 1950)."""
+    return adler32(data, 0) & 0xFFFF
+
+
 def parse_header(header: bytes) -> Entry:
     """Return the entry of a plain header."""
-    name = header[:100].partition(b"\0")[0]
-    if header[257:263] == b"ustar\0" and header[345]:
-        name = header[345:500].partition(b"\0")[0] + b"/" + name
-    kind = header[156:157]
+    name, mode, uid, gid, size, mtime, kind, link, magic, major, minor, prefix = _FIELDS.unpack_from(header)
+    name = name.partition(b"\0")[0]
+    if magic == b"ustar\0" and prefix[0]:
+        name = prefix.partition(b"\0")[0] + b"/" + name
     if kind in b"\x007":
         kind = b"5" if name.endswith(b"/") else b"0"
     entry = Entry(name, kind)
-    entry.mode = parse_number(header[100:108]) & 0o7777
-    entry.uid = parse_number(header[108:116])
-    entry.gid = parse_number(header[116:124])
-    entry.size = parse_number(header[124:136])
+    entry.mode = parse_number(mode) & 0o7777
+    entry.uid = parse_number(uid)
+    entry.gid = parse_number(gid)
+    entry.size = parse_number(size)
     entry.stored = entry.size if kind in b"0S" else 0
-    entry.mtime_ns = parse_number(header[136:148]) * 1_000_000_000
-    entry.link = header[157:257].partition(b"\0")[0]
+    entry.mtime_ns = parse_number(mtime) * 1_000_000_000
+    entry.link = link.partition(b"\0")[0]
     if kind in b"34":
-        entry.device = (parse_number(header[329:337]), parse_number(header[337:345]))
+        entry.device = (parse_number(major), parse_number(minor))
     return entry
 
 

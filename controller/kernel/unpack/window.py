@@ -34,6 +34,9 @@ class Window:
 
     def skip(self, size: int) -> None:
         """Pass over `size` bytes."""
+        if self._at + size <= len(self._block):
+            self._at += size
+            return
         for _ in self.pieces(size):
             pass
 
