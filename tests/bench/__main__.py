@@ -9,6 +9,7 @@ from tests.bench.engines import docker, hold, make_image_archive, podman
 from tests.bench.hold_only import measure_hold
 from tests.bench.measures import Rows, measure_engine
 from tests.bench.report import write_report
+from tests.bench.streams import measure_streams
 
 
 def main() -> int:
@@ -23,7 +24,7 @@ def main() -> int:
         for start in starts:
             with start(scratch_path, archive_path) as engine:
                 print(f"measuring {engine.name}", file=sys.stderr)
-                results[engine.name] = measure_engine(engine)
+                results[engine.name] = measure_engine(engine) | measure_streams(engine)
                 if engine.name == "hold":
                     results[engine.name] |= measure_hold(engine)
         for name, rows in measure_contents(starts, archive_path, scratch_path).items():

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from tests.bench.commands import CommandFailed, time_s, wait_until
 from tests.bench.engines import IMAGE, Engine
+from tests.bench.measures import Rows
 
 _RUNS = 3
 _STOPS = 7
@@ -22,7 +23,7 @@ READ = f"{_MEGABYTES} MB read by logs"
 STOP = "stop a program that ends at the signal"
 
 
-def measure_streams(engine: Engine) -> dict[str, float]:
+def measure_streams(engine: Engine) -> Rows:
     """Return seconds by row."""
     options = ("--network", "none", *_KEEP_ALL)
     logged, attached = [], []
