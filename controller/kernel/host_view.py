@@ -6,14 +6,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from controller.errors import Refused
-from controller.kernel.host_links import opened_netlink, parse_owner, read_addresses, read_links
-from controller.kernel.host_routes import read_routes
+from controller.kernel.host_links import (
+    opened_netlink,
+    parse_owner,
+    read_addresses,
+    read_links,
+    read_routes,
+)
 from controller.model.facts import HostFacts
 from controller.model.layout import Layout
 from controller.plan.firewall import NAME_SERVER_PORT
 
 _FILES = {"tcp": ("tcp", "tcp6"), "udp": ("udp", "udp6")}
 _TCP_LISTEN, _UDP_UNCONNECTED = "0A", "07"
+_DEFAULT_ROUTES = ("0.0.0.0/0", "::/0")
 _MAPPED_PREFIX = "0000000000000000FFFF0000"
 
 
@@ -34,6 +40,7 @@ class KernelHostView:
         with opened_netlink() as netlink:
             links = read_links(netlink)
             addresses = read_addresses(netlink)
+            routes = read_routes(netlink) if networks else ()
         ours = {link.index for link in links if parse_owner(self._instance, link.alias) is not None}
         gateways = {text.split("/")[0] for index in ours for text in addresses.get(index, ())}
         listeners = frozenset(
@@ -41,9 +48,9 @@ class KernelHostView:
         )
         if not networks:
             return HostFacts(listeners=listeners)
-        foreign = (each for each in read_routes() if each.index not in ours)
+        foreign = (each.destination for each in routes if each.index not in ours)
         return HostFacts(
-            routes=tuple(dict.fromkeys(each.destination for each in foreign)),
+            routes=tuple(dict.fromkeys(each for each in foreign if each not in _DEFAULT_ROUTES)),
             listeners=listeners,
             link_names=frozenset(link.name for link in links if link.index not in ours),
         )

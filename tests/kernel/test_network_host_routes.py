@@ -43,3 +43,17 @@ async def test_a_default_route_takes_no_subnet(network: NetworkHost) -> None:
     ip("route add default via 10.99.0.2")
     facts = await KernelHostView(layout=network.layout).read(networks=True)
     assert set(facts.routes) == {FOREIGN_SUBNET, FOREIGN_ROUTE}
+
+
+@pytest.mark.usefixtures("foreign_bridge")
+async def test_routes_of_every_make_are_seen(network: NetworkHost) -> None:
+    """Over several links, by a next hop object, of IPv6; those of other tables and link-local ones are not."""
+    ip("route add 10.96.0.0/16 nexthop via 10.99.0.2 nexthop via 10.99.0.3")
+    ip(f"nexthop add id 7 via 10.99.0.4 dev {FOREIGN_LINK}")
+    ip("route add 10.95.0.0/16 nhid 7")
+    ip(f"address add fd00:99::1/64 dev {FOREIGN_LINK} nodad")
+    ip("route add 10.94.0.0/16 via 10.99.0.2 table 7")
+    facts = await KernelHostView(layout=network.layout).read(networks=True)
+    assert {FOREIGN_SUBNET, FOREIGN_ROUTE, "10.96.0.0/16", "10.95.0.0/16", "fd00:99::/64"} == set(
+        facts.routes
+    )
