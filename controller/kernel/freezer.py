@@ -5,13 +5,15 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncGenerator
 
-from controller.errors import Unavailable
+from controller.errors import NotFound, Unavailable
 from controller.kernel.cgroups import Cgroups
 from controller.kernel.translation import translated
 from controller.model.ids import Uid
 
 _LONGEST_LOOK_S = 4.0
 """Looks that become rarer come to three times this."""
+_STUCK_S = 0.01
+"""Looks this far apart find a freezer that is not at work any more."""
 
 
 class CgroupFreezer:
@@ -39,7 +41,8 @@ class CgroupFreezer:
             self._cgroups.held[uid] = self._cgroups.is_frozen(uid)
         self._holders[uid] += 1
         try:
-            await self._set(uid, frozen=True)
+            with contextlib.suppress(NotFound):
+                await self._set(uid, frozen=True)
             await self._wait_until_settled(uid)
             yield
         finally:
@@ -51,17 +54,25 @@ class CgroupFreezer:
             return
         del self._holders[uid]
         stays = self._cgroups.held.pop(uid)
-        if not stays and self._cgroups.directories(uid):
-            await self._set(uid, frozen=False)
+        if not stays:
+            with contextlib.suppress(NotFound):
+                await self._set(uid, frozen=False)
 
     async def _wait_until_settled(self, uid: Uid) -> None:
-        """Look again and again: no kernel tells in a way that both versions of cgroups share."""
+        """Look again and again: no kernel tells in a way that both versions of cgroups share.
+
+        Version 1 may stop halfway, for good, and has to be asked anew (cgroup-v1/freezer-subsystem.rst).
+        """
         delay_s = 0.0005
         while self._cgroups.directories(uid) and not self._cgroups.has_settled(uid):
             if delay_s > _LONGEST_LOOK_S:
                 raise Unavailable(f"processes of container {uid} do not freeze")
             await asyncio.sleep(delay_s)
             delay_s *= 1.5
+            with contextlib.suppress(NotFound):
+                if delay_s > _STUCK_S:
+                    await self._set(uid, frozen=False)
+                await self._set(uid, frozen=True)
 
     async def _ask(self, uid: Uid, *, frozen: bool) -> None:
         if uid in self._cgroups.held:

@@ -1,0 +1,370 @@
+"""What is in volumes goes out, comes in and is copied, whole or not at all."""
+
+import io
+import os
+import struct
+import subprocess
+import tarfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from controller.errors import Conflict, Exhausted, Invalid, NotFound, Unavailable
+from controller.kernel.subprocesses import Runner
+from controller.kernel.volume_contents import VolumeFiles
+from controller.kernel.volume_mounts import VolumeMounts
+from controller.kernel.volumes import LocalVolumes
+from controller.model.ids import Uid
+from controller.model.layout import Layout
+from controller.model.wants import VolumeMount, VolumeWant
+
+DATA, OTHER = Uid("a" * 32), Uid("b" * 32)
+_ACL = struct.pack("<I", 2) + b"".join(
+    struct.pack("<HHI", *entry)
+    for entry in (
+        (1, 7, 0xFFFFFFFF),
+        (2, 5, 1234),
+        (4, 5, 0xFFFFFFFF),
+        (16, 5, 0xFFFFFFFF),
+        (32, 0, 0xFFFFFFFF),
+    )
+)
+"""The owner, user 1234, the group, the mask, others; as the kernel takes it (linux/posix_acl_xattr.h)."""
+
+State = dict[str, tuple[object, ...]]
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    return Layout(root_path=str(tmp_path / "root"), run_path=str(tmp_path / "run"), instance="contents")
+
+
+@pytest.fixture
+def volumes(layout: Layout) -> LocalVolumes:
+    return LocalVolumes(layout=layout, mounts=VolumeMounts(layout=layout, runner=Runner()))
+
+
+@pytest.fixture
+def contents(layout: Layout) -> VolumeFiles:
+    return open_contents(layout)
+
+
+def open_contents(layout: Layout) -> VolumeFiles:
+    """Return the adapter as a new daemon has it."""
+    runner = Runner()
+    return VolumeFiles(layout=layout, runner=runner, mounts=VolumeMounts(layout=layout, runner=runner))
+
+
+async def read(contents: VolumeFiles, volume: Uid) -> bytes:
+    async with contents.reading(VolumeWant(uid=volume)) as archive:
+        return b"".join([chunk async for chunk in archive])
+
+
+async def pieces(data: bytes) -> AsyncIterator[bytes]:
+    """Yield data the way uploads come."""
+    for at in range(0, len(data), 1000):
+        yield data[at : at + 1000]
+
+
+def run(*command: str, stdin: bytes = b"") -> bytes:
+    """Run a program that has to succeed and return what it printed."""
+    return subprocess.run(command, input=stdin, check=True, stdout=subprocess.PIPE).stdout
+
+
+def fill(path: Path) -> None:
+    """Make one of everything that can be in a directory."""
+    (path / "deep/er").mkdir(parents=True)
+    (path / "deep/file").write_text("hello")
+    os.link(path / "deep/file", path / "same")
+    (path / "link").symlink_to("/etc/passwd")
+    (path / ".wh.deep").write_text("no whiteout")
+    os.mkfifo(path / "fifo", 0o640)
+    os.mknod(path / "null", 0o020600, os.makedev(1, 3))
+    Path(os.fsdecode(os.fsencode(path) + b"/\xff\n")).write_text("no text")
+    (path / ("long" * 60)).write_text("named at length")
+    with (path / "sparse").open("wb") as file:
+        file.seek(1 << 29)
+        file.write(b"island")
+        file.truncate(1 << 30)
+    os.setxattr(path / "deep/file", "user.note", b"\x00\xff")
+    os.setxattr(path / "deep/er", "trusted.note", b"kept")
+    os.setxattr(path / "deep", "system.posix_acl_access", _ACL)
+    os.setxattr(path / "deep", "system.posix_acl_default", _ACL)
+    os.chown(path / "deep/er", 70000, 7)
+    os.chown(path / "link", 8, 9, follow_symlinks=False)
+    (path / "deep/er").chmod(0o2751)
+    for name, moment in (
+        ("deep/file", 1600000000123456789),
+        ("link", 1500000000987654321),
+        ("deep", 1),
+        (".", 3),
+    ):
+        os.utime(path / name, ns=(moment, moment), follow_symlinks=False)
+
+
+def describe(path: Path) -> State:
+    """Return all that a copy has to keep, by path."""
+    return {str(each.relative_to(path)): _describe_one(each) for each in (path, *path.rglob("*"))}
+
+
+def _describe_one(path: Path) -> tuple[object, ...]:
+    status = path.lstat()
+    is_file = path.is_file() and not path.is_symlink()
+    content: object = path.readlink() if path.is_symlink() else None
+    if is_file:
+        content = path.read_bytes() if status.st_size < 1000 else status.st_size
+    xattrs = {
+        name: os.getxattr(path, name, follow_symlinks=False)
+        for name in os.listxattr(path, follow_symlinks=False)
+    }
+    links = status.st_nlink if is_file else 1
+    return (
+        status.st_mode,
+        status.st_uid,
+        status.st_gid,
+        status.st_mtime_ns,
+        status.st_rdev,
+        links,
+        content,
+        xattrs,
+    )
+
+
+def place(layout: Layout, volume: Uid) -> Path:
+    return Path(layout.volume_path(volume))
+
+
+def list_beside(layout: Layout, volume: Uid) -> list[str]:
+    """Return what lies in the volume's own directory."""
+    return sorted(path.name for path in place(layout, volume).parent.iterdir())
+
+
+async def test_everything_survives_the_way_out_and_in(
+    layout: Layout, volumes: LocalVolumes, contents: VolumeFiles
+) -> None:
+    for volume in (DATA, OTHER):
+        await volumes.ensure(volume)
+    fill(place(layout, DATA))
+    before = describe(place(layout, DATA))
+    archive = await read(contents, DATA)
+    assert len(archive) < 1 << 17
+    await contents.restore(VolumeWant(uid=OTHER), pieces(archive), force=False)
+    assert describe(place(layout, OTHER)) == before
+    assert (place(layout, OTHER) / "sparse").stat().st_blocks < 100
+    assert list_beside(layout, OTHER) == ["_data"]
+
+
+async def test_other_programs_understand_the_archive(
+    layout: Layout, volumes: LocalVolumes, contents: VolumeFiles, tmp_path: Path
+) -> None:
+    await volumes.ensure(DATA)
+    fill(place(layout, DATA))
+    (tmp_path / "out").mkdir()
+    unpack = [
+        "tar",
+        "-x",
+        "--xattrs",
+        "--xattrs-include=*",
+        "--numeric-owner",
+        "-p",
+        "-C",
+        str(tmp_path / "out"),
+    ]
+    run(*unpack, stdin=await read(contents, DATA))
+    assert describe(tmp_path / "out") == describe(place(layout, DATA))
+    packed = run("tar", "-c", "-z", "-C", str(tmp_path / "out"), "deep")
+    await contents.restore(VolumeWant(uid=DATA), pieces(packed), force=True)
+    assert [path.name for path in place(layout, DATA).iterdir()] == ["deep"]
+
+
+async def test_a_copy_is_a_volume_once_it_is_whole(
+    layout: Layout, volumes: LocalVolumes, contents: VolumeFiles
+) -> None:
+    with pytest.raises(NotFound):
+        await contents.copy(OTHER, VolumeWant(uid=DATA))
+    assert await volumes.list() == ()
+    await volumes.ensure(DATA)
+    fill(place(layout, DATA))
+    await contents.copy(OTHER, VolumeWant(uid=DATA))
+    assert describe(place(layout, OTHER)) == describe(place(layout, DATA))
+    assert list_beside(layout, OTHER) == ["_data"]
+    (place(layout, DATA) / "new").touch()
+    await contents.copy(OTHER, VolumeWant(uid=DATA))
+    assert not (place(layout, OTHER) / "new").exists()
+    with pytest.raises(Conflict, match=r"it has \.wh\.deep, deep, fifo and \d more: use force"):
+        await contents.revert(VolumeWant(uid=DATA), VolumeWant(uid=OTHER), force=False)
+    await contents.revert(VolumeWant(uid=DATA), VolumeWant(uid=OTHER), force=True)
+    assert describe(place(layout, DATA)) == describe(place(layout, OTHER))
+
+
+def _pack(*entries: tuple[str, str]) -> bytes:
+    """Return an archive of files, and of links where there is a target."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name, target in entries:
+            header = tarfile.TarInfo(name)
+            header.type, header.linkname = (tarfile.SYMTYPE, target) if target else (tarfile.REGTYPE, "")
+            archive.addfile(header)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("archive", "words"),
+    [
+        (_pack(("good", ""), ("../../escaped", "")), "climbs out of the archive"),
+        (_pack(("good", ""))[:700], "cut off|no end|is broken"),
+        (_pack(("good", ""))[:512], "has no end"),
+        (b"no archive at all" * 99, "is no tar archive"),
+        (b"", "."),
+    ],
+)
+async def test_a_bad_archive_changes_nothing(
+    layout: Layout,
+    volumes: LocalVolumes,
+    contents: VolumeFiles,
+    archive: bytes,
+    words: str,
+) -> None:
+    await volumes.ensure(DATA)
+    fill(place(layout, DATA))
+    before = describe(place(layout, DATA).parent)
+    with pytest.raises(Invalid, match=words):
+        await contents.restore(VolumeWant(uid=DATA), pieces(archive), force=True)
+    after = describe(place(layout, DATA).parent)
+    assert {name for name in after if after[name] != before[name]} <= {"."}
+    assert after.keys() == before.keys()
+
+
+async def test_links_lead_nowhere_outside(
+    volumes: LocalVolumes, contents: VolumeFiles, tmp_path: Path
+) -> None:
+    await volumes.ensure(DATA)
+    archive = _pack(("out", str(tmp_path)), ("out/escaped", ""))
+    await contents.restore(VolumeWant(uid=DATA), pieces(archive), force=False)
+    assert not (tmp_path / "escaped").exists()
+
+
+async def test_who_reads_is_not_disturbed(
+    layout: Layout, volumes: LocalVolumes, contents: VolumeFiles
+) -> None:
+    await volumes.ensure(DATA)
+    fill(place(layout, DATA))
+    async with contents.reading(VolumeWant(uid=DATA)) as archive:
+        with pytest.raises(Unavailable, match="is being copied: try again"):
+            await contents.restore(VolumeWant(uid=DATA), pieces(b""), force=True)
+        assert [chunk async for chunk in archive]
+
+
+async def test_a_reader_that_leaves_is_nothing(
+    layout: Layout, volumes: LocalVolumes, contents: VolumeFiles
+) -> None:
+    await volumes.ensure(DATA)
+    (place(layout, DATA) / "big").write_bytes(os.urandom(8 << 20))
+    async with contents.reading(VolumeWant(uid=DATA)) as archive:
+        assert await anext(archive)
+    await contents.restore(VolumeWant(uid=DATA), pieces(_pack(("new", ""))), force=True)
+    assert [path.name for path in place(layout, DATA).iterdir()] == ["new"]
+
+
+def _break_off(directory: Path, stage: str) -> None:
+    """Leave what a daemon leaves that is killed while it replaces `old` by `new` and `more`."""
+    data = directory / "_data"
+    if stage == "growing":
+        (directory / "_copy-x").mkdir()
+        (directory / "_copy-x/new").touch()
+        return
+    whole = directory / ("_restored" if stage in ("whole", "clearing") else "_filled")
+    whole.mkdir(mode=0o750)
+    for name in ("new", "more"):
+        (whole / name).touch()
+    if stage != "whole":
+        (data / "old").unlink()
+    if stage == "moving":
+        (whole / "new").rename(data / "new")
+
+
+@pytest.mark.parametrize(
+    ("stage", "names"),
+    [
+        ("growing", ["old"]),
+        ("whole", ["more", "new"]),
+        ("clearing", ["more", "new"]),
+        ("cleared", ["more", "new"]),
+        ("moving", ["more", "new"]),
+    ],
+)
+@pytest.mark.parametrize("by_opening", [True, False])
+async def test_a_daemon_killed_at_any_point(
+    layout: Layout,
+    volumes: LocalVolumes,
+    contents: VolumeFiles,
+    stage: str,
+    names: list[str],
+    *,
+    by_opening: bool,
+) -> None:
+    await volumes.ensure(DATA)
+    (place(layout, DATA) / "old").touch()
+    _break_off(place(layout, DATA).parent, stage)
+    if by_opening:
+        await volumes.open()
+    else:
+        with pytest.raises(Conflict):
+            await contents.restore(VolumeWant(uid=DATA), pieces(b""), force=False)
+    assert sorted(path.name for path in place(layout, DATA).iterdir()) == names
+    assert list_beside(layout, DATA) == ["_data"]
+
+
+@pytest.fixture
+def small_disk(layout: Layout) -> Iterator[Path]:
+    """A disk of four megabytes below the volumes."""
+    path = Path(layout.root_path)
+    path.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "small", path], check=True)
+    yield path
+    subprocess.run(["umount", path], check=True)
+
+
+async def test_a_full_disk_changes_nothing(
+    small_disk: Path, layout: Layout, volumes: LocalVolumes, contents: VolumeFiles
+) -> None:
+    del small_disk
+    await volumes.ensure(DATA)
+    (place(layout, DATA) / "half").write_bytes(os.urandom(2 << 20))
+    archive = await read(contents, DATA)
+    (place(layout, DATA) / "more").write_bytes(os.urandom(1 << 20))
+    with pytest.raises(Exhausted):
+        await contents.restore(VolumeWant(uid=DATA), pieces(archive), force=True)
+    with pytest.raises(Exhausted):
+        await contents.copy(OTHER, VolumeWant(uid=DATA))
+    assert sorted(path.name for path in place(layout, DATA).iterdir()) == ["half", "more"]
+    assert list_beside(layout, DATA) == ["_data"]
+    await volumes.open()
+    assert [facts.uid for facts in await volumes.list()] == [DATA]
+
+
+async def test_what_is_mounted_is_filled_inside(
+    layout: Layout, volumes: LocalVolumes, contents: VolumeFiles
+) -> None:
+    """The contents of a volume with options lie on another file system, where a copy has to grow as well."""
+    shared = place(layout, OTHER).parent.parent / "shared"
+    shared.mkdir(parents=True)
+    mount = VolumeMount(kind="none", device=str(shared), options=("bind",))
+    want = VolumeWant(uid=DATA, mount=mount)
+    await volumes.ensure(DATA)
+    (shared / ".hold-copy-x").mkdir()
+    (shared / "lost+found").mkdir()
+    await contents.restore(want, pieces(_pack(("new", ""))), force=False)
+    assert sorted(path.name for path in shared.iterdir()) == ["lost+found", "new"]
+    assert list(place(layout, DATA).iterdir()) == []
+    async with contents.reading(want) as archive:
+        packed = b"".join([chunk async for chunk in archive])
+    with tarfile.open(fileobj=io.BytesIO(packed)) as opened:
+        names = opened.getnames()
+    assert names == [".", "./lost+found", "./new"]
+    facts = await volumes.read(DATA)
+    assert facts is not None
+    assert not facts.mounted
+    await volumes.delete(DATA)
+    assert (shared / "new").exists()
