@@ -144,10 +144,18 @@ test-vm: setup ## Limits and health checks on cgroup v2, in a small virtual mach
 		tests/contract/test_limits.py tests/kernel/test_probes.py \
 		tests/contract/test_processes.py::test_running_out_of_memory_is_told $(ARGS) || $(call skippable,virtual machine)
 
+# All stages run, so that one run shows all that is wrong. The end-to-end tests mostly wait, in a host of their own, so they
+# run beside the others.
 .PHONY: check
-check: setup ## Lint and all tests: what CI runs
-	@$(MAKE) lint
-	@$(MAKE) test
+check: setup ## Lint and all tests, each stage with its time: what CI runs
+	@beside=$$(mktemp); trap 'rm -f "$$beside"' EXIT; failed=(); \
+	stage() { local start=$$SECONDS code=0; $(MAKE) "$$1" </dev/null || code=1; \
+		echo "== $$1: $$((SECONDS - start)) s"; return $$code; }; \
+	stage test-e2e >"$$beside" 2>&1 & beside_pid=$$!; \
+	for each in lint test-unit test-kernel; do stage "$$each" || failed+=("$$each"); done; \
+	wait "$$beside_pid" || failed+=(test-e2e); cat "$$beside"; \
+	[ $${#failed[@]} -eq 0 ] || { echo "== failed: $${failed[*]}"; exit 1; }; \
+	echo "== passed in $$SECONDS s"
 
 # --- to look at -------------------------------------------------------------------------------------------------------
 
