@@ -24,7 +24,7 @@ from controller.api.convert import draft_of
 from controller.api.image_library import ImageParts
 from controller.api.server import InsideParts, Services, serving
 from controller.api.state_service import StateParts
-from controller.errors import HoldError
+from controller.errors import HoldError, InUse
 from controller.images.commits import LayerCommits
 from controller.images.pull import Puller
 from controller.images.pulls import BackgroundPulls
@@ -50,12 +50,13 @@ from controller.manifests.watch import MANAGER_PREFIX, ManifestDirectory, NoSour
 from controller.model.changes import Draft, EventType
 from controller.model.ids import Key
 from controller.model.network import NetworkSpec
+from controller.model.network_settings import IPV6_SUBNET_PREFIX
 from controller.plan.addresses import AddressPool, AddressPools, derive_unique_local
 from controller.plan.admission import DEFAULT_NETWORK, ApplyBatch
 from controller.reconcile.dangling import DanglingImages
 from controller.reconcile.engine import ReconcileOptions, Reconciler
 from controller.reconcile.forecaster import LoopForecaster
-from controller.settings import IPV6_SUBNET_PREFIX, Settings, list_flags, load_settings
+from controller.settings import Settings, list_flags, load_settings
 from controller.store.database import derive_url
 from controller.store.store import SqlStore, open_store
 
@@ -149,7 +150,7 @@ async def _serve(settings: Settings) -> int:
             open_linux(layout, _make_kernel_options(settings), runner=runner, images=images, pulls=pulls)
         )
         gate = Gate(store=store, host=linux.host, clock=clock, pools=_make_pools(settings))
-        await _declare_default_network(gate)
+        await _declare_default_network(gate, settings.default_network)
         reconcile_options = ReconcileOptions(
             draw=random.SystemRandom().random, resync_interval_s=settings.resync_interval_s
         )
@@ -286,13 +287,20 @@ def _make_pools(settings: Settings) -> AddressPools:
     )
 
 
-async def _declare_default_network(gate: Gate) -> None:
-    """Make sure of the network that containers join which name none."""
+async def _declare_default_network(gate: Gate, spec: NetworkSpec) -> None:
+    """Make sure of the network that containers join which name none, unless somebody else declares it.
+
+    While containers use it, other settings than it was made with wait for a later start.
+    """
     key = Key("Network", DEFAULT_NETWORK)
-    if key in gate.store.snapshot():
+    stored = gate.store.snapshot().get(key)
+    if stored is not None and stored.metadata.manager != OWN_MANAGER:
         return
-    draft = Draft(key=key, spec=NetworkSpec(), labels={}, annotations={})
-    await gate.apply(ApplyBatch(drafts=(draft,), manager=OWN_MANAGER))
+    draft = Draft(key=key, spec=spec, labels={}, annotations={})
+    try:
+        await gate.apply(ApplyBatch(drafts=(draft,), manager=OWN_MANAGER))
+    except InUse as error:
+        LOG.warning("settings of the default bridge wait", extra={"error": error.message})
 
 
 class StoreApplier:

@@ -4,7 +4,6 @@ What is said nearer to the person wins: flags, then environment, then the file, 
 """
 
 import difflib
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,11 +14,11 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from controller.errors import Invalid, NotFound, Refused, Violation
-from controller.model.base import Model
 from controller.model.layout import Layout
 from controller.model.log_forms import parse_log_options
 from controller.model.logs import Driver, LogDriver, LogSettings, list_misfits
 from controller.model.names import DEFAULT_INSTANCE
+from controller.model.network_settings import NetworkSettings, split_list
 from controller.model.registries import RegistrySettings, check_registries
 from controller.model.resources import Ulimits
 from controller.model.ulimit_forms import parse_ulimits
@@ -28,7 +27,6 @@ from controller.plan.logs import LogDefaults
 from controller.plan.oci.defaults import SHM_BYTES, ContainerDefaults
 
 DEFAULT_CONFIG_PATH = "/etc/hold/daemon.yaml"
-IPV6_SUBNET_PREFIX = 64
 _VARIABLE_PREFIX = "HOLD_"
 _NOT_SETTINGS = {"HOLD_HOST", "HOLD_CONFIG"}
 
@@ -57,23 +55,6 @@ def _check_database(text: str) -> str:
     if not text.startswith("postgresql://"):
         raise ValueError("is not a database to use: write postgresql://USER:PASSWORD@HOST/NAME")
     return text
-
-
-def _check_pool(text: str) -> str:
-    try:
-        return str(ipaddress.IPv4Network(text))
-    except ValueError as error:
-        raise ValueError(f"{text!r} is not an IPv4 network such as 10.192.0.0/12: {error}") from error
-
-
-def _check_ipv6_pool(text: str) -> str:
-    try:
-        network = ipaddress.IPv6Network(text)
-    except ValueError as error:
-        raise ValueError(f"{text!r} is not an IPv6 network such as fd12:3456:789a::/48: {error}") from error
-    if network.prefixlen > IPV6_SUBNET_PREFIX:
-        raise ValueError(f"{text!r} has no room for a /{IPV6_SUBNET_PREFIX}: use a prefix of that or less")
-    return str(network)
 
 
 def _parse_mapping(value: object) -> object:
@@ -111,15 +92,10 @@ def _check_log_options(options: dict[str, object]) -> dict[str, object]:
     return options
 
 
-def _split_list(value: object) -> object:
-    """Accept words with commas between them, from a flag or the environment."""
-    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
-
-
 AbsolutePath = Annotated[str, AfterValidator(_check_absolute)]
 
 
-class Settings(Model):
+class Settings(NetworkSettings):
     """Everything that can be set; names in the file are those of the flags in camelCase."""
 
     root: AbsolutePath = Field(default="/var/lib/hold", description="Directory of what survives a reboot.")
@@ -138,21 +114,6 @@ class Settings(Model):
     )
     runtime: str = Field(
         default="", description="Default OCI runtime: crun, runc or a path; chosen by default."
-    )
-    address_pool: Annotated[
-        tuple[Annotated[str, AfterValidator(_check_pool)], ...], BeforeValidator(_split_list)
-    ] = Field(
-        default=("10.192.0.0/12", "172.16.0.0/12", "192.168.0.0/16"),
-        min_length=1,
-        description="Where subnets of networks without one come from; the next one when one has no room.",
-    )
-    address_pool_prefix: Number = Field(
-        default=22, ge=16, le=29, description="Prefix length of the subnets that the pool is cut into."
-    )
-    address_pool_ipv6: Annotated[str, AfterValidator(_check_ipv6_pool)] | None = Field(
-        default=None,
-        alias="addressPoolIPv6",
-        description="Where IPv6 subnets (/64) come from; unique local addresses of the machine's own by default.",
     )
     resolv_conf: AbsolutePath = Field(
         default="/etc/resolv.conf", description="File that names the resolvers for outside names."
@@ -217,7 +178,7 @@ class Settings(Model):
     ] = Field(
         default={}, description="What is special about registries or networks of them: mirrors, insecure, ca."
     )
-    registry_certificates: Annotated[tuple[AbsolutePath, ...], BeforeValidator(_split_list)] = Field(
+    registry_certificates: Annotated[tuple[AbsolutePath, ...], BeforeValidator(split_list)] = Field(
         default=("/etc/hold/certs.d", "/etc/docker/certs.d"),
         description="Directories with HOST[:PORT]/*.crt of authorities that registries are believed for.",
     )
@@ -246,13 +207,6 @@ class Settings(Model):
         complaints = list_misfits(self.log_defaults.options, self.log_driver)
         if complaints:
             raise ValueError(f"logOptions: {complaints[0]}")
-        return self
-
-    @model_validator(mode="after")
-    def _pool_has_room(self) -> Self:
-        for pool in self.address_pool:
-            if ipaddress.IPv4Network(pool).prefixlen > self.address_pool_prefix:
-                raise ValueError(f"addressPoolPrefix {self.address_pool_prefix} does not fit into {pool}")
         return self
 
     @property
@@ -309,8 +263,12 @@ def list_flags() -> tuple[tuple[str, str, str], ...]:
     """Return (flag, attribute, description) for every setting, for the daemon's parser."""
     return tuple(
         ("--" + _alias(name, "-"), name, field.description or "")
-        for name, field in Settings.model_fields.items()
+        for name, field in sorted(Settings.model_fields.items(), key=lambda each: _is_of_networks(each[0]))
     )
+
+
+def _is_of_networks(attribute: str) -> bool:
+    return attribute in NetworkSettings.model_fields
 
 
 def load_settings(flags: Mapping[str, str], environment: Mapping[str, str]) -> Settings:

@@ -34,7 +34,7 @@ def render(ports: Sequence[FirewallPort]) -> dict[str, list[str]]:
 def deliver(chains: Mapping[str, Sequence[str]], packet: Packet) -> Packet | None:
     rules = [f"-A {chain} {rule}" for chain, its in chains.items() for rule in its]
     text = "\n".join(["*nat", "-A OUTPUT -j HOLD-DNAT", *rules, "*filter"])
-    return Host(bridges={}, addresses=frozenset(OWN), rules=text).deliver(packet)
+    return Host(bridges={}, addresses=frozenset(OWN), rules=text, outside_address=OWN[0]).deliver(packet)
 
 
 @settings(max_examples=60)
