@@ -1,6 +1,7 @@
 """How far layers are, from whoever moves them to whoever watches: no more often than people can read."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
@@ -19,7 +20,7 @@ class ProgressBoard:
     def __init__(self) -> None:
         self._news: dict[str, Transfer] = {}
         self._wake = asyncio.Event()
-        self._closed = False
+        self._closed = asyncio.Event()
 
     def note(self, transfer: Transfer) -> None:
         """Take in a layer's state; see `controller.model.pulls.Report`."""
@@ -28,20 +29,22 @@ class ProgressBoard:
 
     def close(self) -> None:
         """Say that no more comes."""
-        self._closed = True
+        self._closed.set()
         self._wake.set()
 
     async def changes(self) -> AsyncIterator[Transfer]:
-        """Yield states until the board is closed, with a pause after each bunch."""
+        """Yield states until the board is closed, with a pause after each bunch but the last."""
         while True:
             await self._wake.wait()
             self._wake.clear()
             news, self._news = self._news, {}
             for transfer in news.values():
                 yield transfer
-            if self._closed and not self._news:
+            if self._closed.is_set() and not self._news:
                 return
-            await asyncio.sleep(0 if self._closed else _QUIET_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_QUIET_S):
+                    await self._closed.wait()
 
 
 async def watch_transfers(work: Callable[[Report], Awaitable[Result]], write: Write) -> Result:

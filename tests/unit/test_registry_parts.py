@@ -1,7 +1,9 @@
 """The pure parts of the registry client: challenges, endpoints, proxies, platforms, waits, indexes."""
 
 import json
+import ssl
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,6 +16,7 @@ from controller.images.registry.endpoints import HOSTS, is_insecure, list_endpoi
 from controller.images.registry.indexes import choose_entry, is_index
 from controller.images.registry.proxies import Proxies
 from controller.images.registry.refusals import explain_status, read_words
+from controller.images.registry.trust import Trust
 from controller.model.platforms import Platform, choose_platform, make_platform, parse_platform
 from controller.model.registries import Credential, RegistrySettings, check_registries
 from tests.registries.layouts import OCI_INDEX, make_image, make_index
@@ -264,3 +267,22 @@ def test_any_document_is_understood_or_refused(document: object) -> None:
 def test_secrets_are_not_shown() -> None:
     credential = Credential(username="me", password="hush", identity_token="hush", registry_token="hush")
     assert "hush" not in repr(credential)
+
+
+async def test_certificates_are_read_again_when_they_change(tmp_path: Path) -> None:
+    trust = Trust(directories=(str(tmp_path),), registries={})
+
+    async def find() -> ssl.SSLContext:
+        return await trust.find_context("lab.example", registry="lab.example", verified=True)
+
+    first = await find()
+    assert await find() is first
+    assert await trust.find_context("lab.example", registry="lab.example", verified=False) is not first
+    (tmp_path / "lab.example").mkdir()
+    assert await find() is first
+    certificate_path = tmp_path / "lab.example/ca.crt"
+    certificate_path.write_text("none")
+    with pytest.raises(Invalid, match="ca.crt can't be used"):
+        await find()
+    certificate_path.unlink()
+    assert await find() is first

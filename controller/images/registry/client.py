@@ -41,6 +41,7 @@ class RegistryClient:
         self._options = options
         self._now = now
         self._keys = KeyFile(options.keys_path)
+        self._trust = Trust(directories=options.certificate_directories, registries=options.registries)
 
     @contextlib.asynccontextmanager
     async def reading(
@@ -97,9 +98,8 @@ class RegistryClient:
 
         options, patience = self._options, patience or self._options.patience
         endpoints = list_endpoints(reference.registry, options.registries, mirrors=mirrors, hosts=hosts)
-        trust = Trust(directories=options.certificate_directories, registries=options.registries)
         async with Transport(patience=patience, proxies=Proxies(options.environment)) as transport:
-            wire = Wire(sender=transport, trust=trust, patience=patience, now=self._now)
+            wire = Wire(sender=transport, trust=self._trust, patience=patience, now=self._now)
             origins = [
                 Origin(
                     endpoint=endpoint,
