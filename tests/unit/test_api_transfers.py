@@ -16,7 +16,9 @@ def watch(*, pieces: int, every_s: float) -> tuple[Told, float]:
 
     async def work(report: Report) -> str:
         for index in range(pieces):
-            report(Transfer(digest="a", state=TransferState.DOWNLOADING, done_bytes=index, total_bytes=pieces))
+            report(
+                Transfer(digest="a", state=TransferState.DOWNLOADING, done_bytes=index, total_bytes=pieces)
+            )
             await asyncio.sleep(every_s)
         report(Transfer(digest="a", state=TransferState.PULLED, done_bytes=pieces, total_bytes=pieces))
         return "done"

@@ -282,7 +282,7 @@ async def test_certificates_are_read_again_when_they_change(tmp_path: Path) -> N
     assert await find() is first
     certificate_path = tmp_path / "lab.example/ca.crt"
     certificate_path.write_text("none")
-    with pytest.raises(Invalid, match="ca.crt can't be used"):
+    with pytest.raises(Invalid, match=r"ca\.crt can't be used"):
         await find()
     certificate_path.unlink()
     assert await find() is first
