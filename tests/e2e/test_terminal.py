@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import termios
 import time
@@ -52,6 +53,10 @@ class Terminal:
             return os.read(self._fd, 1 << 16)
         except OSError:  # the other side has gone
             return b""
+
+    def send(self, number: int) -> None:
+        """Send the command a signal."""
+        os.kill(self._pid, number)
 
     def await_end(self) -> int:
         """Return the command's exit code."""
@@ -110,6 +115,53 @@ def test_who_left_can_come_back(machine: Machine, open_terminal: Open) -> None:
     again.type("exit\n")
     assert again.await_end() == 0
     assert machine.read_status("desk")["phase"] == "Exited"
+
+
+def test_a_daemon_that_is_killed_leaves_the_process_at_its_terminal(
+    machine: Machine, open_terminal: Open
+) -> None:
+    first = open_terminal("run", "-it=true", "--name", "desk", IMAGE, "sh")
+    first.await_text(PROMPT)
+    first.type("here=stays\n")
+    first.await_text(PROMPT)
+    pid = machine.read_pid("desk")
+    machine.kill_daemon()
+    first.await_text("what runs goes on")
+    assert first.await_end() == 125
+    machine.start_daemon()
+    again = open_terminal("attach", "--detach-keys", "ctrl-a,d", "desk")
+    again.type("echo it $here\n")
+    again.await_text("it stays\r\n")
+    again.type("\x01d")
+    assert again.await_end() == 0
+    assert machine.read_pid("desk") == pid
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [((IMAGE, "nosuch"), 127), ((IMAGE, "/etc/passwd"), 126), (("--bogus", IMAGE), 125)]
+)
+def test_what_cannot_be_run_has_dockers_codes_at_a_terminal(
+    open_terminal: Open, words: tuple[str, ...], code: int
+) -> None:
+    assert open_terminal("run", "-it", "--rm", "--network", "none", *words).await_end() == code
+
+
+def test_signals_reach_the_process(machine: Machine, open_terminal: Open) -> None:
+    script = "trap 'echo int' INT; trap 'echo term; exit 9' TERM; while :; do echo tick; sleep 0.05; done"
+    plain = open_terminal("run", "--name", "desk", "--network", "none", IMAGE, "sh", "-c", script)
+    plain.await_text("tick")
+    plain.type(INTERRUPT)
+    plain.await_text("int")
+    onlooker = open_terminal("attach", "--sig-proxy=false", "desk")
+    onlooker.await_text("tick")
+    plain.type(INTERRUPT)
+    onlooker.await_text("int")
+    onlooker.send(signal.SIGKILL)
+    assert onlooker.await_end() == -signal.SIGKILL
+    plain.send(signal.SIGTERM)
+    plain.await_text("term")
+    assert plain.await_end() == 9
+    assert machine.read_status("desk")["exitCode"] == 9
 
 
 def test_what_is_piped_in_arrives_to_its_last_byte(machine: Machine) -> None:
