@@ -72,19 +72,23 @@ class HostReconciler:
 
     async def run(self) -> HostResult:
         """Make rules and names right."""
-        snapshot = self._state.snapshot()
+        snapshot, doubts = self._state.snapshot(), self._doubts
         plan = plan_host(self.gather(snapshot), await self.observe())
         for action in plan.actions:
-            await self._apply(action)
+            await self._apply(action, doubts)
         if plan.actions:
             steps = [action.describe() for action in plan.actions]
             LOG.info("turn", extra={"key": "Host", "steps": steps})
         return HostResult(acted=bool(plan.actions), concerned=self._publication.update(snapshot))
 
-    async def _apply(self, action: HostAction) -> None:
+    async def _apply(self, action: HostAction, doubts: int) -> None:
+        """Carry an action out; there were `doubts` when its turn began to look.
+
+        What is replaced is what was seen then: a change since is not mended by this.
+        """
         match action:
             case ReplaceFirewall(want=rules):
-                doubts, self._firewall = self._doubts, None
+                self._firewall = None
                 await self._kernel.firewall.replace(rules)
                 self._remember(FirewallFacts(digest=rules.digest), doubts)
             case PublishNames(want=names):
