@@ -210,7 +210,9 @@ def _make_registry_client(settings: Settings, clock: SystemClock) -> RegistryCli
         registries=settings.registries,
         certificate_directories=settings.registry_certificates,
         keys_path=settings.registry_logins,
-        patience=Patience(silence_s=settings.registry_timeout_s),
+        patience=Patience(
+            silence_s=settings.registry_timeout_s, least_rate_bytes=settings.registry_least_rate_bytes
+        ),
         environment=os.environ,
     )
     return RegistryClient(options, now=clock.now)

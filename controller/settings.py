@@ -192,6 +192,12 @@ class Settings(NetworkSettings):
         alias="registryTimeout",
         description="Longest time without a byte from a registry before it is tried again.",
     )
+    registry_least_rate_bytes: SizeBytes = Field(
+        default=1024,
+        ge=0,
+        alias="registryLeastRate",
+        description="Bytes a second, over that time, below which a download is broken off and tried again.",
+    )
     max_concurrent_downloads: Number = Field(
         default=3, ge=1, le=64, description="Layers that are pulled at the same time."
     )

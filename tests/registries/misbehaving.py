@@ -9,18 +9,20 @@ from dataclasses import dataclass, field
 from tests.registries.layouts import OCI_MANIFEST, MadeImage
 
 _TLS_HANDSHAKE = b"\x16"
+_TRICKLE_S = 0.05
 
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
     """What goes wrong with one answer: `after_bytes` of the body, then the connection breaks, or nothing comes any more.
 
-    `raw` is sent in place of an answer.
+    One that `trickles` sends byte by byte from then on. `raw` is sent in place of an answer.
     """
 
     after_bytes: int = 0
     breaks: bool = False
     hangs: bool = False
+    trickles: bool = False
     raw: bytes = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -87,9 +89,13 @@ class MisbehavingRegistry:
             headers["Content-Range"] = f"bytes {start}-{start + len(content) - 1}/{start + len(content)}"
         lines = [f"HTTP/1.1 {status} x", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
         writer.write("\r\n".join(lines).encode())
-        faulty = fault.breaks or fault.hangs
+        faulty = fault.breaks or fault.hangs or fault.trickles
         writer.write(content[: fault.after_bytes] if faulty else content)
         await writer.drain()
+        for byte in content[fault.after_bytes :] if fault.trickles else b"":
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(_TRICKLE_S)
         if fault.hangs:
             await asyncio.Event().wait()
         return not faulty

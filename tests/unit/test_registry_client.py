@@ -1,16 +1,19 @@
 """The registry client against a server in memory and in virtual time: retries, redirects, logins, mirrors, breaks."""
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 import pytest
 
 from controller.errors import HoldError, Invalid, NotFound, Refused, Unavailable
 from controller.images.descriptors import Descriptor
+from controller.images.registry.back_off import Patience
 from controller.images.registry.messages import Broken, CantConnect, Request, Untrusted
 from controller.images.registry.origins import Origins
+from controller.images.registry.pace import paced
 from controller.images.registry.repository import MOST_MANIFEST_BYTES, Repository
 from controller.images.registry.search import search
 from controller.model.image_reference import parse_reference
@@ -57,6 +60,27 @@ async def find(repository: Repository) -> str:
 
 def reply_manifest(image: MadeImage = IMAGE, media_type: str = OCI_MANIFEST) -> Reply:
     return Reply(body=image.blobs[image.manifest_digest], headers={"content-type": media_type})
+
+
+@pytest.mark.parametrize(("every_s", "broken"), [(0.5, False), (1.1, True)])
+def test_a_sender_that_trickles_is_broken_off(every_s: float, *, broken: bool) -> None:
+    """A piece of 1,000 bytes every so often, and a reader that takes its time; 1,000 bytes a second are wanted."""
+
+    async def send() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            await asyncio.sleep(every_s)
+            yield bytes(1000)
+
+    async def read(loop: asyncio.AbstractEventLoop) -> tuple[int, float]:
+        count = 0
+        with contextlib.suppress(Broken):
+            async for _ in paced(send(), Patience(silence_s=10, least_rate_bytes=1000)):
+                count += 1
+                await asyncio.sleep(5)
+        return count, loop.time()
+
+    count, took_s = run_virtually(read)
+    assert (count, round(took_s, 1)) == ((9, 56.0) if broken else (100, 550.0))
 
 
 def test_too_many_requests_and_failures_are_waited_out() -> None:

@@ -10,12 +10,14 @@ from email.utils import parsedate_to_datetime
 class Patience:
     """How often and how long a registry is given another chance.
 
-    `silence_s` is the longest time without a byte, `attempts` how often in a row something may fail. Waits double from
-    `first_wait_s` to `longest_wait_s`; what a registry itself asks for is honoured up to `longest_asked_s`.
+    `silence_s` is the longest time without a byte, and that over which less than `least_rate_bytes` a second are too
+    few. `attempts` is how often in a row something may fail. Waits double from `first_wait_s` to `longest_wait_s`; what
+    a registry itself asks for is honoured up to `longest_asked_s`.
     """
 
     connect_s: float = 15.0
     silence_s: float = 30.0
+    least_rate_bytes: int = 1024
     attempts: int = 5
     first_wait_s: float = 0.5
     longest_wait_s: float = 10.0

@@ -10,6 +10,8 @@ from controller.images.descriptors import Descriptor
 from controller.images.registry.messages import Response, TransportError
 from controller.images.registry.origin import Call, Origin
 
+_GOOD_BYTES = 1 << 20
+_GOOD_SHARE = 8
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 
@@ -23,9 +25,9 @@ class Download:
         self._offset = 0
 
     async def chunks(self, origin: Origin) -> AsyncGenerator[bytes]:
-        """Yield what is missing yet; each piece that comes renews the patience. NotFound, Refused, Unavailable, Invalid.
+        """Yield what is missing yet. NotFound, Refused, Unavailable, Invalid.
 
-        The content is not checked, its length is.
+        Whenever an attempt gets on well the patience begins anew. The content is not checked, its length is.
         """
         failures = 0
         while self._offset < self._descriptor.size_bytes:
@@ -35,10 +37,15 @@ class Download:
                     async for piece in pieces:
                         yield piece
             except Unavailable as error:
-                failures = 1 if self._offset > before else failures + 1
+                failures = 1 if self._gets_on(before) else failures + 1
                 if failures >= origin.patience.attempts or not origin.is_worth_another_try(error):
                     raise
                 await asyncio.sleep(origin.patience.wait_s(failures, error.retry_after_s))
+
+    def _gets_on(self, before: int) -> bool:
+        """Tell whether an attempt that began at `before` has brought enough for another one to be worth it."""
+        missing = self._descriptor.size_bytes - before
+        return self._offset - before >= min(_GOOD_BYTES, missing // _GOOD_SHARE + 1)
 
     async def _attempt(self, origin: Origin) -> AsyncGenerator[bytes]:
         about = f"layer {self._descriptor.digest}"

@@ -14,6 +14,7 @@ import yarl
 
 from controller.images.registry.back_off import Patience
 from controller.images.registry.messages import Broken, CantConnect, Request, Untrusted
+from controller.images.registry.pace import paced
 from controller.images.registry.proxies import Proxies
 
 _READ_BYTES = 1 << 18
@@ -23,8 +24,9 @@ _USER_AGENT = "hold"
 class HttpResponse:
     """Implements `messages.Response`."""
 
-    def __init__(self, answer: aiohttp.ClientResponse, url: str) -> None:
+    def __init__(self, answer: aiohttp.ClientResponse, url: str, patience: Patience) -> None:
         self._answer = answer
+        self._patience = patience
         self.url = url
         self.status = answer.status
         self.headers = {name.lower(): value for name, value in answer.headers.items()}
@@ -45,7 +47,7 @@ class HttpResponse:
     async def chunks(self) -> AsyncGenerator[bytes]:
         """See Response."""
         with _translated():
-            async for chunk in self._answer.content.iter_any():
+            async for chunk in paced(self._answer.content.iter_any(), self._patience):
                 yield chunk
 
 
@@ -53,6 +55,7 @@ class Transport:
     """Implements `messages.Sender` over kept connections, until it is closed."""
 
     def __init__(self, *, patience: Patience, proxies: Proxies) -> None:
+        self._patience = patience
         self._proxies = proxies
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
@@ -85,7 +88,7 @@ class Transport:
                 ssl=request.context if urlsplit(request.url).scheme == "https" and request.context else True,
             )
         try:
-            yield HttpResponse(answer, request.url)
+            yield HttpResponse(answer, request.url, self._patience)
         finally:
             answer.release()
 
