@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Feed(Generic[T]):
-    """Items numbered without gaps; the newest `most` (or a little more) are kept."""
+    """Items numbered without gaps; the newest `most` (or a little more) are kept, and all that came at once."""
 
     def __init__(self, position: int, most: int) -> None:
         """Begin behind number `position`, with nothing kept."""
@@ -31,8 +31,9 @@ class Feed(Generic[T]):
             return
         self._items.extend(items)
         self._position += len(items)
-        if len(self._items) > 2 * self._most:
-            del self._items[: -self._most]
+        kept = max(self._most, len(items))
+        if len(self._items) > kept + self._most // 4:
+            del self._items[:-kept]
         self._news.set()
         self._news = asyncio.Event()
 
