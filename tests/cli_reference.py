@@ -39,7 +39,7 @@ def list_rows(parser: argparse.ArgumentParser, prefix: str = "") -> Iterator[str
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for verb, inner in action.choices.items():
-                yield from list_rows(inner, f"{verb}: ")
+                yield from list_rows(inner, f"{prefix.removesuffix(': ')} {verb}: ".lstrip())
         elif action.option_strings and not {"--help", "--host"} & set(action.option_strings):
             flags = ", ".join(f"`{flag}`" for flag in action.option_strings)
             value = f" {action.metavar or 'VALUE'}" if action.nargs != 0 else ""

@@ -37,7 +37,10 @@ _LEADS: dict[KindName, str] = {
         "starts it again as its restart policy says."
     ),
     "Network": "A bridge with a subnet, which containers of this host share. See [networking](networking.md).",
-    "Volume": "A directory that outlives the containers that mount it. Deleting the volume deletes its files.",
+    "Volume": (
+        "A directory that outlives the containers that mount it. Deleting the volume deletes its files.\n"
+        "See [storage](storage.md)."
+    ),
     "Image": (
         "A root file system with defaults for how to run it. Its name has a tag, `latest` when none is written.\n"
         "`hold import` makes one out of a tar archive."

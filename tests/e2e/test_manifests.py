@@ -16,6 +16,7 @@ _EXAMPLES = Path(__file__).parents[2] / "manifests"
         ("rootfs.yaml", ["from-directory"]),
         ("job.yaml", ["serve"]),
         ("host-network.yaml", ["on-host-network"]),
+        ("volumes.yaml", ["clerk", "reader"]),
         ("confined.yaml", ["confined", "confined-helper"]),
     ],
 )
@@ -31,4 +32,4 @@ def test_the_example_comes_up_and_goes(machine: Machine, name: str, containers: 
 
 def test_no_example_is_left_out() -> None:
     elsewhere = ["images.yaml"]  # needs a registry, see test_registries
-    assert len(list(_EXAMPLES.rglob("*.yaml"))) == 5 + len(elsewhere)
+    assert len(list(_EXAMPLES.rglob("*.yaml"))) == 6 + len(elsewhere)

@@ -10,7 +10,15 @@ from google.protobuf.message_factory import GetMessageClass
 
 from controller.api.convert import to_draft
 from controller.api.status import CODES, derive_reason
-from controller.api.v1 import archive_pb2, container_pb2, image_pb2, registry_pb2, state_pb2, system_pb2
+from controller.api.v1 import (
+    archive_pb2,
+    container_pb2,
+    image_pb2,
+    registry_pb2,
+    state_pb2,
+    system_pb2,
+    volume_pb2,
+)
 from controller.cli.main import COMMANDS
 from controller.errors import HoldError, ManagedElsewhere
 from controller.manifests.load import load_documents
@@ -105,7 +113,7 @@ def test_every_method_is_in_the_manual() -> None:
     said = {
         service: methods.split(", ") for service, methods in read_table("api.md", "| service | methods |")
     }
-    files = (state_pb2, container_pb2, archive_pb2, image_pb2, registry_pb2, system_pb2)
+    files = (state_pb2, container_pb2, archive_pb2, image_pb2, registry_pb2, system_pb2, volume_pb2)
     services = [service for file in files for service in file.DESCRIPTOR.services_by_name.values()]
     wanted = {service.full_name: [method.name for method in service.methods] for service in services}
     assert said == wanted | {"grpc.health.v1.Health": ["Check", "Watch"]}
