@@ -146,6 +146,13 @@ test-vm: setup ## Limits and health checks on cgroup v2, in a small virtual mach
 
 # All stages run, so that one run shows all that is wrong. The end-to-end tests mostly wait, in a host of their own, so they
 # run beside the others.
+.PHONY: test-soak
+SECONDS_LONG ?= 300
+SEED ?= 1
+test-soak: setup ## A random hand changes what the kernel has, for minutes: make test-soak SECONDS_LONG=600 SEED=7
+	@$(call step,a random hand)
+	@$(HOST) $(PY) -m tests.drift $(SECONDS_LONG) $(SEED) || $(call skippable,soak)
+
 .PHONY: check
 check: setup ## Lint and all tests, each stage with its time: what CI runs
 	@beside=$$(mktemp); trap 'rm -f "$$beside"' EXIT; failed=(); \

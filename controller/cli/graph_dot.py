@@ -65,14 +65,17 @@ def _render_container(container: DrawnContainer, colors: Mapping[str, str]) -> s
         rows.append(_row(escape(container.phase.lower()), size=9, color=_QUIET))
     for network, addresses in container.places:
         rows += [_row(escape(each), size=9, color=colors.get(network, _QUIET)) for each in addresses]
-    rows += [_row(escape(_shorten(port)), size=9, color=_INK, background=_PORTS) for port in container.ports]
+    rows += [
+        _row(escape(port), size=9, color=_INK, background=_PORTS)
+        for port in dict.fromkeys(map(_shorten, container.ports))
+    ]
     style = f'STYLE="ROUNDED" COLOR="#d0d7de" BGCOLOR="{_PALE}"'
     return f"{_name_container(container.name)} [label=<{_table(rows, style)}>]"
 
 
 def _shorten(port: str) -> str:
     """Return `8080 → 80/tcp`; the host's address only where there is one."""
-    return port.removeprefix("0.0.0.0:").replace("->", " → ")
+    return port.removeprefix("0.0.0.0:").removeprefix("[::]:").replace("->", " → ")
 
 
 def _render_edges(picture: NetworkMap, colors: Mapping[str, str]) -> Iterator[str]:

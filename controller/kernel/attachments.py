@@ -14,6 +14,13 @@ from controller.errors import Conflict, NotFound, Refused
 from controller.kernel import rtnetlink
 from controller.kernel.host_links import find_link, opened_netlink, parse_owner, read_links
 from controller.kernel.insides import Inside, InsideFacts, Insides
+from controller.kernel.link_settings import (
+    is_neighbourly,
+    is_port_blocked,
+    is_port_sound,
+    make_neighbourly,
+    settle_port,
+)
 from controller.kernel.netlink import Message, Netlink
 from controller.kernel.settling import (
     DEFAULT_ROUTE,
@@ -25,7 +32,7 @@ from controller.kernel.settling import (
 from controller.model.facts import AttachmentFacts
 from controller.model.ids import Uid
 from controller.model.layout import Layout
-from controller.model.names import derive_link_alias
+from controller.model.names import derive_link_alias, derive_outer_mac
 from controller.model.wants import AttachmentWant
 
 _GONE = frozenset({errno.ENODEV})
@@ -116,20 +123,26 @@ class KernelAttachments:
         """Return whether the pair had to be made."""
         alias = derive_link_alias(self._layout.instance, want.container)
         link = find_link(netlink, name=want.host_link)
-        if link is not None and (link.alias != alias or link.kind != "veth"):
+        leads_inside = link is not None and _find_peer(link, inside.read()) is not None
+        if link is not None and not leads_inside and (link.alias != alias or link.kind != "veth"):
             raise Conflict(f"a link named {want.host_link} exists and is not this container's")
-        if link is not None and _find_peer(link, inside.read()) is None:
+        if link is not None and not leads_inside:
             netlink.run(rtnetlink.delete_link(link.index), tolerate=_GONE)
             link = None
         isolated = want.isolated and not are_bridges_filtered(ipv6=bool(want.ipv6_address))
         finish = (
             rtnetlink.set_link(want.host_link, alias=alias, master_index=bridge.index, up=True),
-            rtnetlink.set_port(want.host_link, isolated=isolated),
+            settle_port(want.host_link, link, isolated=isolated),
         )
         if link is None:
             self._create(netlink, want, finish)
-        elif not link.up or link.master_index != bridge.index or link.isolated != isolated:
+        elif link.alias != alias or _is_adrift(link, bridge) or link.isolated != isolated:
+            if is_port_blocked(link):
+                netlink.run(rtnetlink.set_down(link.index))
             netlink.run(*finish)
+        mac = derive_outer_mac(want.host_link)
+        if link is not None and link.mac != mac:
+            netlink.run(rtnetlink.set_mac(want.host_link, mac))
         if want.mtu is not None and (link is None or link.mtu != want.mtu):
             netlink.run(rtnetlink.set_mtu(want.host_link, want.mtu))
         return link is None
@@ -138,7 +151,11 @@ class KernelAttachments:
         netns_fd = os.open(self._layout.netns_path(want.container), os.O_RDONLY | os.O_CLOEXEC)
         try:
             create = rtnetlink.create_veth(
-                want.host_link, inside=want.inside, mac=want.mac, netns_fd=netns_fd
+                want.host_link,
+                outer_mac=derive_outer_mac(want.host_link),
+                inside=want.inside,
+                mac=want.mac,
+                netns_fd=netns_fd,
             )
             netlink.run(create, *finish)
         finally:
@@ -169,6 +186,18 @@ def _ensure_inside(want: AttachmentWant, inside: Inside) -> None:
     if peer is None:
         raise NotFound(f"link {want.host_link} was removed meanwhile")
     settle_link(want, inside, peer, facts)
+    if not is_neighbourly(peer):
+        inside.run(make_neighbourly(want.inside))
+
+
+def _is_adrift(link: rtnetlink.Link, bridge: rtnetlink.Link) -> bool:
+    """Tell whether a host's link is not the port that it should be."""
+    return not link.up or link.master_index != bridge.index or not _is_sound(link)
+
+
+def _is_sound(link: rtnetlink.Link) -> bool:
+    right_mac = link.mac == derive_outer_mac(link.name)
+    return right_mac and is_port_sound(link) and not is_port_blocked(link)
 
 
 def are_bridges_filtered(*, ipv6: bool = False) -> bool:
@@ -225,4 +254,5 @@ def _describe(
         ipv6_gateway=find_gateway(facts.routes, peer.index, IPV6_DEFAULT_ROUTE),
         mtu=peer.mtu,
         isolated=_find_isolation(link),
+        sound=_is_sound(link) and link.mtu == peer.mtu and is_neighbourly(peer),
     )

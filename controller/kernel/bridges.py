@@ -13,12 +13,13 @@ from controller.kernel.host_links import (
     read_links,
     read_routed_addresses,
 )
-from controller.kernel.host_settings import configure_host
+from controller.kernel.host_settings import configure_host, is_host_configured
+from controller.kernel.link_settings import is_bridge_sound, settle_bridge
 from controller.kernel.netlink import Netlink
 from controller.model.facts import BridgeFacts
 from controller.model.ids import Uid
 from controller.model.layout import Layout
-from controller.model.names import derive_link_alias
+from controller.model.names import derive_link_alias, derive_mac
 from controller.model.wants import BridgeWant
 
 _GONE = frozenset({errno.ENODEV})
@@ -61,6 +62,7 @@ class KernelBridges:
                 up=link.up,
                 addresses=addresses.get(link.index, ()),
                 mtu=link.mtu,
+                sound=_is_sound(link, owner, addresses.get(link.index, ())),
             )
             for link in links
             if link.kind == "bridge" and (owner := parse_owner(self._instance, link.alias)) is not None
@@ -71,6 +73,9 @@ class KernelBridges:
             link = self._ensure_link(netlink, want)
             configure_host(want.name, ipv4=bool(want.address), ipv6=bool(want.ipv6_address))
             self._delete_others(netlink, want)
+            mac = derive_mac(want.network, want.network)
+            if not is_bridge_sound(link, mac):
+                netlink.run(settle_bridge(link, mac))
             if want.mtu is not None and link.mtu != want.mtu:
                 netlink.run(rtnetlink.set_mtu(want.name, want.mtu))
             netlink.run(rtnetlink.set_link(want.name, up=True))
@@ -95,9 +100,19 @@ class KernelBridges:
             create = rtnetlink.create_bridge(want.name)
             netlink.run(create, rtnetlink.set_link(want.name, alias=alias))
             link = find_link(netlink, name=want.name)
+        if link is not None and link.alias != alias and self._has_our_ports(netlink, link):
+            netlink.run(rtnetlink.set_link(want.name, alias=alias))
+            link = find_link(netlink, name=want.name)
         if link is None or link.alias != alias or link.kind != "bridge":
             raise Conflict(f"a link named {want.name} exists and is not this network's: choose another name")
         return link
+
+    def _has_our_ports(self, netlink: Netlink, bridge: rtnetlink.Link) -> bool:
+        """Tell whether links of ours are ports of a bridge: then it was ours too before somebody took its mark away."""
+        return any(
+            link.master_index == bridge.index and parse_owner(self._instance, link.alias) is not None
+            for link in read_links(netlink)
+        )
 
     def _delete_others(self, netlink: Netlink, want: BridgeWant) -> None:
         """Remove bridges that the network had under earlier names: their subnet would take its packets."""
@@ -112,3 +127,10 @@ class KernelBridges:
             for link in read_links(netlink):
                 if link.kind == "bridge" and link.alias == alias:
                     netlink.run(rtnetlink.delete_link(link.index), tolerate=_GONE)
+
+
+def _is_sound(link: rtnetlink.Link, network: Uid, addresses: tuple[str, ...]) -> bool:
+    ipv4, ipv6 = (any(mark in text for text in addresses) for mark in ".:")
+    return is_bridge_sound(link, derive_mac(network, network)) and is_host_configured(
+        link.name, ipv4=ipv4, ipv6=ipv6
+    )

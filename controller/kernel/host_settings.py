@@ -1,6 +1,6 @@
 """Settings of the host's kernel that networks need (sysctl): forwarding, and what is special about our bridges."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 _IPV4, _IPV6 = Path("/proc/sys/net/ipv4"), Path("/proc/sys/net/ipv6/conf")
@@ -15,14 +15,37 @@ def configure_host(bridge: str, *, ipv4: bool, ipv6: bool) -> None:
     With IPv4, the host's own 127.0.0.1 leads into the bridge (the firewall keeps others from using that). Without IPv6,
     that is off; with it, containers can't pose as routers.
     """
-    if ipv4:
-        _write({_IPV4 / "ip_forward": "1"})
-    _write({_IPV4 / f"conf/{bridge}/route_localnet": "1" if ipv4 else "0"})
     if ipv6:
         _let_ipv6_route()
-        _write({_IPV6 / f"{bridge}/{name}": "0" for name in ("accept_ra", "accept_dad", "disable_ipv6")})
-    else:
-        _write({_IPV6 / f"{bridge}/disable_ipv6": "1"})
+    for setting, value in _list_settings(bridge, ipv4=ipv4, ipv6=ipv6).items():
+        if not _is_set(setting, value):
+            setting.write_text(value)
+
+
+def is_host_configured(bridge: str, *, ipv4: bool, ipv6: bool) -> bool:
+    """Tell whether the host is as `configure_host` leaves it."""
+    routes_ipv6 = not ipv6 or _is_set(_IPV6 / "all/forwarding", "1")
+    settings = _list_settings(bridge, ipv4=ipv4, ipv6=ipv6)
+    return routes_ipv6 and all(_is_set(setting, value) for setting, value in settings.items())
+
+
+def _list_settings(bridge: str, *, ipv4: bool, ipv6: bool) -> dict[Path, str]:
+    """Return what the host's settings have to be, in the order in which they are made so."""
+    settings = {_IPV4 / "ip_forward": "1", _IPV4 / f"conf/{bridge}/forwarding": "1"} if ipv4 else {}
+    settings[_IPV4 / f"conf/{bridge}/route_localnet"] = "1" if ipv4 else "0"
+    settings[_IPV6 / f"{bridge}/disable_ipv6"] = "0" if ipv6 else "1"
+    if ipv6:
+        settings |= {_IPV6 / f"{bridge}/{name}": "0" for name in ("accept_ra", "accept_dad")}
+        settings[_IPV6 / f"{bridge}/forwarding"] = "1"
+    return settings
+
+
+def _is_set(setting: Path, value: str) -> bool:
+    """Tell whether a setting has a value; one that the kernel lacks counts."""
+    try:
+        return setting.read_text().strip() == value
+    except FileNotFoundError:
+        return True
 
 
 def _let_ipv6_route() -> None:
@@ -47,9 +70,3 @@ def _list_routed_links() -> Iterator[str]:
         fields = line.split()
         if int(fields[8], 16) & _FROM_ROUTER == _FROM_ROUTER:
             yield fields[9]
-
-
-def _write(settings: Mapping[Path, str]) -> None:
-    for setting, value in settings.items():
-        if setting.exists() and setting.read_text().strip() != value:
-            setting.write_text(value)

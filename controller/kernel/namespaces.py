@@ -11,7 +11,7 @@ from pathlib import Path
 from controller.errors import Exhausted, Refused
 from controller.kernel import rtnetlink, syscalls
 from controller.kernel.idmaps import opened_namespaces
-from controller.kernel.insides import THREAD_NETNS_PATH, Inside, Insides
+from controller.kernel.insides import THREAD_NETNS_PATH, Inside, InsideFacts, Insides
 from controller.kernel.mountinfo import read_mounts
 from controller.kernel.subprocesses import Runner
 from controller.kernel.threads import run_apart, run_in_netns
@@ -19,6 +19,7 @@ from controller.model.facts import NamespaceFacts
 from controller.model.ids import Uid
 from controller.model.layout import Layout
 
+_LOOPBACK, _LOOPBACK_INDEX = "127.0.0.1/8", 1
 _NOT_MOUNTED = {errno.EINVAL, errno.ENOENT}
 _FULL = {errno.ENOMEM, errno.ENOSPC, errno.EMFILE, errno.ENFILE}
 
@@ -68,9 +69,11 @@ class KernelNamespaces:
         inside = self._insides.find(container)
         if inside is None:
             return None
-        up = any(link.name == "lo" and link.up for link in inside.read().links)
         return NamespaceFacts(
-            container=container, loopback_up=up, identity=inside.inode, id_base=self._read_id_base(container)
+            container=container,
+            loopback_up=_has_loopback(inside.read()),
+            identity=inside.inode,
+            id_base=self._read_id_base(container),
         )
 
     def _read_id_base(self, container: Uid) -> int:
@@ -97,7 +100,8 @@ class KernelNamespaces:
     def _ensure(self, container: Uid) -> None:
         inside = self._insides.find(container)
         if inside is not None:
-            inside.run(rtnetlink.set_link("lo", up=True))
+            # The kernel gives it its address when it comes up without one.
+            inside.run(rtnetlink.set_down(_LOOPBACK_INDEX), rtnetlink.set_link("lo", up=True))
             return
         self._prepare_directory()
         path = self._layout.netns_path(container)
@@ -129,6 +133,11 @@ class KernelNamespaces:
         _drop(self._layout.netns_path(container))
         _drop(self._layout.userns_path(container))
         self._id_base_path(container).unlink(missing_ok=True)
+
+
+def _has_loopback(facts: InsideFacts) -> bool:
+    up = any(link.index == _LOOPBACK_INDEX and link.up for link in facts.links)
+    return up and any((each.index, each.text) == (_LOOPBACK_INDEX, _LOOPBACK) for each in facts.addresses)
 
 
 def _drop(path: str) -> None:

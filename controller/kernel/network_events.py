@@ -22,6 +22,7 @@ _NFNLGRP_NFTABLES = 7
 _ADDRESS_KINDS = (rtnetlink.RTM_NEWADDR, rtnetlink.RTM_DELADDR)
 _ROUTE_KINDS = (rtnetlink.RTM_NEWROUTE, rtnetlink.RTM_DELROUTE)
 _LINK_KINDS = (rtnetlink.RTM_NEWLINK, rtnetlink.RTM_DELLINK)
+_GROUPS = (*rtnetlink.EVENT_GROUPS, *rtnetlink.SETTING_GROUPS)
 _SETTLE_S = 0.002
 """How long hints are gathered: one change of the kernel's makes several messages."""
 
@@ -48,7 +49,7 @@ class NetworkEvents:
     async def watch(self) -> AsyncIterator[Hint]:
         """Yield hints for ever."""
         loop = self._loop = asyncio.get_running_loop()
-        links, rules = Monitor(rtnetlink.EVENT_GROUPS), Monitor((_NFNLGRP_NFTABLES,), NETLINK_NETFILTER)
+        links, rules = Monitor(_GROUPS), Monitor((_NFNLGRP_NFTABLES,), NETLINK_NETFILTER)
         try:
             loop.add_reader(links, self._hear, links, self._hear_link)
             loop.add_reader(rules, self._hear, rules, self._generations.hear)
@@ -127,6 +128,11 @@ class NetworkEvents:
                 self._add(Hint(type=HintType.LINK, subject=link.name))
 
     def _find_owner(self, message: Message) -> Hint | None:
+        if message.kind == rtnetlink.RTM_NEWNETCONF:
+            index = rtnetlink.parse_setting(message)
+            return (
+                Hint(type=HintType.EVERYTHING) if index == rtnetlink.EVERY_LINK else self._owners.get(index)
+            )
         if message.kind in _ADDRESS_KINDS:
             address = rtnetlink.parse_address(message)
             return self._owners.get(address.index) if address is not None else None

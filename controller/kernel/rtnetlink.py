@@ -3,6 +3,7 @@
 import ipaddress
 import socket
 import struct
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface
@@ -34,13 +35,16 @@ EVENT_GROUPS = (
     RTNLGRP_IPV6_ROUTE,
 )
 """What tells of links, addresses and routes."""
+RTM_NEWNETCONF, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF = 80, 24, 25
+SETTING_GROUPS = (RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF)
+EVERY_LINK = -1
 
 IFF_UP = 0x1
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10
 _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_NET_NS_FD, _IFLA_EXT_MASK = 18, 20, 28, 29
 _IFLA_INFO_KIND, _IFLA_INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
-_IFLA_INFO_SLAVE_KIND, _IFLA_INFO_SLAVE_DATA = 4, 5
-_IFLA_BRPORT_MODE, _IFLA_BRPORT_ISOLATED = 4, 33
+_IFLA_OPERSTATE, _IFLA_INFO_SLAVE_DATA, _IFLA_BRPORT_ISOLATED = 16, 5, 33
+_OPERATIONAL = b"\x06"
 _RTEXT_FILTER_SKIP_STATS = 8
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST = 1, 2, 4
 _IFA_F_NODAD = 0x02
@@ -60,7 +64,7 @@ class Link:
     """A link as the kernel tells it; `peer_index` is a veth's other end, in whatever namespace that lies.
 
     `isolated` is a bridge's port that exchanges no frames with other isolated ones. `data` is what its kind has to tell
-    (IFLA_INFO_DATA).
+    (IFLA_INFO_DATA), `port` what its bridge has to tell of it (IFLA_INFO_SLAVE_DATA).
     """
 
     index: int
@@ -74,6 +78,9 @@ class Link:
     mtu: int
     isolated: bool
     data: bytes = b""
+    port: bytes = b""
+    flags: int = 0
+    is_operational: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +118,9 @@ def parse_link(message: Message) -> Link:
         mtu=parse_number(found.get(_IFLA_MTU)),
         isolated=port.get(_IFLA_BRPORT_ISOLATED) == b"\x01",
         data=info.get(_IFLA_INFO_DATA, b""),
+        port=info.get(_IFLA_INFO_SLAVE_DATA, b""),
+        flags=flags,
+        is_operational=found.get(_IFLA_OPERSTATE) == _OPERATIONAL,
     )
 
 
@@ -158,6 +168,12 @@ def _is_link_local(family: int, packed: bytes) -> bool:
     return family == socket.AF_INET6 and packed[0] == 0xFE and packed[1] & 0xC0 == 0x80
 
 
+def parse_setting(message: Message) -> int:
+    """Return the index of the link that an RTM_NEWNETCONF is about, EVERY_LINK for the host's own settings."""
+    found = parse_attributes(message.body, 4)  # struct netconfmsg, padded (linux/netconf.h)
+    return int.from_bytes(found.get(1, bytes(4)), sys.byteorder, signed=True)
+
+
 def has_subnet_route(address: Address, routes: Iterable[Route]) -> bool:
     """Tell whether the address' neighbours are reached: the kernel makes that route with the address, anyone can remove it."""
     subnet = str(ipaddress.ip_interface(address.text).network)
@@ -197,7 +213,7 @@ def create_bridge(name: str) -> Message:
     return Message(kind=RTM_NEWLINK, flags=NLM_F_CREATE | NLM_F_EXCL, body=body)
 
 
-def create_veth(name: str, *, inside: str, mac: str, netns_fd: int) -> Message:
+def create_veth(name: str, *, outer_mac: str, inside: str, mac: str, netns_fd: int) -> Message:
     """Return what makes a veth pair whose other end `inside` is born in another namespace; EEXIST as for bridges."""
     peer = b"".join(
         [
@@ -212,7 +228,8 @@ def create_veth(name: str, *, inside: str, mac: str, netns_fd: int) -> Message:
         text_attribute(_IFLA_INFO_KIND, "veth"),
         nested_attribute(_IFLA_INFO_DATA, attribute(_VETH_INFO_PEER, peer)),
     )
-    body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + text_attribute(_IFLA_IFNAME, name) + info
+    body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + text_attribute(_IFLA_IFNAME, name)
+    body += attribute(_IFLA_ADDRESS, bytes.fromhex(outer_mac.replace(":", ""))) + info
     return Message(kind=RTM_NEWLINK, flags=NLM_F_CREATE | NLM_F_EXCL, body=body)
 
 
@@ -225,25 +242,6 @@ def set_link(name: str, *, alias: str = "", master_index: int | None = None, up:
     if master_index is not None:
         parts.append(number_attribute(_IFLA_MASTER, master_index))
     return Message(kind=RTM_NEWLINK, body=b"".join(parts))
-
-
-def set_port(name: str, *, isolated: bool) -> Message:
-    """Return what makes a bridge's port ours: frames may leave by the port that they came in by.
-
-    A container that reaches itself by a published port needs that (IFLA_BRPORT_MODE, linux/if_link.h). Between isolated
-    ports the bridge forwards nothing (IFLA_BRPORT_ISOLATED). The link has to be a port of a bridge already.
-    """
-    settings = (
-        attribute(_IFLA_BRPORT_MODE, b"\x01"),
-        attribute(_IFLA_BRPORT_ISOLATED, b"\x01" if isolated else b"\x00"),
-    )
-    info = nested_attribute(
-        _IFLA_LINKINFO,
-        text_attribute(_IFLA_INFO_SLAVE_KIND, "bridge"),
-        nested_attribute(_IFLA_INFO_SLAVE_DATA, *settings),
-    )
-    body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + text_attribute(_IFLA_IFNAME, name) + info
-    return Message(kind=RTM_NEWLINK, body=body)
 
 
 def set_mtu(name: str, mtu: int) -> Message:

@@ -96,7 +96,8 @@ class AccountFiles:
 class BridgeFacts:
     """A bridge of this instance. `addresses` are texts with prefix, such as 10.77.0.1/24, IPv4 first.
 
-    Link-local ones, which the kernel gives by itself, are left out.
+    Link-local ones, which the kernel gives by itself, are left out. `sound` tells that all else about it, which nobody
+    can wish for, is as hold leaves it: its hardware address, spanning tree, VLANs, the host's settings for it.
     """
 
     network: Uid
@@ -104,6 +105,7 @@ class BridgeFacts:
     up: bool
     addresses: tuple[str, ...] = ()
     mtu: int = 1500
+    sound: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +131,8 @@ class AttachmentFacts:
     container's end, empty when it is missing. `gateway` is the next hop of a default route by this link. `isolated`
     tells that the bridge forwards nothing between this port and others that are; None where the firewall sees to it.
     `sublink` tells of a link below a parent instead, which has no end outside: no bridge, and `host_up` is true.
-    `addresses` are IPv4 first, without link-local ones of IPv6, which the kernel gives by itself.
+    `addresses` are IPv4 first, without link-local ones of IPv6, which the kernel gives by itself. `sound` tells that all
+    else about it, which nobody can wish for, is as hold leaves it: how the bridge treats its port, the outer end's MTU.
     """
 
     container: Uid
@@ -145,6 +148,7 @@ class AttachmentFacts:
     ipv6_gateway: str = ""
     mtu: int = 1500
     isolated: bool | None = False
+    sound: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,12 @@ def derive_mac(container: Uid, network: Uid) -> str:
     return ":".join(["02", *(digest[i : i + 2] for i in range(0, 10, 2))])
 
 
+def derive_outer_mac(host_link: str) -> str:
+    """Return the locally administered unicast address of the host's end of a pair."""
+    digest = _digest("outer", host_link)
+    return ":".join(["02", *(digest[i : i + 2] for i in range(0, 10, 2))])
+
+
 def derive_link_alias(instance: str, owner: Uid) -> str:
     """Return the alias (IFLA_IFALIAS) that marks a link as made by `instance` for `owner`."""
     return f"hold:{instance}:{owner}"

@@ -15,6 +15,8 @@ SublinkKind = Literal["macvlan", "ipvlan"]
 MACVLAN_MODES = ("bridge", "private", "vepa", "passthru")
 IPVLAN_MODES = ("l2", "l3", "l3s")
 IPVLAN_FLAGS = ("bridge", "private", "vepa")
+DEFAULT_MTU = 1500
+"""What the kernel gives to bridges and their ports."""
 MOST_VLAN_ID = 4094
 
 _OPTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {

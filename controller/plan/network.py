@@ -7,7 +7,7 @@ from datetime import datetime
 from controller.model.facts import BridgeFacts, ParentFacts
 from controller.model.ids import Uid
 from controller.model.network import Network, NetworkStatus
-from controller.model.network_drivers import BRIDGE
+from controller.model.network_drivers import BRIDGE, DEFAULT_MTU
 from controller.model.resource import Condition
 from controller.model.wants import BridgeWant
 from controller.plan.base import Plan
@@ -157,7 +157,7 @@ def derive_bridge_want(network: Network) -> BridgeWant:
         name=assigned.bridge,
         address=with_prefix(assigned.gateway, assigned.subnet),
         ipv6_address=with_prefix(assigned.ipv6_gateway, assigned.ipv6_subnet),
-        mtu=network.spec.mtu,
+        mtu=network.spec.mtu or DEFAULT_MTU,
     )
 
 
@@ -171,6 +171,7 @@ def is_bridge(want: BridgeWant, facts: BridgeFacts) -> bool:
     return (
         facts.name == want.name
         and facts.up
+        and facts.sound
         and facts.addresses == want.addresses
         and want.mtu in (None, facts.mtu)
     )

@@ -123,7 +123,16 @@ def test_a_reboot(tmp_path: Path) -> None:
     if os.environ.get("HOLD_TEST_HOST") != "1":
         pytest.skip("needs a test host")
     for boot in ("first", "second"):
-        command = [sys.executable, "-m", "tests.testhost", "--", sys.executable, "-m", "tests.e2e.test_reboot", boot]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.testhost",
+            "--",
+            sys.executable,
+            "-m",
+            "tests.e2e.test_reboot",
+            boot,
+        ]
         answer = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, check=False)
         log = (tmp_path / "daemon.log").read_text()[-6000:]
         assert answer.returncode == 0, f"{boot} boot: {answer.stdout}{answer.stderr}\n{log}"

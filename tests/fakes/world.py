@@ -258,7 +258,14 @@ class FakeWorld:
         for process in self.processes.values():
             if process.timer is not None:
                 process.timer.cancel()
-        for volatile in (self.processes, self.limits, self.namespaces, self.links, self.bridges, self.volume_mounts):
+        for volatile in (
+            self.processes,
+            self.limits,
+            self.namespaces,
+            self.links,
+            self.bridges,
+            self.volume_mounts,
+        ):
             volatile.clear()
         self.parents = {name: each for name, each in self.parents.items() if each.network is None}
         self.firewall = self.names = None

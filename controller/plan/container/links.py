@@ -9,7 +9,7 @@ from controller.model.facts import AttachmentFacts
 from controller.model.ids import Uid
 from controller.model.names import derive_host_link
 from controller.model.network import FAMILIES, Family, Network
-from controller.model.network_drivers import Sublink, derive_sublink
+from controller.model.network_drivers import BRIDGE, DEFAULT_MTU, Sublink, derive_sublink
 from controller.model.resource import is_ready
 from controller.model.wants import IPV6_ON_LINK, ON_LINK, AttachmentWant
 from controller.plan.container.actions import Attach, Detach
@@ -51,7 +51,7 @@ def list_wants(desired: ContainerDesired, present: Sequence[AttachmentFacts]) ->
             gateway=_find_gateway(network, 4) if network is ways_out[4] else "",
             ipv6_address=_find_address(network, address, 6),
             ipv6_gateway=_find_gateway(network, 6) if network is ways_out[6] else "",
-            mtu=network.spec.mtu,
+            mtu=network.spec.mtu or (DEFAULT_MTU if network.spec.driver == BRIDGE else None),
             isolated=not network.spec.inter_container,
             sublink=sublink,
         )
@@ -103,6 +103,7 @@ def is_attached(want: AttachmentWant, facts: AttachmentFacts | None) -> bool:
         facts is not None
         and facts.host_up
         and facts.inside_up
+        and facts.sound
         and facts.bridge == want.bridge
         and facts.inside == want.inside
         and want.mac in ("", facts.mac)
