@@ -11,10 +11,11 @@ HOST := $(PY) -m tests.testhost --
 STUBS := controller/api/v1
 STAMP := $(VENV)/.installed
 
-# What hold runs or loads, then what its tests and its demo need besides.
+# What hold runs or loads, then what its tests and its demo need besides, then engines that CI exchanges images with.
 RUNTIME_PACKAGES := crun runc conmon iptables nftables conntrack iproute2 libseccomp2 tini python3-venv
 PACKAGES := $(RUNTIME_PACKAGES) busybox-static iputils-ping procps systemd docker-registry skopeo umoci apache2-utils postgresql graphviz
-BENCH_PACKAGES := docker.io podman isal
+PEER_PACKAGES := docker.io podman
+BENCH_PACKAGES := $(PEER_PACKAGES) isal
 VM_PACKAGES := qemu-system-x86 kmod
 
 step = printf '> %s\n' '$(1)'
@@ -34,7 +35,7 @@ setup: packages $(STAMP) ## Install what is missing: Debian packages (as root) a
 
 .PHONY: packages
 packages:
-	@$(call install,$(PACKAGES))
+	@$(call install,$(PACKAGES) $(if $(filter 1,$(HOLD_REQUIRE_KERNEL)),$(PEER_PACKAGES)))
 
 # Services that packages bring (policy-rc.d answers 101) are not started: the machine stays as it is.
 define install

@@ -1,6 +1,7 @@
 """Tiers: tests below kernel/ and e2e/ carry their folder's mark; those and what is marked `kernel` need a test host."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,13 +28,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Outside a test host, skip what needs one; where the kernel tiers are required, fail instead."""
-    if os.environ.get("HOLD_TEST_HOST") == "1" or not any(map(item.get_closest_marker, _TIERS_IN_A_HOST)):
-        return
-    reason = "needs a test host: run it by `python -m tests.testhost`, as `make test-kernel` does"
-    if os.environ.get("HOLD_REQUIRE_KERNEL") == "1":
+    """Skip what needs a test host outside of one, or programs that are missing; where all is required, fail instead."""
+    reason = _find_lack(item)
+    if reason and os.environ.get("HOLD_REQUIRE_KERNEL") == "1":
         pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
+    if reason:
+        pytest.skip(reason)
+
+
+def _find_lack(item: pytest.Item) -> str:
+    """Return why a test can't run here, empty when it can."""
+    needs_host = any(map(item.get_closest_marker, _TIERS_IN_A_HOST))
+    if needs_host and os.environ.get("HOLD_TEST_HOST") != "1":
+        return "needs a test host: run it by `python -m tests.testhost`, as `make test-kernel` does"
+    programs = [program for marker in item.iter_markers("needs") for program in marker.args]
+    missing = [program for program in programs if shutil.which(program) is None]
+    return f"needs {' and '.join(missing)}, which CI installs" if missing else ""
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Registries as users meet them: pull, push, run, declare; and images that Docker and Podman take over."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -141,7 +140,7 @@ def test_the_example_comes_up_once_its_images_are_there(
     machine.succeed("rmi", "localhost:5000/hello:latest")
 
 
-@pytest.mark.skipif(shutil.which("podman") is None, reason="podman is not installed")
+@pytest.mark.needs("podman")
 def test_podman_runs_what_hold_pushed_and_the_other_way_round(
     machine: Machine, server: RegistryServer, layout: str, tmp_path: Path
 ) -> None:
@@ -159,7 +158,7 @@ def test_podman_runs_what_hold_pushed_and_the_other_way_round(
     remove_images(machine, server)
 
 
-@pytest.mark.skipif(shutil.which("dockerd") is None, reason="Docker is not installed")
+@pytest.mark.needs("dockerd")
 def test_docker_runs_what_hold_pushed_and_the_other_way_round(
     machine: Machine, server: RegistryServer, layout: str, tmp_path: Path
 ) -> None:

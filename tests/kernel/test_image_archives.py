@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -179,7 +178,7 @@ def podman(tmp_path: Path, *arguments: str) -> None:
     subprocess.run(["podman", *options, *arguments], check=True, capture_output=True)
 
 
-@pytest.mark.skipif(shutil.which("podman") is None, reason="podman is not installed")
+@pytest.mark.needs("podman")
 async def test_podman_reads_ours_and_we_read_podmans(saved: tuple[BuiltImage, Path], tmp_path: Path) -> None:
     image, path = saved
     podman(tmp_path, "load", "-q", "-i", str(path))

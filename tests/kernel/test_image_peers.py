@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -172,7 +171,7 @@ async def test_what_it_comes_to(tmp_path: Path) -> None:
     assert (layer_path / "holes-old").stat().st_blocks * 512 < 1 << 20
 
 
-@pytest.mark.skipif(shutil.which("umoci") is None, reason="umoci is not installed")
+@pytest.mark.needs("umoci")
 async def test_umoci_comes_to_the_same(tmp_path: Path) -> None:
     image = build_image(tmp_path, *PEER_DIALECTS)
     store = await open_store(tmp_path)
@@ -184,7 +183,7 @@ async def test_umoci_comes_to_the_same(tmp_path: Path) -> None:
     assert_same(ours, describe_tree(tmp_path / "bundle/rootfs"))
 
 
-@pytest.mark.skipif(shutil.which("podman") is None, reason="podman is not installed")
+@pytest.mark.needs("podman")
 async def test_podman_comes_to_the_same(tmp_path: Path) -> None:
     image = build_image(tmp_path, *PEER_DIALECTS)
     store = await open_store(tmp_path)
@@ -196,7 +195,7 @@ async def test_podman_comes_to_the_same(tmp_path: Path) -> None:
     assert_same(ours, describe_tree(root_path), but=TOUCHED | COPIED)
 
 
-@pytest.mark.skipif(shutil.which("dockerd") is None, reason="docker is not installed")
+@pytest.mark.needs("dockerd")
 async def test_docker_comes_to_the_same(tmp_path: Path) -> None:
     image = build_image(tmp_path, *PEER_DIALECTS)
     store = await open_store(tmp_path)
