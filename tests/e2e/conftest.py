@@ -1,5 +1,6 @@
 """A machine with a daemon, in a test host."""
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -8,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.machine import Machine
-from tests.testhost.inventory import read_inventory
+from tests.machine import Machine, NotInTime, wait_for
+from tests.testhost.inventory import Inventory, read_inventory
 
 IMAGE = "box:1"
+_TEARDOWN_S = 20.0
 
 _STANDING = re.compile(
     r"^firewall: .*(HOLD-|hold:hold)|^mounts: (/run/netns|.*/run/(netns|rootfs))$|^cgroups: /sys/fs/cgroup/(\w+/)?(hold|lab)$"
@@ -29,19 +31,26 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 
 @contextmanager
-def running_machine(scratch_path: Path) -> Iterator[Machine]:
-    """See `machine`; all that lies on disk is below `scratch_path`."""
+def running_machine(scratch_path: Path, *options: str) -> Iterator[Machine]:
+    """See `machine`; all that lies on disk is below `scratch_path`. The daemon has further `options`."""
     before = read_inventory()
     (scratch_path / "resolv.conf").write_text("nameserver 127.0.0.53\n")
-    machine = Machine(scratch_path, options=["--resolv-conf", str(scratch_path / "resolv.conf")])
+    resolv_conf = ["--resolv-conf", str(scratch_path / "resolv.conf")]
+    machine = Machine(scratch_path, options=[*resolv_conf, *options])
     machine.start_daemon()
     try:
         machine.import_image(IMAGE)
         yield machine
     finally:
         machine.purge()
-    left = read_inventory().added_since(before)
-    assert [line for line in left if not _STANDING.search(line)] == []
+    # The kernel takes namespaces apart, with the links in them, in its own time.
+    with contextlib.suppress(NotInTime):
+        wait_for(lambda: not _list_left(before), "what is left", deadline_s=_TEARDOWN_S)
+    assert _list_left(before) == []
+
+
+def _list_left(before: Inventory) -> list[str]:
+    return [line for line in read_inventory().added_since(before) if not _STANDING.search(line)]
 
 
 @pytest.fixture
