@@ -52,15 +52,6 @@ def wait_until(condition: Callable[[], bool], what: str, interval_s: float = 0.0
         time.sleep(interval_s)
 
 
-def read_pss_bytes(pid: int) -> int:
-    """Return a process' proportional share of memory; 0 when it has ended (proc_pid_smaps_rollup(5))."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
-
-
 def find_pids(*names: str) -> list[int]:
     """Return the processes of this host whose command has one of the names."""
     found = []

@@ -13,9 +13,10 @@ from tests.bench.commands import run, wait_until
 from tests.bench.engines import IMAGE, Engine
 from tests.bench.health_cost import measure_health
 from tests.bench.measures import Rows, start_with_port
+from tests.bench.short_lives import measure_short_lives
 
 _ROUNDS = 7
-_WATCHED = 100
+_WATCHED = 500
 _WATCHED_S = 20.0
 _SETTLED_AFTER_S = 25.0
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -29,6 +30,7 @@ def measure_hold(engine: Engine) -> Rows:
         | _measure_api(engine)
         | _measure_resync(engine)
         | measure_health(engine)
+        | measure_short_lives(engine)
     )
 
 
@@ -82,7 +84,7 @@ def _measure_api(engine: Engine) -> Rows:
 
 
 def _measure_stats(engine: Engine) -> Rows:
-    """Processor time of the daemon for a second of `stats` on 100 containers with two who watch.
+    """Processor time of the daemon for a second of `stats` on 500 containers with two who watch.
 
     It is left alone first, as new links keep it busy for a while; what it does besides is taken off.
     """
@@ -94,7 +96,7 @@ def _measure_stats(engine: Engine) -> Rows:
     environment = {**os.environ, **engine.environment}
     subprocess.run([*engine.command, "apply", "-f", "-"], input=document.encode(), check=True,
                    capture_output=True, env=environment)  # fmt: skip
-    engine.run("wait", "--for=condition=Ready", "container", "--all", "--timeout", "300s")
+    engine.run("wait", "--for=condition=Ready", "container", "--all", "--timeout", "600s")
     pid = engine.daemon_pids[0]
     time.sleep(_SETTLED_AFTER_S)
     watchers = [

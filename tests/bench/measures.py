@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench.commands import CommandFailed, at_once, find_pids, read_pss_bytes, time_s, wait_until
+from tests.bench.commands import CommandFailed, at_once, find_pids, time_s, wait_until
 from tests.bench.engines import IMAGE, Engine
+from tests.testhost.counters import read_pss_bytes
 
 _RUNS = 7
 _CONTAINERS = 50
@@ -23,6 +24,7 @@ Rows = dict[str, float]
 RUN_BRIDGE = "run --rm true, bridge"
 RUN_NO_NETWORK = "run --rm true, without network"
 EXEC = "exec true"
+STOP = "stop what ends at SIGTERM"
 START_SERIAL = "start detached with a port, one by one, each"
 START_AT_ONCE = f"start {_CONTAINERS} detached with a port at once, each"
 REMOVE_AT_ONCE = f"remove {_CONTAINERS} at once, each"
@@ -39,6 +41,7 @@ def measure_engine(engine: Engine) -> Rows:
     rows[RUN_BRIDGE] = _median_s(lambda: engine.run("run", "--rm", IMAGE, "true"))
     rows[RUN_NO_NETWORK] = _median_s(lambda: engine.run("run", "--rm", "--network", "none", IMAGE, "true"))
     rows |= _measure_exec(engine)
+    rows[STOP] = _measure_stop(engine)
     rows |= _measure_many(engine)
     if engine.daemon_pids:
         rows[RESTART] = _measure_restart(engine)
@@ -56,6 +59,23 @@ def _measure_exec(engine: Engine) -> Rows:
         return {EXEC: _median_s(lambda: engine.run("exec", "exec", "true"))}
     finally:
         engine.run(*engine.remove, "exec")
+
+
+def _measure_stop(engine: Engine) -> float:
+    """Return the median over fresh containers whose program ends as soon as it is asked to."""
+    script = "trap 'exit 0' TERM; echo ready; while :; do sleep 1000 & wait; done"
+    names = [f"stopped{index}" for index in range(_RUNS)]
+    times = []
+    for name in names:
+        engine.run("run", "-d", "--name", name, IMAGE, "sh", "-c", script)
+        wait_until(functools.partial(_is_ready, engine, name), f"{name} to trap signals", 0.02)
+        times.append(time_s(functools.partial(engine.run, "stop", name)))
+    engine.run(*engine.remove, *names)
+    return statistics.median(times)
+
+
+def _is_ready(engine: Engine, name: str) -> bool:
+    return "ready" in engine.run("logs", name)
 
 
 def start_with_port(engine: Engine, name: str, port: int) -> None:
