@@ -1,6 +1,7 @@
 """Files of containers, for ContainerService: out, in, what was changed, how large that is."""
 
-from collections.abc import AsyncIterator, Iterable
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from datetime import UTC, datetime
 
 from controller.api.admission import Gate
@@ -15,7 +16,11 @@ from controller.model.ids import Key, Uid
 from controller.model.image import Image
 from controller.model.layout import Layout
 from controller.model.mounts import Mount, MountType
+from controller.model.volume import Volume
+from controller.plan.container.expansion import list_mounts
 from controller.plan.container.inputs import ContainerDesired, gather_container
+from controller.plan.volume_mount import make_want
+from controller.ports import VolumeContents
 from controller.ports.files import ContainerFiles, FilesPlace, PutWant, ShownMount
 
 MOUNT_POINTS = ("/dev", "/proc", "/sys", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
@@ -29,9 +34,12 @@ _BROKEN = "the copy broke off before its end: what came first was written, copy 
 class Archives:
     """Answers the calls that are about files."""
 
-    def __init__(self, *, gate: Gate, files: ContainerFiles, layout: Layout) -> None:
+    def __init__(
+        self, *, gate: Gate, files: ContainerFiles, contents: VolumeContents, layout: Layout
+    ) -> None:
         self._store = gate.store
         self._files = files
+        self._contents = contents
         self._layout = layout
 
     def find_place(self, name: str) -> tuple[Container, FilesPlace]:
@@ -45,8 +53,11 @@ class Archives:
     ) -> AsyncIterator[container_pb2.ArchiveResponse]:
         """Yield what is at a path, then the stream."""
         check_path(request.path)
-        _, place = self.find_place(request.container)
-        async with self._files.reading(place, request.path, follow=request.follow_link) as found:
+        container, place = self.find_place(request.container)
+        async with (
+            self._mounted(container),
+            self._files.reading(place, request.path, follow=request.follow_link) as found,
+        ):
             facts = found.facts
             yield container_pb2.ArchiveResponse(
                 stat=container_pb2.FileStat(
@@ -69,7 +80,7 @@ class Archives:
         check_path(start.path)
         if "/" in start.name or start.name in (".", ".."):
             raise Invalid.of([Violation(field="name", message="has to be a name without a slash")])
-        _, place = self.find_place(start.container)
+        container, place = self.find_place(start.container)
         want = PutWant(
             path=start.path,
             name=start.name,
@@ -77,8 +88,21 @@ class Archives:
             contents=start.contents,
             keep_owner=start.keep_owner or not start.name,
         )
-        await self._files.put(place, want, list_chunks(requests, broken=_BROKEN))
+        async with self._mounted(container):
+            await self._files.put(place, want, list_chunks(requests, broken=_BROKEN))
         return container_pb2.PutArchiveResponse()
+
+    @contextlib.asynccontextmanager
+    async def _mounted(self, container: Container) -> AsyncGenerator[None]:
+        """Keep mounted what the volumes are made of that a container would see if it ran."""
+        snapshot = self._store.snapshot()
+        names = {mount.source for mount in list_mounts(snapshot, container) if mount.type is MountType.VOLUME}
+        async with contextlib.AsyncExitStack() as stack:
+            for name in sorted(names):
+                volume = snapshot.get(Key("Volume", name))
+                if isinstance(volume, Volume) and volume.spec.driver_options:
+                    await stack.enter_async_context(self._contents.keeping(make_want(volume)))
+            yield
 
     async def export(
         self, request: container_pb2.ExportRequest

@@ -192,7 +192,7 @@ def _make_container_parts(services: Services) -> ContainerParts:
     )
     return ContainerParts(
         logs=Logs(store=gate.store, sessions=services.sessions, defaults=services.log_defaults),
-        archives=Archives(gate=gate, files=inside.files, layout=layout),
+        archives=Archives(gate=gate, files=inside.files, contents=services.volumes, layout=layout),
         committer=Committer(parts),
         usage=Usage(store=gate.store, gauges=inside.gauges, clock=gate.clock),
     )

@@ -41,6 +41,15 @@ def read_mount_id(fd: int) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("mnt_id:"))
 
 
+def is_mount_point(directory_fd: int) -> bool:
+    """Tell whether a directory lies on another mount than the one that it is in; costs little with many mounts."""
+    above_fd = os.open("..", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory_fd)
+    try:
+        return read_mount_id(directory_fd) != read_mount_id(above_fd)
+    finally:
+        os.close(above_fd)
+
+
 def parse_mounts(text: str, beginning: str = "") -> Iterator[MountEntry]:
     """Yield the entries of a mountinfo text whose target begins so."""
     sign = f" {_escape(beginning)}"

@@ -15,7 +15,7 @@ from controller.errors import Refused, Unavailable
 from controller.kernel import syscalls
 from controller.kernel.confined import open_in_root, open_root
 from controller.kernel.idmaps import mount_mapped
-from controller.kernel.mountinfo import read_mount_id, read_mounts
+from controller.kernel.mountinfo import is_mount_point, read_mounts
 from controller.kernel.translation import translated
 from controller.model.wants import ShallowWant, SharedMemoryWant, StagedWant, SubpathWant
 
@@ -66,7 +66,7 @@ def _stage_memory(want: SharedMemoryWant) -> None:
 def _stage_subpath(want: SubpathWant, user_namespace_fd: int | None) -> None:
     """Mount what a descriptor holds, so that a link put in its place meanwhile changes nothing."""
     with open_root(want.root_path) as root_fd:
-        if want.is_mounted and not _is_mount_point(root_fd):
+        if want.is_mounted and not is_mount_point(root_fd):
             raise Unavailable("what belongs into a volume is not mounted any more")
         try:
             fd = open_in_root(root_fd, want.subpath, os.O_PATH)
@@ -83,15 +83,6 @@ def _stage_subpath(want: SubpathWant, user_namespace_fd: int | None) -> None:
             mount_mapped(fd, want.path, user_namespace_fd)
     finally:
         os.close(fd)
-
-
-def _is_mount_point(directory_fd: int) -> bool:
-    """Tell whether a directory lies on another mount than the one that it is in."""
-    above_fd = os.open("..", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory_fd)
-    try:
-        return read_mount_id(directory_fd) != read_mount_id(above_fd)
-    finally:
-        os.close(above_fd)
 
 
 def _stage_shallow(want: ShallowWant) -> None:

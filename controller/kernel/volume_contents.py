@@ -62,6 +62,13 @@ class VolumeFiles:
             await create(place, make)
 
     @contextlib.asynccontextmanager
+    async def keeping(self, volume: VolumeWant) -> AsyncGenerator[None]:
+        """See VolumeContents."""
+        with translated(f"volume {volume.uid}"):
+            async with self._mounts.kept(volume):
+                yield
+
+    @contextlib.asynccontextmanager
     async def reading(self, volume: VolumeWant) -> AsyncGenerator[AsyncIterator[bytes]]:
         """See VolumeContents."""
         async with self._opened(volume) as path:

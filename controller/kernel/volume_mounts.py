@@ -15,7 +15,8 @@ from pathlib import Path
 
 from controller.errors import Refused, Unavailable
 from controller.kernel import syscalls
-from controller.kernel.mountinfo import read_mounts
+from controller.kernel.confined import open_root
+from controller.kernel.mountinfo import is_mount_point, read_mounts
 from controller.kernel.subprocesses import Runner
 from controller.kernel.whole_copies import Workplace
 from controller.model.ids import Uid
@@ -43,6 +44,11 @@ class VolumeMounts:
         real_path = os.path.realpath(self._layout.volumes_path)
         paths = (entry.target.removeprefix(real_path).split("/") for entry in read_mounts(f"{real_path}/"))
         return frozenset(Uid(parts[1]) for parts in paths if len(parts) == 3)
+
+    def is_mounted(self, volume: Uid) -> bool:
+        """Tell whether there is a mount at a volume's data directory, which has to be there."""
+        with open_root(self._layout.volume_path(volume)) as directory_fd:
+            return is_mount_point(directory_fd)
 
     def count_parts(self) -> Counter[Uid]:
         """Return in how many places volumes are mounted for containers."""
@@ -97,7 +103,7 @@ class VolumeMounts:
         if want.mount is None:
             return False
         target = self._layout.volume_path(want.uid)
-        made = not await asyncio.to_thread(_is_mounted, target)
+        made = not await asyncio.to_thread(self.is_mounted, want.uid)
         if made:
             await self._mount(want.mount, target)
             self._settled.discard(want.uid)
@@ -125,11 +131,6 @@ class VolumeMounts:
                 if exc.errno in (errno.EINVAL, errno.ENOENT):
                     return
                 raise
-
-
-def _is_mounted(target: str) -> bool:
-    real_path = os.path.realpath(target)
-    return any(entry.target == real_path for entry in read_mounts(real_path))
 
 
 async def _resolve(mount: VolumeMount) -> VolumeMount:

@@ -70,7 +70,7 @@ class LocalVolumes:
     def _read(self, volume: Uid) -> VolumeFacts | None:
         if not self._is_present(volume):
             return None
-        mounted = volume in self._mounts.list_mounted()
+        mounted = self._mounts.is_mounted(volume)
         parts = self._mounts.count_parts()[volume] if mounted else 0
         return VolumeFacts(uid=volume, mounted=mounted, parts=parts)
 
@@ -78,7 +78,7 @@ class LocalVolumes:
         return Path(self._layout.volume_path(volume)).is_dir()
 
     def _delete(self, volume: Uid) -> None:
-        if volume in self._mounts.list_mounted():
+        if self._mounts.is_mounted(volume):
             raise Refused("something is mounted at the volume's directory, and its content is not to be lost")
         _delete(Path(self._layout.volume_path(volume)))
 

@@ -70,6 +70,10 @@ class VolumeContents(Protocol):
         """
         ...
 
+    def keeping(self, volume: VolumeWant) -> AbstractAsyncContextManager[None]:
+        """Do nothing but to keep what belongs at the directory mounted for the length of the block."""
+        ...
+
     def reading(self, volume: VolumeWant) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """Read all as a tar stream (pax): owners, modes, nanoseconds, links, holes, extended attributes. NotFound."""
         ...

@@ -40,7 +40,7 @@ def spawn(machine: Machine, *words: str) -> "subprocess.Popen[bytes]":
     )
 
 
-def test_what_a_volume_is_made_of_is_mounted_while_it_is_used(machine: Machine) -> None:
+def test_what_a_volume_is_made_of_is_mounted_while_it_is_used(machine: Machine, scratch: Path) -> None:
     machine.succeed("volume", "create", *TMPFS, "--label", "kind=memory", "memory")
     path = find(machine, "memory")
     assert not is_mounted(path)
@@ -58,8 +58,11 @@ def test_what_a_volume_is_made_of_is_mounted_while_it_is_used(machine: Machine) 
     assert is_mounted(path)
     machine.succeed("stop", "-t", "0", "two")
     wait_for(lambda: not is_mounted(path), "the end of the mount")
+    machine.succeed("cp", "two:/m", str(scratch / "copied"))
+    assert not is_mounted(path)
     machine.succeed("start", "two")
     assert machine.succeed("exec", "two", "ls", "/m") == ""
+    assert list((scratch / "copied").iterdir()) == []
     listed = machine.succeed(
         "volume", "ls", "--filter", "label=kind", "--format", "{{.Name}} {{.Driver}} {{.Links}}"
     )
@@ -114,6 +117,10 @@ def test_mounts_make_volumes_and_a_bad_one_fails_the_start(machine: Machine, scr
     machine.succeed("rm", "-f", "stuck")
     machine.succeed("apply", "-f", str(manifest))
     machine.succeed("run", "--rm", "-v", "lost:/m", IMAGE, "touch", "/m/x")
+    machine.succeed("create", "--name", "still", "-v", "lost:/m", IMAGE, "true")
+    machine.succeed("cp", str(manifest), "still:/m/copied")
+    assert (scratch / "mend/here/copied").read_text() == manifest.read_text()
+    machine.succeed("rm", "still")
     machine.succeed("volume", "rm", "lost", "named")
     assert (scratch / "mend/here/x").exists()
 

@@ -87,6 +87,11 @@ class FakeVolumeContents(FakePort):
         await self._steps.end(call)
 
     @contextlib.asynccontextmanager
+    async def keeping(self, volume: VolumeWant) -> AsyncGenerator[None]:
+        self._find(volume)
+        yield
+
+    @contextlib.asynccontextmanager
     async def reading(self, volume: VolumeWant) -> AsyncGenerator[AsyncIterator[bytes]]:
         call = await self._steps.begin("volumes.reading")
         lines = [f"{path}\n".encode() for path in self._find(volume)]
