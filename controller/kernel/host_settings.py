@@ -33,10 +33,10 @@ def _list_settings(bridge: str, *, ipv4: bool, ipv6: bool) -> dict[Path, str]:
     """Return what the host's settings have to be, in the order in which they are made so."""
     settings = {_IPV4 / "ip_forward": "1", _IPV4 / f"conf/{bridge}/forwarding": "1"} if ipv4 else {}
     settings[_IPV4 / f"conf/{bridge}/route_localnet"] = "1" if ipv4 else "0"
-    settings[_IPV6 / f"{bridge}/disable_ipv6"] = "0" if ipv6 else "1"
     if ipv6:
         settings |= {_IPV6 / f"{bridge}/{name}": "0" for name in ("accept_ra", "accept_dad")}
         settings[_IPV6 / f"{bridge}/forwarding"] = "1"
+    settings[_IPV6 / f"{bridge}/disable_ipv6"] = "0" if ipv6 else "1"
     return settings
 
 
