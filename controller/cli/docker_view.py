@@ -5,6 +5,7 @@ from typing import Any
 
 from controller.cli.addresses import list_port_hosts
 from controller.cli.docker_limits import view_health, view_limits
+from controller.cli.docker_logs import view_log
 from controller.cli.docker_mounts import view_binds, view_mounts
 from controller.cli.docker_process import list_words, view_config
 
@@ -149,6 +150,7 @@ def _view_host_config(spec: Document) -> dict[str, Any]:
         ],
         "VolumesFrom": [f"{each['container']}:{_view_access(each)}" for each in spec.get("volumesFrom", [])],
         "PublishAllPorts": spec.get("publishAll", False),
+        "LogConfig": view_log(spec.get("logging", {})),
         **view_binds(spec),
         **view_limits(spec),
     }
