@@ -13,7 +13,7 @@ STAMP := $(VENV)/.installed
 
 # What hold runs or loads, then what its tests and its demo need besides, then engines that CI exchanges images with.
 RUNTIME_PACKAGES := crun runc conmon iptables nftables conntrack iproute2 libseccomp2 tini python3-venv
-PACKAGES := $(RUNTIME_PACKAGES) busybox-static iputils-ping procps systemd docker-registry skopeo umoci apache2-utils postgresql graphviz
+PACKAGES := $(RUNTIME_PACKAGES) busybox-static iputils-ping procps systemd docker-registry skopeo umoci apache2-utils postgresql graphviz docker.io
 PEER_PACKAGES := docker.io podman
 BENCH_PACKAGES := $(PEER_PACKAGES) isal
 VM_PACKAGES := qemu-system-x86 kmod
@@ -177,10 +177,10 @@ bench: setup ## Measure hold, Docker and Podman in one run; writes BENCHMARKS.md
 	@$(HOST) $(PY) -m tests.bench
 
 .PHONY: compare
-compare: setup ## Try what is forbidden, and every way to copy, by Docker and by hold, row by row
-	@$(call install,docker.io)
+compare: setup ## Try what is forbidden, ways to copy, command lines by Docker and by hold, row by row
 	@$(HOST) $(PY) -m tests.compare
 	@$(HOST) $(PY) -m tests.compare.copies
+	@$(HOST) $(PY) -m tests.compare.lines
 
 .PHONY: clean
 clean: ## Remove what make made

@@ -15,9 +15,15 @@ _HERE = Path(__file__).parent
 class Line:
     """One script; `reason` is the intended difference that it shows, empty when both are to answer alike."""
 
-    name: str
+    topic: str
+    number: int
     script: str
     reason: str = ""
+
+    @property
+    def name(self) -> str:
+        """A name that no other line has."""
+        return f"{self.topic}{self.number}"
 
 
 def read_lines() -> list[Line]:
@@ -30,7 +36,7 @@ def _read_topic(path: Path) -> Iterator[Line]:
         reason, script = "", text
         if text.startswith("@"):
             reason, _, script = text[1:].partition(" ")
-        yield Line(name=f"{path.stem}{number}", script=script.strip(), reason=reason)
+        yield Line(topic=path.stem, number=number, script=script.strip(), reason=reason)
 
 
 def _join(text: str) -> list[str]:

@@ -10,7 +10,7 @@ _SUBSTITUTIONS = tuple(
         (r"\b[0-9a-f]{12}\b", "ID"),
         (r"\b(Less than a|About an?|\d+) (second|minute|hour)s?\b", "TIME"),
         (r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( [+-]\d{4} UTC|Z|[+-]\d\d:\d\d)?", "DATE"),
-        (r"\b172\.(1[6-9]|2\d|3[01])\.\d+\.\d+\b", "ADDRESS"),
+        (r"\b(172\.(1[6-9]|2\d|3[01])|10\.192)\.\d+\.\d+\b", "ADDRESS"),
         (r"\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b", "MAC"),
         (r"\b(3[2-9]|4\d|5\d|6[0-5])\d{3}\b(?!%)", "PORT"),
         (r" {2,}|\t", "  "),
