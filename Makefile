@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 VENV := .venv
 PY := $(VENV)/bin/python
 HOST := $(PY) -m tests.testhost --
-STUBS := controller/api/v1
+STUBS := controller/api/v1 controller/plugins/v1
 STAMP := $(VENV)/.installed
 
 # What hold runs or loads, then what its tests and its demo need besides, then engines that CI exchanges images with.
@@ -97,15 +97,16 @@ lint: $(STAMP) ## Style, types, import contracts, generated stubs
 	@$(call step,import contracts); out=$$($(VENV)/bin/lint-imports --no-cache) || { echo "$$out"; exit 1; }
 	@$(call step,generated stubs); fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
 	$(MAKE) -s proto OUT="$$fresh"; \
-	diff -rq -x __pycache__ -x __init__.py $(STUBS) "$$fresh/$(STUBS)" || { echo 'stubs are stale: run make proto'; exit 1; }
+	for stubs in $(STUBS); do diff -rq -x __pycache__ -x __init__.py $$stubs "$$fresh/$$stubs" \
+		|| { echo 'stubs are stale: run make proto'; exit 1; }; done
 
 OUT ?= .
 .PHONY: proto
 proto: $(STAMP) ## Generate the stubs of proto/ (committed)
-	@mkdir -p $(OUT)/$(STUBS); site=$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
+	@mkdir -p $(addprefix $(OUT)/,$(STUBS)); site=$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m grpc_tools.protoc -I proto -I "$$site" \
 		--python_out=$(OUT) --grpc_python_out=$(OUT) --mypy_out=quiet:$(OUT) --mypy_grpc_out=quiet:$(OUT) \
-		proto/$(STUBS)/*.proto
+		$(foreach stubs,$(STUBS),proto/$(stubs)/*.proto)
 
 .PHONY: migration
 migration: $(STAMP) ## Write a migration from the tables: make migration NAME='add a column'

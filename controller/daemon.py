@@ -34,7 +34,7 @@ from controller.images.registry.back_off import Patience
 from controller.images.registry.client import RegistryClient, RegistryOptions
 from controller.images.registry_checks import RegistryDiagnostics
 from controller.images.store import ImageStore
-from controller.kernel.assembly import KernelOptions, open_linux
+from controller.kernel.assembly import KernelOptions, Others, open_linux
 from controller.kernel.clock import SystemClock
 from controller.kernel.diagnostics import HostDiagnostics
 from controller.kernel.disk_usage import LocalDiskUsage
@@ -53,6 +53,9 @@ from controller.model.network import NetworkSpec
 from controller.model.network_settings import IPV6_SUBNET_PREFIX
 from controller.plan.addresses import AddressPool, AddressPools, derive_unique_local
 from controller.plan.admission import DEFAULT_NETWORK, ApplyBatch
+from controller.plugins.assembly import open_drivers
+from controller.plugins.plugin import Caller
+from controller.plugins.registry import PluginOptions
 from controller.reconcile.dangling import DanglingImages
 from controller.reconcile.engine import ReconcileOptions, Reconciler
 from controller.reconcile.forecaster import LoopForecaster
@@ -146,8 +149,10 @@ async def _serve(settings: Settings) -> int:
         store = await stack.enter_async_context(
             open_store(settings.database or derive_url(layout.database_path), clock)
         )
+        plugins = await stack.enter_async_context(open_drivers(_make_plugin_options(settings)))
+        others = Others(images=images, pulls=pulls, drivers=plugins.drivers, plugin_events=plugins.events)
         linux = await stack.enter_async_context(
-            open_linux(layout, _make_kernel_options(settings), runner=runner, images=images, pulls=pulls)
+            open_linux(layout, _make_kernel_options(settings), runner=runner, others=others)
         )
         gate = Gate(store=store, host=linux.host, clock=clock, pools=_make_pools(settings))
         await _declare_default_network(gate, settings.default_network)
@@ -203,6 +208,15 @@ def _make_diagnostics(settings: Settings, runner: Runner, started_at: datetime) 
         resolv_conf_path=settings.resolv_conf,
         started_at=started_at,
     )
+
+
+def _make_plugin_options(settings: Settings) -> PluginOptions:
+    caller = Caller(
+        instance=settings.instance,
+        version=importlib.metadata.version("hold"),
+        timeout_s=settings.plugin_timeout_s,
+    )
+    return PluginOptions(directory_path=settings.layout.plugins_path, caller=caller, sockets=settings.plugins)
 
 
 def _make_registry_client(settings: Settings, clock: SystemClock) -> RegistryClient:

@@ -204,6 +204,12 @@ class Settings(NetworkSettings):
     max_concurrent_uploads: Number = Field(
         default=5, ge=1, le=64, description="Layers that are pushed at the same time."
     )
+    plugins: Annotated[dict[str, AbsolutePath], BeforeValidator(_parse_mapping)] = Field(
+        default={}, description="Sockets of plugins that are not RUN/plugins/NAME.sock, by driver."
+    )
+    plugin_timeout_s: DurationS = Field(
+        default=10.0, gt=0, le=120, alias="pluginTimeout", description="Time that a plugin has for an answer."
+    )
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = Field(
         default="info", description="Least level of the daemon's own log."
     )

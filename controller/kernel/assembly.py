@@ -19,6 +19,7 @@ from controller.kernel.firewall import KernelFirewall
 from controller.kernel.freezer import CgroupFreezer
 from controller.kernel.gates import Gates
 from controller.kernel.gauges import KernelGauges
+from controller.kernel.given_links import GivenLinks
 from controller.kernel.host_view import KernelHostView
 from controller.kernel.insides import Insides
 from controller.kernel.limits import CgroupLimits
@@ -49,6 +50,7 @@ from controller.plan.oci.surroundings import HostTexts
 from controller.ports import HostView, Images, KernelEvents, KernelPorts, Pulls, Sessions
 from controller.ports.files import ContainerFiles
 from controller.ports.gauges import Gauges
+from controller.ports.plugins import Drivers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,16 @@ class EndingPulls(Pulls, KernelEvents, Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Others:
+    """What the loops act through besides the kernel; plugins and pulls tell of theirs among the kernel's events."""
+
+    images: Images
+    pulls: EndingPulls
+    drivers: Drivers
+    plugin_events: KernelEvents
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Linux:
     """The adapters, for the loops (`ports`) and for the API."""
 
@@ -78,12 +90,12 @@ class Linux:
 
 @contextlib.asynccontextmanager
 async def open_linux(
-    layout: Layout, options: KernelOptions, *, runner: Runner, images: Images, pulls: EndingPulls
+    layout: Layout, options: KernelOptions, *, runner: Runner, others: Others
 ) -> AsyncIterator[Linux]:
     """Build every adapter for the length of the block; containers go on after it."""
     cgroups, gates, insides = Cgroups.find(layout.instance), Gates(), Insides(layout=layout)
     names = KernelNameServer(layout=layout, runner=runner, resolv_conf_path=options.resolv_conf_path)
-    volume_mounts = VolumeMounts(layout=layout, runner=runner)
+    volume_mounts = VolumeMounts(layout=layout, runner=runner, drivers=others.drivers.volumes)
     volumes = LocalVolumes(layout=layout, mounts=volume_mounts)
     await volumes.open()
     rotator = LogRotator(layout=layout, defaults=options.log_defaults)
@@ -91,6 +103,7 @@ async def open_linux(
     sessions = ContainerSessions(layout=layout, runner=runner, cgroups=cgroups, gates=gates)
     helper = ProbeHelper(runner=runner)
     generations = RuleGenerations()
+    process_events = ProcessEvents(layout=layout, cgroups=cgroups)
     network_events = NetworkEvents(layout=layout, insides=insides, names=names, generations=generations)
     ports = KernelPorts(
         processes=OciProcesses(
@@ -112,14 +125,16 @@ async def open_linux(
         attachments=ContainerLinks(
             pairs=KernelAttachments(layout=layout, insides=insides),
             sublinks=KernelSublinks(layout=layout, insides=insides),
+            given=GivenLinks(layout=layout, insides=insides, drivers=others.drivers.networks),
         ),
         firewall=KernelFirewall(layout=layout, runner=runner, generations=generations),
         names=names,
         volumes=volumes,
         volume_contents=VolumeFiles(layout=layout, runner=runner, mounts=volume_mounts),
-        images=images,
-        pulls=pulls,
-        events=MergedEvents(sources=(ProcessEvents(layout=layout, cgroups=cgroups), network_events, pulls)),
+        images=others.images,
+        pulls=others.pulls,
+        drivers=others.drivers,
+        events=MergedEvents(sources=(process_events, network_events, others.pulls, others.plugin_events)),
         read_host_texts=lambda: read_host_texts(options.resolv_conf_path, options.container_defaults),
         read_devices=read_devices,
     )

@@ -105,6 +105,16 @@ def mark_link(index: int, alias: str) -> Message:
     return Message(kind=rtnetlink.RTM_NEWLINK, body=body + attribute(_IFLA_IFALIAS, alias.encode()))
 
 
+def move_link(index: int, *, name: str, netns_fd: int) -> Message:
+    """Return what puts a link into another namespace under another name; EEXIST when the name is taken there."""
+    parts = [
+        _LINK.pack(socket.AF_UNSPEC, 0, index, 0, rtnetlink.IFF_UP),
+        number_attribute(_IFLA_NET_NS_FD, netns_fd),
+        text_attribute(_IFLA_IFNAME, name),
+    ]
+    return Message(kind=rtnetlink.RTM_NEWLINK, body=b"".join(parts))
+
+
 def set_route_by_link(index: int, destination: str) -> Message:
     """Return what makes a default route (`0.0.0.0/0`, `::/0`) go out by a link, without a next hop."""
     body = _route_by_link(index, destination)

@@ -25,6 +25,7 @@ from controller.model.volume_options import NFS_TYPES, find_nfs_server
 from controller.model.wants import VolumeMount, VolumeWant
 from controller.plan.oci.staging import find_volume_of_part
 from controller.plan.volume_mount import render_mount_command, set_nfs_address
+from controller.ports.plugins import VolumeDrivers
 
 _TIMEOUT_S = 60.0
 
@@ -32,9 +33,10 @@ _TIMEOUT_S = 60.0
 class VolumeMounts:
     """Mounts once, however many use it; unmounts when the last one has gone."""
 
-    def __init__(self, *, layout: Layout, runner: Runner) -> None:
+    def __init__(self, *, layout: Layout, runner: Runner, drivers: VolumeDrivers) -> None:
         self._layout = layout
         self._runner = runner
+        self._drivers = drivers
         self._locks: dict[Uid, asyncio.Lock] = {}
         self._keepers: Counter[Uid] = Counter()
         self._settled: set[Uid] = set()
@@ -68,7 +70,7 @@ class VolumeMounts:
     @contextlib.asynccontextmanager
     async def kept(self, want: VolumeWant, *, lasting: bool = False) -> AsyncGenerator[None]:
         """Keep it mounted for the length of the block; a `lasting` one stays so until somebody asks for the end."""
-        if want.mount is None:
+        if not want.is_mounted:
             yield
             return
         async with self._alone(want.uid):
@@ -100,17 +102,26 @@ class VolumeMounts:
 
     async def _ensure(self, want: VolumeWant) -> bool:
         """Tell whether it had to be mounted."""
-        if want.mount is None:
+        if not want.is_mounted:
             return False
         target = self._layout.volume_path(want.uid)
         made = not await asyncio.to_thread(self.is_mounted, want.uid)
         if made:
-            await self._mount(want.mount, target)
+            await self._mount(await self._choose_mount(want), target)
             self._settled.discard(want.uid)
         if want.uid not in self._settled:
             await asyncio.to_thread(Workplace.inside(Path(target)).settle)
             self._settled.add(want.uid)
         return made
+
+    async def _choose_mount(self, want: VolumeWant) -> VolumeMount:
+        """Return what to mount: what a plugin shows is mounted a second time."""
+        if want.driven is not None:
+            path = await self._drivers.mount(want.driven)
+            return VolumeMount(kind="none", device=path, options=("rbind",))
+        if want.mount is None:
+            raise Refused(f"volume {want.uid} has nothing to mount")
+        return want.mount
 
     async def _mount(self, mount: VolumeMount, target: str) -> None:
         command = render_mount_command(await _resolve(mount), target)

@@ -25,6 +25,11 @@ class Layout:
         return f"{self.run_path}/hold.sock"
 
     @property
+    def plugins_path(self) -> str:
+        """Where the sockets of plugins are."""
+        return f"{self.run_path}/plugins"
+
+    @property
     def blobs_path(self) -> str:
         return f"{self.root_path}/images/blobs"
 

@@ -271,6 +271,7 @@ class NetworkStatus(Status):
 
     bridge: str = Field(default="", description="The bridge link's name.")
     parent: str = Field(default="", description="The link that links in containers hang below.")
+    driver: str = Field(default="", description="The plugin that has been asked to make it.")
     subnet: str = Field(default="", description="The subnet in use.")
     gateway: str = Field(default="", description="The bridge's own address.")
     ipv6_subnet: str = Field(default="", description="The IPv6 subnet in use.")

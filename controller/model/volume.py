@@ -11,6 +11,9 @@ from controller.model.resource import API_VERSION, ApiVersion, Metadata, Status
 from controller.model.units import Text
 from controller.model.volume_options import check_local_options
 
+LOCAL = "local"
+"""The driver that keeps data in directories of the host."""
+
 ANONYMOUS_LABEL = "hold.anonymous"
 """Label of volumes that nobody named; its value is the uid of the container that they were made for."""
 
@@ -30,8 +33,9 @@ class ContentSource(Model):
 class VolumeSpec(Model):
     """A directory that outlives containers."""
 
-    driver: Literal["local"] = Field(
-        default="local", description="Where the data lives; local is a directory of this host."
+    driver: ObjectName = Field(
+        default=LOCAL,
+        description="Who keeps the data: local is a directory of this host, any other name is a plugin's.",
     )
     driver_options: dict[str, Text] = Field(
         default={},
@@ -43,8 +47,10 @@ class VolumeSpec(Model):
 
     @model_validator(mode="after")
     def _fields_agree(self) -> Self:
-        if self.driver == "local":
+        if self.driver == LOCAL:
             check_local_options(self.driver_options)
+        if self.source is not None and self.driver != LOCAL:
+            raise ValueError(f"source is for volumes of driver local, not {self.driver}: leave it out")
         if self.source is not None and self.driver_options:
             raise ValueError("source is for a volume without driverOptions: restore into this one instead")
         return self
@@ -52,7 +58,7 @@ class VolumeSpec(Model):
 
 def make_volume_spec(mount: Mount) -> VolumeSpec:
     """Return the volume that is made for a mount when it isn't there."""
-    return VolumeSpec(driver=mount.driver or "local", driver_options=mount.driver_options)
+    return VolumeSpec(driver=mount.driver or LOCAL, driver_options=mount.driver_options)
 
 
 class VolumeAssigned(Model):
@@ -63,6 +69,7 @@ class VolumeStatus(Status):
     """A volume as last observed."""
 
     path: str = Field(default="", description="The directory on the host.")
+    driver: str = Field(default="", description="The plugin that has been asked to make it.")
 
 
 class Volume(Model):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from controller.model.ids import Uid
 from controller.model.logs import LogSettings
 from controller.model.network_drivers import Sublink, Vlan
+from controller.model.plugins import DrivenVolume
 from controller.model.ports import PortMapping
 
 
@@ -39,10 +40,19 @@ class VolumeMount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeWant:
-    """A volume to work on, with what is mounted at its data directory; None for a plain directory."""
+    """A volume to work on, with what is mounted at its data directory: by options, or shown by a plugin (`driven`).
+
+    Neither for a plain directory.
+    """
 
     uid: Uid
     mount: VolumeMount | None = None
+    driven: DrivenVolume | None = None
+
+    @property
+    def is_mounted(self) -> bool:
+        """Whether something is mounted at the data directory while the volume is used."""
+        return self.mount is not None or self.driven is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +159,7 @@ class AttachmentWant:
     `inside` is the name in the container (eth0), `address` has a prefix, `gateway` is set on the attachment
     that carries the default route and empty on others. An `isolated` one reaches the host, but no other isolated one.
     With `sublink` it is a link below a parent instead, without an end outside: `bridge` is empty, and so is `mac` where
-    the parent's is shared. `ipv6_address` and `ipv6_gateway` are the same for IPv6; a family that the network lacks has
+    the parent's is shared. With `driver` the link comes from that plugin, and has no end outside that hold knows. `ipv6_address` and `ipv6_gateway` are the same for IPv6; a family that the network lacks has
     no address.
     """
 
@@ -166,6 +176,7 @@ class AttachmentWant:
     mtu: int | None = None
     isolated: bool = False
     sublink: Sublink | None = None
+    driver: str = ""
 
     @property
     def addresses(self) -> tuple[str, ...]:

@@ -48,6 +48,7 @@ class Reason(StrEnum):
     ABSENT = "Absent"
     PARENT_MISSING = "ParentMissing"
     NOT_A_BRIDGE = "NotABridge"
+    DRIVER_UNAVAILABLE = "DriverUnavailable"
 
 
 def make_condition(

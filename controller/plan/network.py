@@ -7,11 +7,21 @@ from datetime import datetime
 from controller.model.facts import BridgeFacts, ParentFacts
 from controller.model.ids import Uid
 from controller.model.network import Network, NetworkStatus
-from controller.model.network_drivers import BRIDGE, DEFAULT_MTU
+from controller.model.network_drivers import BRIDGE, DEFAULT_MTU, is_plugin
+from controller.model.plugins import DrivenNetworkFacts
 from controller.model.resource import Condition
 from controller.model.wants import BridgeWant
 from controller.plan.base import Plan
 from controller.plan.conditions import Reason, date_conditions, make_condition
+from controller.plan.driven_network import (
+    EnsureDrivenNetwork,
+    RemoveDrivenNetwork,
+    RemoveEndpoint,
+    derive_driven_network,
+    plan_driven_network,
+    plan_driven_removal,
+)
+from controller.plan.driven_volume import ASK_AGAIN_S
 from controller.plan.parents import DeleteParent, EnsureParent, plan_parent
 
 
@@ -36,19 +46,28 @@ class DeleteBridge:
         return f"delete bridge {self.name}"
 
 
-NetworkAction = EnsureBridge | DeleteBridge | EnsureParent | DeleteParent
+NetworkAction = (
+    EnsureBridge
+    | DeleteBridge
+    | EnsureParent
+    | DeleteParent
+    | EnsureDrivenNetwork
+    | RemoveDrivenNetwork
+    | RemoveEndpoint
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkDesired:
     """A network; `users` are containers that name it, those on their way out included.
 
-    `heirs` are other networks, by the parent that they hang below.
+    `heirs` are other networks, by the parent that they hang below. `joined` are the users that run, or are about to.
     """
 
     network: Network
     users: tuple[str, ...] = ()
     heirs: Mapping[str, Uid] = field(default_factory=dict)
+    joined: frozenset[Uid] = frozenset()
 
     @property
     def uid(self) -> Uid:
@@ -59,11 +78,13 @@ class NetworkDesired:
 class NetworkObserved:
     """What the kernel has of one network. `names_served` tells whether a name server answers on it as it should.
 
-    `parents` are links of the names that it depends on, whoever has made them, and those that were made for it.
+    `parents` are links of the names that it depends on, whoever has made them, and those that were made for it. `driven`
+    is what the plugin tells that makes it; None where none does, and before it was asked.
     """
 
     bridges: tuple[BridgeFacts, ...] = ()
     parents: tuple[ParentFacts, ...] = ()
+    driven: DrivenNetworkFacts | None = None
     names_served: bool = False
 
 
@@ -74,6 +95,8 @@ def plan_network(
     network = desired.network
     if network.metadata.deleted_at is not None:
         return _plan_removal(desired, observed, now)
+    if is_plugin(network.spec.driver):
+        return _plan_driven(desired, observed, now)
     if network.spec.driver != BRIDGE:
         return _plan_below_parent(desired, observed, now)
     want = derive_bridge_want(network)
@@ -95,6 +118,28 @@ def _plan_below_parent(
     network, parent = desired.network, plan_parent(desired.network, observed.parents, desired.heirs)
     status = _derive_status(network, [parent.ready], now)
     return Plan(actions=(*_list_bridge_removals(desired, observed), *parent.actions), status=status)
+
+
+def _plan_driven(
+    desired: NetworkDesired, observed: NetworkObserved, now: datetime
+) -> Plan[NetworkAction, NetworkStatus]:
+    want = derive_driven_network(desired.network)
+    if want is None:
+        return Plan(actions=(), status=desired.network.status)
+    plan = plan_driven_network(want, observed.driven or DrivenNetworkFacts(), desired.joined)
+    others: tuple[NetworkAction, ...] = (
+        *_list_bridge_removals(desired, observed),
+        *_list_parent_removals(desired, observed),
+    )
+    status = _derive_status(desired.network, [plan.ready], now)
+    if not plan.is_fault:
+        status = status.model_copy(update={"driver": want.driver})
+    return Plan(
+        actions=(*others, *plan.actions),
+        status=status,
+        requeue_after_s=ASK_AGAIN_S if plan.is_fault else None,
+        is_asked_for=not others and all(isinstance(action, RemoveEndpoint) for action in plan.actions),
+    )
 
 
 def _derive_status(network: Network, conditions: list[Condition], now: datetime) -> NetworkStatus:
@@ -142,6 +187,13 @@ def _plan_removal(
         *_list_bridge_removals(desired, observed),
         *_list_parent_removals(desired, observed),
     )
+    want = derive_driven_network(desired.network)
+    if want is not None:
+        plan = plan_driven_removal(desired.network, want, observed.driven or DrivenNetworkFacts())
+        if plan.is_fault:
+            update = {"conditions": date_conditions(status, [plan.ready], now)}
+            return Plan(actions=(), status=status.model_copy(update=update), requeue_after_s=ASK_AGAIN_S)
+        actions += plan.actions
     gone = make_condition("Ready", Reason.DELETED, holds=False)
     update = {"conditions": date_conditions(status, [gone], now)}
     return Plan(actions=actions, status=status.model_copy(update=update), gone=not actions)

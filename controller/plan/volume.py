@@ -9,14 +9,25 @@ from controller.model.container import Container, DesiredState
 from controller.model.ids import Key, Uid
 from controller.model.layout import Layout
 from controller.model.mounts import Mount, MountType
+from controller.model.plugins import DrivenVolumeFacts
 from controller.model.resource import is_ready
-from controller.model.volume import Volume, VolumeStatus
+from controller.model.volume import LOCAL, Volume, VolumeStatus
 from controller.model.wants import VolumeWant
 from controller.plan.base import Note, Plan
 from controller.plan.conditions import Reason, date_conditions, make_condition
 from controller.plan.container.expansion import list_mounts
+from controller.plan.driven_volume import (
+    ASK_AGAIN_S,
+    DrivenVolumePlan,
+    EnsureDrivenVolume,
+    RemoveDrivenVolume,
+    UnmountDrivenVolume,
+    plan_driven_removal,
+    plan_driven_volume,
+    tell_fault,
+)
 from controller.plan.prune import is_done
-from controller.plan.volume_mount import make_want
+from controller.plan.volume_mount import derive_driven, make_want
 
 _LEAVING_S = 0.2
 """How long to wait for the mounts of a container that has just ended."""
@@ -66,7 +77,15 @@ class DeleteDirectory:
         return "delete volume directory"
 
 
-VolumeAction = EnsureDirectory | CopyVolume | UnmountVolume | DeleteDirectory
+VolumeAction = (
+    EnsureDirectory
+    | CopyVolume
+    | UnmountVolume
+    | DeleteDirectory
+    | EnsureDrivenVolume
+    | UnmountDrivenVolume
+    | RemoveDrivenVolume
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +110,15 @@ class VolumeDesired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeObserved:
-    """Whether the directory is there, what is mounted at it, and in how many places for containers."""
+    """Whether the directory is there, what is mounted at it, and in how many places for containers.
+
+    `driven` is what the plugin tells that keeps the volume; None where none does, and before it was asked.
+    """
 
     present: bool = False
     mounted: bool = False
     parts: int = 0
+    driven: DrivenVolumeFacts | None = None
 
 
 def gather_volume(snapshot: Snapshot, volume: Volume, users: Iterable[str], layout: Layout) -> VolumeDesired:
@@ -106,7 +129,7 @@ def gather_volume(snapshot: Snapshot, volume: Volume, users: Iterable[str], layo
         volume=volume,
         layout=layout,
         users=names,
-        is_needed=bool(volume.spec.driver_options) and _is_needed(snapshot, volume.metadata.name),
+        is_needed=make_want(volume).is_mounted and _is_needed(snapshot, volume.metadata.name),
     )
     if wanted is None or not isinstance(source, Volume):
         return desired
@@ -156,28 +179,52 @@ def plan_volume(
     volume, status = desired.volume, desired.volume.status
     if volume.metadata.deleted_at is not None:
         return _plan_removal(desired, observed, now)
-    if not observed.present and volume.spec.source is not None:
-        source = desired.source
-        if source is None or not is_ready(source.status):
-            return _plan_waiting(desired, now)
+    driven = _plan_driven(desired, observed)
+    if driven.fault:
+        return Plan(actions=(), status=tell_fault(volume, driven.fault, now), requeue_after_s=ASK_AGAIN_S)
+    if not observed.present and _lacks_source(desired):
+        return _plan_waiting(desired, now)
     conditions = [make_condition("Ready", Reason.PRESENT, holds=True)]
     update = {
         "observed_generation": volume.metadata.generation,
         "conditions": date_conditions(status, conditions, now),
         "path": desired.layout.volume_path(desired.uid),
+        "driver": volume.spec.driver if volume.spec.driver != LOCAL else "",
     }
-    notes: tuple[Note, ...] = ()
-    if not observed.present and is_ready(status):
+    notes = driven.notes
+    if not observed.present and is_ready(status) and volume.spec.driver == LOCAL:
         message = "the volume's directory was gone, with all that was in it: it was made anew"
         notes = (Note(type=EventType.WARNING, reason="DataLost", message=message),)
     rested = status.model_copy(update=update)
     if not observed.present:
-        return Plan(actions=(_make(desired),), status=rested, notes=notes)
+        return Plan(actions=(*driven.actions, _make(desired)), status=rested, notes=notes)
     if observed.mounted and not desired.is_needed:
-        if observed.parts:
-            return Plan(actions=(), status=rested, requeue_after_s=_LEAVING_S)
-        return Plan(actions=(UnmountVolume(volume=desired.uid),), status=rested, is_asked_for=True)
-    return Plan(actions=(), status=rested)
+        return _plan_unmount(desired, observed, rested)
+    asked_for = any(isinstance(action, UnmountDrivenVolume) for action in driven.actions)
+    return Plan(actions=driven.actions, status=rested, notes=notes, is_asked_for=asked_for)
+
+
+def _lacks_source(desired: VolumeDesired) -> bool:
+    source = desired.source
+    return desired.volume.spec.source is not None and (source is None or not is_ready(source.status))
+
+
+def _plan_unmount(
+    desired: VolumeDesired, observed: VolumeObserved, rested: VolumeStatus
+) -> Plan[VolumeAction, VolumeStatus]:
+    """Unmount a volume that nobody needs once its last container has let go of it."""
+    if observed.parts:
+        return Plan(actions=(), status=rested, requeue_after_s=_LEAVING_S)
+    return Plan(actions=(UnmountVolume(volume=desired.uid),), status=rested, is_asked_for=True)
+
+
+def _plan_driven(desired: VolumeDesired, observed: VolumeObserved) -> DrivenVolumePlan:
+    """Return the part of the plugin that keeps the volume; it goes on showing what is still mounted."""
+    want = derive_driven(desired.volume)
+    if want is None:
+        return DrivenVolumePlan()
+    facts = observed.driven or DrivenVolumeFacts()
+    return plan_driven_volume(desired.volume, want, facts, is_needed=desired.is_needed or observed.mounted)
 
 
 def _make(desired: VolumeDesired) -> VolumeAction:
@@ -214,7 +261,15 @@ def _plan_removal(
         waiting = make_condition("Ready", Reason.WAITING_FOR_CONTAINERS, message, holds=False)
         update = {"conditions": date_conditions(status, [waiting], now)}
         return Plan(actions=(), status=status.model_copy(update=update))
+    want = derive_driven(desired.volume)
+    driven = DrivenVolumePlan()
+    if want is not None:
+        driven = plan_driven_removal(desired.volume, want, observed.driven or DrivenVolumeFacts())
+    if driven.fault:
+        told = tell_fault(desired.volume, driven.fault, now)
+        return Plan(actions=(), status=told, requeue_after_s=ASK_AGAIN_S)
     actions: tuple[VolumeAction, ...] = (UnmountVolume(volume=desired.uid),) if observed.mounted else ()
+    actions += driven.actions
     actions += (DeleteDirectory(volume=desired.uid),) if observed.present else ()
     gone = make_condition("Ready", Reason.DELETED, holds=False)
     update = {"conditions": date_conditions(status, [gone], now)}

@@ -1,7 +1,8 @@
 """What is mounted at the data directory of a volume that has options, and the command that mounts it."""
 
 from controller.model.ids import Uid
-from controller.model.volume import Volume, VolumeSpec
+from controller.model.plugins import DrivenVolume
+from controller.model.volume import LOCAL, Volume, VolumeSpec
 from controller.model.volume_options import NFS_TYPES, split_options
 from controller.model.wants import VolumeMount, VolumeWant
 
@@ -9,7 +10,7 @@ from controller.model.wants import VolumeMount, VolumeWant
 def derive_mount(spec: VolumeSpec) -> VolumeMount | None:
     """Return what is mounted while a volume of the driver local is used; None for a plain directory."""
     options = spec.driver_options
-    if not options:
+    if spec.driver != LOCAL or not options:
         return None
     return VolumeMount(
         kind=options["type"], device=options["device"], options=split_options(options.get("o", ""))
@@ -18,7 +19,21 @@ def derive_mount(spec: VolumeSpec) -> VolumeMount | None:
 
 def make_want(volume: Volume) -> VolumeWant:
     """Return a volume to work on."""
-    return VolumeWant(uid=Uid(volume.metadata.uid or ""), mount=derive_mount(volume.spec))
+    return VolumeWant(
+        uid=Uid(volume.metadata.uid or ""), mount=derive_mount(volume.spec), driven=derive_driven(volume)
+    )
+
+
+def derive_driven(volume: Volume) -> DrivenVolume | None:
+    """Return what a plugin is asked to keep; None for the driver local."""
+    if volume.spec.driver == LOCAL:
+        return None
+    return DrivenVolume(
+        driver=volume.spec.driver,
+        uid=Uid(volume.metadata.uid or ""),
+        name=volume.metadata.name,
+        options=volume.spec.driver_options,
+    )
 
 
 def set_nfs_address(mount: VolumeMount, address: str) -> VolumeMount:

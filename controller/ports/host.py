@@ -29,6 +29,7 @@ class HintType(StrEnum):
     ATTACHMENT = "attachment"
     BRIDGE = "bridge"
     LINK = "link"
+    PLUGIN = "plugin"
     ROOT = "root"
     LIMITS = "limits"
     FIREWALL = "firewall"
@@ -41,7 +42,7 @@ class HintType(StrEnum):
 class Hint:
     """Something may have changed. `subject` is an object's uid, empty when all of the type may be meant.
 
-    That of a `LINK` is the name of a link which is not a container's.
+    That of a `LINK` is the name of a link which is not a container's, that of a `PLUGIN` a driver.
     """
 
     type: HintType

@@ -7,6 +7,7 @@ from controller.model.facts import DeviceNode
 from controller.plan.oci.surroundings import HostTexts
 from controller.ports.host import KernelEvents
 from controller.ports.network import Attachments, Bridges, Firewall, NameServer, Namespaces, Parents
+from controller.ports.plugins import Drivers
 from controller.ports.probes import Probes
 from controller.ports.processes import Freezer, Limits, Processes, Roots, Texts
 from controller.ports.registry import Pulls
@@ -36,6 +37,7 @@ class KernelPorts:
     volume_contents: VolumeContents
     images: Images
     pulls: Pulls
+    drivers: Drivers
     events: KernelEvents
     read_host_texts: Callable[[], HostTexts]
     read_devices: Callable[[str], tuple[DeviceNode, ...]]

@@ -216,6 +216,10 @@ class Reconciler:
             self._queue.drop(key)
         elif result.requeue_after_s is not None:
             self._queue.wake_later(key, result.requeue_after_s)
+        if result.acted and key.kind == "Container":
+            for used in self._references.find_used(key):
+                if self._router.is_driven(used):
+                    self._queue.wake(used)
         if result.acted and key.kind == "Network":
             # A bridge made anew has none of its ports, and a server's address on it went with the old one.
             self._wake_target(Whole.HOST)

@@ -5,10 +5,22 @@ from typing import assert_never
 
 from controller.errors import HoldError
 from controller.model.changes import Snapshot
+from controller.model.container import Container
+from controller.model.ids import Uid
 from controller.model.kinds import key_of
 from controller.model.network import Network, NetworkStatus
+from controller.model.network_drivers import is_plugin
+from controller.model.plugins import DrivenNetworkFacts
 from controller.plan.base import Plan
 from controller.plan.conditions import list_setback
+from controller.plan.driven_network import (
+    DrivenNetworkAction,
+    EnsureDrivenNetwork,
+    RemoveDrivenNetwork,
+    RemoveEndpoint,
+    derive_driven_network,
+)
+from controller.plan.host import is_reachable
 from controller.plan.network import (
     DeleteBridge,
     EnsureBridge,
@@ -44,6 +56,18 @@ class NetworkReconciler:
             network=resource,
             users=self._references.list_users(snapshot, key_of(resource)),
             heirs=find_heirs(snapshot, resource),
+            joined=self._find_joined(snapshot, resource),
+        )
+
+    def _find_joined(self, snapshot: Snapshot, network: Network) -> frozenset[Uid]:
+        """Return the containers that are on a plugin's network, or about to be: nobody else knows of the others."""
+        if not is_plugin(network.spec.driver):
+            return frozenset()
+        users = (snapshot.get(key) for key in self._references.find_users(key_of(network)))
+        return frozenset(
+            Uid(user.metadata.uid or "")
+            for user in users
+            if isinstance(user, Container) and is_reachable(user)
         )
 
     def plan(
@@ -70,6 +94,7 @@ class NetworkReconciler:
             bridges=tuple(bridges),
             parents=select_parents(parents, desired.network),
             names_served=served,
+            driven=await self._ask_driver(desired),
         )
 
     async def recall(self, desired: NetworkDesired, world: World) -> NetworkObserved:
@@ -78,7 +103,13 @@ class NetworkReconciler:
             bridges=world.bridges.get(desired.uid, ()),
             parents=select_parents(world.parents, desired.network),
             names_served=self._publication.is_served(desired.network),
+            driven=await self._ask_driver(desired),
         )
+
+    async def _ask_driver(self, desired: NetworkDesired) -> DrivenNetworkFacts | None:
+        """Return what the plugin tells that makes the network, None where none does."""
+        want = derive_driven_network(desired.network)
+        return await self._kernel.drivers.networks.read(want) if want is not None else None
 
     async def apply(self, action: NetworkAction) -> None:
         """Carry out one step."""
@@ -91,5 +122,20 @@ class NetworkReconciler:
                 await self._kernel.parents.ensure(parent)
             case DeleteParent(network=network, name=name, heir=heir):
                 await self._kernel.parents.delete(network, name, heir=heir)
+            case EnsureDrivenNetwork() | RemoveDrivenNetwork() | RemoveEndpoint():
+                await self._let_driver(action)
+            case _:
+                assert_never(action)
+
+    async def _let_driver(self, action: DrivenNetworkAction) -> None:
+        """Carry out a step of the plugin's."""
+        networks = self._kernel.drivers.networks
+        match action:
+            case EnsureDrivenNetwork(want=want):
+                await networks.ensure(want)
+            case RemoveEndpoint(network=want, container=container):
+                await networks.remove_endpoint(want, container)
+            case RemoveDrivenNetwork(want=want):
+                await networks.remove(want)
             case _:
                 assert_never(action)

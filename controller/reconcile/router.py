@@ -9,6 +9,7 @@ from controller.model.ids import Key, Uid
 from controller.model.image import Image
 from controller.model.kinds import Resource, key_of
 from controller.model.network import Network
+from controller.model.network_drivers import is_plugin
 from controller.model.resource import is_ready
 from controller.model.volume import Volume
 from controller.plan.host import is_reachable
@@ -43,6 +44,8 @@ class Router:
         self._by_uid: dict[Uid, Key] = {}
         self._by_link: dict[str, set[Key]] = {}
         """Networks by the links of the host that they depend on."""
+        self._by_driver: dict[str, set[Key]] = {}
+        """Networks and volumes by the plugin that makes them."""
 
     def load(self, resources: Iterable[Resource]) -> None:
         """Take over the present state in place of all that was seen before; whoever calls it wakes every key."""
@@ -90,28 +93,40 @@ class Router:
             return (Whole.HOST,)
         if hint.type is HintType.LINK:
             return tuple(self._by_link.get(hint.subject, ()))
+        if hint.type is HintType.PLUGIN:
+            return tuple(self._by_driver.get(hint.subject, ()))
         if not hint.subject:
             return (Whole.EVERYTHING,)
         key = self._by_uid.get(Uid(hint.subject))
         return () if key is None else (key,)
+
+    def is_driven(self, key: Key) -> bool:
+        """Tell whether a plugin makes the network, and has to hear of containers that leave it."""
+        return any(
+            key in keys
+            for driver, keys in self._by_driver.items()
+            if key.kind == "Network" and is_plugin(driver)
+        )
 
     def _remember(self, key: Key, resource: Resource) -> _Facet:
         facet = _derive_facet(resource)
         self._facets[key] = facet
         self._references.put(resource)
         self._by_uid[Uid(resource.metadata.uid or "")] = key
-        self._forget_links(key)
+        self._forget_origins(key)
         for name in list_parent_names(resource) if isinstance(resource, Network) else ():
             self._by_link.setdefault(name, set()).add(key)
+        if isinstance(resource, Network | Volume):
+            self._by_driver.setdefault(resource.spec.driver, set()).add(key)
         return facet
 
-    def _forget_links(self, key: Key) -> None:
-        if key.kind == "Network":
-            for keys in self._by_link.values():
+    def _forget_origins(self, key: Key) -> None:
+        if key.kind in ("Network", "Volume"):
+            for keys in (*self._by_link.values(), *self._by_driver.values()):
                 keys.discard(key)
 
     def _forget(self, key: Key) -> None:
-        self._forget_links(key)
+        self._forget_origins(key)
         self._facets.pop(key, None)
         self._references.drop(key)
 

@@ -9,9 +9,16 @@ from controller.model.changes import Snapshot
 from controller.model.facts import VolumeFacts
 from controller.model.kinds import key_of
 from controller.model.layout import Layout
+from controller.model.plugins import DrivenVolumeFacts
 from controller.model.volume import Volume, VolumeStatus
 from controller.plan.base import Plan
 from controller.plan.conditions import list_setback
+from controller.plan.driven_volume import (
+    DrivenVolumeAction,
+    EnsureDrivenVolume,
+    RemoveDrivenVolume,
+    UnmountDrivenVolume,
+)
 from controller.plan.volume import (
     CopyVolume,
     DeleteDirectory,
@@ -23,6 +30,7 @@ from controller.plan.volume import (
     gather_volume,
     plan_volume,
 )
+from controller.plan.volume_mount import derive_driven
 from controller.ports import KernelPorts
 from controller.reconcile.references import References
 from controller.reconcile.world import World
@@ -58,11 +66,17 @@ class VolumeReconciler:
 
     async def observe(self, desired: VolumeDesired) -> VolumeObserved:
         """Look at one volume."""
-        return _describe(await self._kernel.volumes.read(desired.uid))
+        facts = await self._kernel.volumes.read(desired.uid)
+        return _describe(facts, await self._ask_driver(desired))
 
     async def recall(self, desired: VolumeDesired, world: World) -> VolumeObserved:
         """Find one volume in what a resync has read."""
-        return _describe(world.volumes.get(desired.uid))
+        return _describe(world.volumes.get(desired.uid), await self._ask_driver(desired))
+
+    async def _ask_driver(self, desired: VolumeDesired) -> DrivenVolumeFacts | None:
+        """Return what the plugin tells that keeps the volume, None where none does."""
+        want = derive_driven(desired.volume)
+        return await self._kernel.drivers.volumes.read(want) if want is not None else None
 
     async def apply(self, action: VolumeAction) -> None:
         """Carry out one step."""
@@ -75,6 +89,21 @@ class VolumeReconciler:
                 await self._kernel.volumes.unmount(volume)
             case DeleteDirectory(volume=volume):
                 await self._kernel.volumes.delete(volume)
+            case EnsureDrivenVolume() | UnmountDrivenVolume() | RemoveDrivenVolume():
+                await self._let_driver(action)
+            case _:
+                assert_never(action)
+
+    async def _let_driver(self, action: DrivenVolumeAction) -> None:
+        """Carry out a step of the plugin's."""
+        volumes = self._kernel.drivers.volumes
+        match action:
+            case EnsureDrivenVolume(want=want):
+                await volumes.ensure(want)
+            case UnmountDrivenVolume(want=want):
+                await volumes.unmount(want)
+            case RemoveDrivenVolume(want=want):
+                await volumes.remove(want)
             case _:
                 assert_never(action)
 
@@ -86,7 +115,7 @@ class VolumeReconciler:
             await self._kernel.volume_contents.copy(action.volume, action.source)
 
 
-def _describe(facts: VolumeFacts | None) -> VolumeObserved:
+def _describe(facts: VolumeFacts | None, driven: DrivenVolumeFacts | None) -> VolumeObserved:
     if facts is None:
-        return VolumeObserved()
-    return VolumeObserved(present=True, mounted=facts.mounted, parts=facts.parts)
+        return VolumeObserved(driven=driven)
+    return VolumeObserved(present=True, mounted=facts.mounted, parts=facts.parts, driven=driven)

@@ -48,6 +48,7 @@ from controller.ports import (
     VolumeContents,
     VolumeDirectories,
 )
+from tests.fakes.drivers import no_drivers
 from tests.fakes.kernel import make_ports
 from tests.fakes.steps import Steps
 from tests.fakes.world import FakeWorld, Program
@@ -161,7 +162,7 @@ async def linux_containers(runtime: str, gates: Gates) -> AsyncIterator[Containe
     image_path = make_image(base_path / "image")
     layout = Layout(root_path=f"{base_path}/root", run_path=f"{base_path}/run", instance="contract")
     runner, cgroups = Runner(), Cgroups.find(layout.instance)
-    mounts = VolumeMounts(layout=layout, runner=runner)
+    mounts = VolumeMounts(layout=layout, runner=runner, drivers=no_drivers().volumes)
 
     rotator = LogRotator(layout=layout, defaults=LogDefaults(max_bytes=LOG_MAX_BYTES, max_files=3))
 

@@ -11,6 +11,7 @@ from controller.kernel.attachments import KernelAttachments
 from controller.kernel.bridges import KernelBridges
 from controller.kernel.container_links import ContainerLinks
 from controller.kernel.firewall import KernelFirewall
+from controller.kernel.given_links import GivenLinks
 from controller.kernel.insides import Insides
 from controller.kernel.mountinfo import read_mounts
 from controller.kernel.name_server import KernelNameServer
@@ -24,6 +25,7 @@ from controller.model.layout import Layout
 from controller.model.names import derive_host_link, derive_mac
 from controller.model.wants import AttachmentWant, BridgeWant, NamesWant
 from controller.ports import Attachments, Bridges, Firewall, NameServer, Namespaces, Parents
+from tests.fakes.drivers import no_drivers
 from tests.fakes.kernel import make_ports
 from tests.fakes.steps import Steps
 from tests.fakes.world import FakeWorld
@@ -127,6 +129,7 @@ async def linux_network(directory: Path) -> AsyncIterator[LinuxPorts]:
         attachments=ContainerLinks(
             pairs=KernelAttachments(layout=layout, insides=insides),
             sublinks=KernelSublinks(layout=layout, insides=insides),
+            given=GivenLinks(layout=layout, insides=insides, drivers=no_drivers().networks),
         ),
         firewall=KernelFirewall(layout=layout, runner=runner, generations=generations),
         names=name_server,

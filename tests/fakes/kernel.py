@@ -7,6 +7,7 @@ from controller.model.facts import DeviceNode
 from controller.model.ids import Uid
 from controller.plan.oci.surroundings import HostTexts
 from controller.ports import Hint, KernelPorts
+from tests.fakes.drivers import FakePlugins, make_drivers
 from tests.fakes.network import (
     FakeAttachments,
     FakeBridges,
@@ -46,8 +47,9 @@ class FakeEvents:
         self._world.watched.discard(uid)
 
 
-def make_ports(world: FakeWorld, steps: Steps) -> KernelPorts:
-    """Return all ports over one world."""
+def make_ports(world: FakeWorld, steps: Steps, *, plugins: FakePlugins | None = None) -> KernelPorts:
+    """Return all ports over one world, with the plugins that there are."""
+    drivers = make_drivers(plugins or FakePlugins(world), steps)
     return KernelPorts(
         processes=FakeProcesses(world, steps),
         texts=FakeTexts(world, steps),
@@ -58,10 +60,11 @@ def make_ports(world: FakeWorld, steps: Steps) -> KernelPorts:
         namespaces=FakeNamespaces(world, steps),
         bridges=FakeBridges(world, steps),
         parents=FakeParents(world, steps),
-        attachments=FakeAttachments(world, steps),
+        attachments=FakeAttachments(world, steps, drivers.networks),
+        drivers=drivers,
         firewall=FakeFirewall(world, steps),
         names=FakeNameServer(world, steps),
-        volumes=FakeVolumes(world, steps),
+        volumes=FakeVolumes(world, steps, drivers.volumes),
         volume_contents=FakeVolumeContents(world, steps),
         images=FakeImages(world, steps),
         pulls=FakePulls(world, steps),

@@ -12,6 +12,7 @@ from controller.model.facts import (
     ParentFacts,
 )
 from controller.model.ids import Uid
+from controller.model.plugins import EndpointWant
 from controller.model.wants import (
     AttachmentWant,
     BridgeWant,
@@ -20,7 +21,10 @@ from controller.model.wants import (
     ParentWant,
 )
 from controller.ports import HintType
+from controller.ports.plugins import NetworkDrivers
 from tests.fakes.port import FakePort
+from tests.fakes.steps import Steps
+from tests.fakes.world import FakeWorld
 
 PARENT_MAC = "02:00:00:00:00:01"
 """What links have that share their parent's."""
@@ -134,6 +138,10 @@ class FakeParents(FakePort):
 class FakeAttachments(FakePort):
     """See Attachments."""
 
+    def __init__(self, world: FakeWorld, steps: Steps, drivers: NetworkDrivers) -> None:
+        super().__init__(world, steps)
+        self._drivers = drivers
+
     async def list(self) -> tuple[AttachmentFacts, ...]:
         call = await self._steps.begin("attachments.list")
         await self._steps.end(call)
@@ -151,7 +159,9 @@ class FakeAttachments(FakePort):
             raise NotFound(f"{want.container} has no network namespace")
         if want.sublink is not None and want.sublink.parent not in world.parents:
             raise NotFound(f"there is no link {want.sublink.parent}")
-        if want.sublink is None and want.bridge not in {each.name for each in world.bridges.values()}:
+        if want.driver:
+            await self._ask_driver(want)
+        elif want.sublink is None and want.bridge not in {each.name for each in world.bridges.values()}:
             raise NotFound(f"there is no bridge {want.bridge}")
         for (uid, _), link in world.links.items():
             if uid != want.container and link.bridge == want.bridge:
@@ -175,6 +185,18 @@ class FakeAttachments(FakePort):
         )
         world.hint(HintType.ATTACHMENT, want.container)
         await self._steps.end(call)
+
+    async def _ask_driver(self, want: AttachmentWant) -> None:
+        joined = (want.container, want.host_link) in self._world.links
+        endpoint = EndpointWant(
+            driver=want.driver,
+            network=want.network,
+            container=want.container,
+            addresses=want.addresses,
+            mac=want.mac,
+            joined=joined,
+        )
+        await self._drivers.ensure_endpoint(endpoint)
 
     async def delete(self, container: Uid, host_link: str) -> None:
         call = await self._steps.begin("attachments.delete")

@@ -21,6 +21,7 @@ from controller.reconcile.engine import ReconcileOptions, Reconciler
 from controller.store.database import derive_url
 from controller.store.store import SqlStore, open_store
 from tests.fakes.address_pools import make_pools
+from tests.fakes.drivers import FakePlugins
 from tests.fakes.goal import list_faults
 from tests.fakes.kernel import make_ports
 from tests.fakes.steps import Steps
@@ -80,6 +81,7 @@ class Simulation:
 
     def __init__(self, store: SqlStore, loop: VirtualLoop) -> None:
         self.world = FakeWorld()
+        self.plugins = FakePlugins(self.world)
         self.world.archives["/images/web.tar"] = "web"
         self.steps = Steps()
         self.layout = Layout(root_path="/var/lib/hold", run_path="/run/hold", instance="hold")
@@ -95,7 +97,7 @@ class Simulation:
     def boot(self) -> Reconciler:
         """Start a daemon."""
         reconciler = Reconciler(
-            make_ports(self.world, self.steps),
+            make_ports(self.world, self.steps, plugins=self.plugins),
             self.state,
             self.loop,
             self.layout,

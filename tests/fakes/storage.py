@@ -14,13 +14,21 @@ from controller.model.image import ImageConfig
 from controller.model.usage import Reclaimed
 from controller.model.wants import (
     RootWant,
+    VolumeMount,
     VolumeWant,
 )
+from controller.ports.plugins import VolumeDrivers
 from tests.fakes.port import FakePort
+from tests.fakes.steps import Steps
+from tests.fakes.world import FakeWorld
 
 
 class FakeVolumes(FakePort):
     """See VolumeDirectories. A volume is the list of paths that were copied into it."""
+
+    def __init__(self, world: FakeWorld, steps: Steps, drivers: VolumeDrivers) -> None:
+        super().__init__(world, steps)
+        self._drivers = drivers
 
     async def list(self) -> tuple[VolumeFacts, ...]:
         call = await self._steps.begin("volumes.list")
@@ -48,6 +56,10 @@ class FakeVolumes(FakePort):
         call = await self._steps.begin("volumes.mount")
         if volume.uid not in self._world.volumes:
             raise NotFound(f"volume {volume.uid} has no directory")
+        if volume.driven is not None:
+            path = await self._drivers.mount(volume.driven)
+            shown = VolumeMount(kind="none", device=path, options=("rbind",))
+            self._world.volume_mounts.setdefault(volume.uid, shown)
         if volume.mount is not None:
             self._world.volume_mounts.setdefault(volume.uid, volume.mount)
         await self._steps.end(call)

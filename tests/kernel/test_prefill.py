@@ -19,6 +19,7 @@ from controller.model.facts import VolumeFacts
 from controller.model.ids import Uid
 from controller.model.layout import Layout
 from controller.model.wants import RootWant, VolumeWant
+from tests.fakes.drivers import no_drivers
 from tests.machine import wait_for
 
 DATA, WEB = Uid("a" * 32), Uid("1" * 32)
@@ -31,9 +32,11 @@ from controller.kernel.volume_contents import VolumeFiles
 from controller.kernel.volume_mounts import VolumeMounts
 from controller.model.layout import Layout
 from controller.model.wants import RootWant, VolumeWant
+from tests.fakes.drivers import no_drivers
 
 layout, runner = Layout(root_path=sys.argv[1], run_path=sys.argv[2], instance="fill"), Runner()
-contents = VolumeFiles(layout=layout, runner=runner, mounts=VolumeMounts(layout=layout, runner=runner))
+mounts = VolumeMounts(layout=layout, runner=runner, drivers=no_drivers().volumes)
+contents = VolumeFiles(layout=layout, runner=runner, mounts=mounts)
 layers = tuple(sys.argv[3:])
 root = RootWant(uid="1" * 32, lower_paths=layers)
 asyncio.run(contents.prefill(VolumeWant(uid="a" * 32), root, "/srv"))
@@ -71,7 +74,7 @@ def source(tmp_path: Path) -> RootWant:
 def _open(layout: Layout) -> tuple[LocalVolumes, VolumeFiles]:
     """Return the adapters as a new daemon has them."""
     runner = Runner()
-    mounts = VolumeMounts(layout=layout, runner=runner)
+    mounts = VolumeMounts(layout=layout, runner=runner, drivers=no_drivers().volumes)
     return (
         LocalVolumes(layout=layout, mounts=mounts),
         VolumeFiles(layout=layout, runner=runner, mounts=mounts),

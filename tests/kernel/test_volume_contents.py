@@ -18,6 +18,7 @@ from controller.kernel.volumes import LocalVolumes
 from controller.model.ids import Uid
 from controller.model.layout import Layout
 from controller.model.wants import VolumeMount, VolumeWant
+from tests.fakes.drivers import no_drivers
 
 DATA, OTHER = Uid("a" * 32), Uid("b" * 32)
 _ACL = struct.pack("<I", 2) + b"".join(
@@ -42,7 +43,9 @@ def layout(tmp_path: Path) -> Layout:
 
 @pytest.fixture
 def volumes(layout: Layout) -> LocalVolumes:
-    return LocalVolumes(layout=layout, mounts=VolumeMounts(layout=layout, runner=Runner()))
+    return LocalVolumes(
+        layout=layout, mounts=VolumeMounts(layout=layout, runner=Runner(), drivers=no_drivers().volumes)
+    )
 
 
 @pytest.fixture
@@ -53,7 +56,11 @@ def contents(layout: Layout) -> VolumeFiles:
 def open_contents(layout: Layout) -> VolumeFiles:
     """Return the adapter as a new daemon has it."""
     runner = Runner()
-    return VolumeFiles(layout=layout, runner=runner, mounts=VolumeMounts(layout=layout, runner=runner))
+    return VolumeFiles(
+        layout=layout,
+        runner=runner,
+        mounts=VolumeMounts(layout=layout, runner=runner, drivers=no_drivers().volumes),
+    )
 
 
 async def read(contents: VolumeFiles, volume: Uid) -> bytes:

@@ -18,6 +18,7 @@ from controller.model.ids import Uid
 from controller.model.layout import Layout
 from controller.model.wants import SubpathWant, VolumeMount, VolumeWant
 from controller.plan.oci.staging import derive_volume_part_path
+from tests.fakes.drivers import no_drivers
 
 DATA, WEB = Uid("a" * 32), Uid("1" * 32)
 MEMORY = VolumeWant(uid=DATA, mount=VolumeMount(kind="tmpfs", device="tmpfs", options=("size=1m", "uid=7")))
@@ -39,7 +40,9 @@ def volumes(layout: Layout) -> LocalVolumes:
 
 def open_volumes(layout: Layout) -> LocalVolumes:
     """Return the adapter as a new daemon has it."""
-    return LocalVolumes(layout=layout, mounts=VolumeMounts(layout=layout, runner=Runner()))
+    return LocalVolumes(
+        layout=layout, mounts=VolumeMounts(layout=layout, runner=Runner(), drivers=no_drivers().volumes)
+    )
 
 
 def make_part(layout: Layout) -> SubpathWant:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT_PATH = Path(__file__).parents[2]
-STUBS_PATH = ROOT_PATH / "controller/api/v1"
+STUBS_PATHS = [ROOT_PATH / "controller/api/v1", ROOT_PATH / "controller/plugins/v1"]
 
 MOST_LINES_OF_A_FILE = 400
 MOST_LINES_OF_A_FUNCTION = 60
@@ -29,7 +29,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 def list_python_files(*folders: str) -> list[Path]:
     """Every Python file that people write."""
     paths = [path for folder in folders for path in (ROOT_PATH / folder).rglob("*.py")]
-    return sorted(path for path in paths if STUBS_PATH not in path.parents)
+    return sorted(path for path in paths if not set(STUBS_PATHS) & set(path.parents))
 
 
 def list_functions(*folders: str) -> Iterator[tuple[str, Function]]:
@@ -125,10 +125,12 @@ def test_the_top_level_is_fixed() -> None:
 
 def test_the_stubs_are_those_of_the_proto_files(tmp_path: Path) -> None:
     subprocess.run(["make", "-s", "proto", f"OUT={tmp_path}"], cwd=ROOT_PATH, check=True)
-    fresh = {path.name: path.read_text() for path in (tmp_path / "controller/api/v1").iterdir()}
-    present = {path.name: path.read_text() for path in STUBS_PATH.glob("*_pb2*")}
-    stale = sorted(name for name in fresh.keys() | present if fresh.get(name) != present.get(name))
-    assert stale == [], "run make proto"
+    for stubs_path in STUBS_PATHS:
+        fresh_path = tmp_path / stubs_path.relative_to(ROOT_PATH)
+        fresh = {path.name: path.read_text() for path in fresh_path.iterdir()}
+        present = {path.name: path.read_text() for path in stubs_path.glob("*_pb2*")}
+        stale = sorted(name for name in fresh.keys() | present if fresh.get(name) != present.get(name))
+        assert stale == [], "run make proto"
 
 
 def test_the_readme_draws_the_packages_that_exist() -> None:

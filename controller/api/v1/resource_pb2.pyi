@@ -2028,6 +2028,7 @@ class NetworkStatus(_message.Message):
     IPV6_SUBNET_FIELD_NUMBER: _builtins.int
     IPV6_GATEWAY_FIELD_NUMBER: _builtins.int
     PARENT_FIELD_NUMBER: _builtins.int
+    DRIVER_FIELD_NUMBER: _builtins.int
     observed_generation: _builtins.int
     bridge: _builtins.str
     subnet: _builtins.str
@@ -2036,6 +2037,8 @@ class NetworkStatus(_message.Message):
     ipv6_gateway: _builtins.str
     parent: _builtins.str
     """The link that links in containers hang below."""
+    driver: _builtins.str
+    """The plugin that has been asked to make it."""
     @_builtins.property
     def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Condition]: ...
     def __init__(
@@ -2049,10 +2052,11 @@ class NetworkStatus(_message.Message):
         ipv6_subnet: _builtins.str = ...,
         ipv6_gateway: _builtins.str = ...,
         parent: _builtins.str = ...,
+        driver: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bridge", b"bridge", "conditions", b"conditions", "gateway", b"gateway", "ipv6_gateway", b"ipv6_gateway", "ipv6_subnet", b"ipv6_subnet", "observed_generation", b"observed_generation", "parent", b"parent", "subnet", b"subnet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bridge", b"bridge", "conditions", b"conditions", "driver", b"driver", "gateway", b"gateway", "ipv6_gateway", b"ipv6_gateway", "ipv6_subnet", b"ipv6_subnet", "observed_generation", b"observed_generation", "parent", b"parent", "subnet", b"subnet"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2145,8 +2149,11 @@ class VolumeStatus(_message.Message):
     OBSERVED_GENERATION_FIELD_NUMBER: _builtins.int
     CONDITIONS_FIELD_NUMBER: _builtins.int
     PATH_FIELD_NUMBER: _builtins.int
+    DRIVER_FIELD_NUMBER: _builtins.int
     observed_generation: _builtins.int
     path: _builtins.str
+    driver: _builtins.str
+    """The plugin that has been asked to make it."""
     @_builtins.property
     def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Condition]: ...
     def __init__(
@@ -2155,10 +2162,11 @@ class VolumeStatus(_message.Message):
         observed_generation: _builtins.int = ...,
         conditions: _abc.Iterable[Global___Condition] | None = ...,
         path: _builtins.str = ...,
+        driver: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conditions", b"conditions", "observed_generation", b"observed_generation", "path", b"path"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conditions", b"conditions", "driver", b"driver", "observed_generation", b"observed_generation", "path", b"path"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

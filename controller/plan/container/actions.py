@@ -73,13 +73,14 @@ class PrefillVolume:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MountVolume:
-    """Mount what belongs at the directory of a volume with options."""
+    """Mount what belongs at the directory of a volume: by its options, or what a plugin shows."""
 
     volume: VolumeWant
     volume_name: str
 
     def describe(self) -> str:
         kind = self.volume.mount.kind if self.volume.mount is not None else "nothing"
+        kind = f"what plugin {self.volume.driven.driver} shows" if self.volume.driven is not None else kind
         return f"mount {kind} of volume {self.volume_name}"
 
 

@@ -9,7 +9,7 @@ from controller.model.facts import AttachmentFacts
 from controller.model.ids import Uid
 from controller.model.names import derive_host_link
 from controller.model.network import FAMILIES, Family, Network
-from controller.model.network_drivers import BRIDGE, DEFAULT_MTU, Sublink, derive_sublink
+from controller.model.network_drivers import BRIDGE, DEFAULT_MTU, Sublink, derive_sublink, is_plugin
 from controller.model.resource import is_ready
 from controller.model.wants import IPV6_ON_LINK, ON_LINK, AttachmentWant
 from controller.plan.container.actions import Attach, Detach
@@ -54,6 +54,7 @@ def list_wants(desired: ContainerDesired, present: Sequence[AttachmentFacts]) ->
             mtu=network.spec.mtu or (DEFAULT_MTU if network.spec.driver == BRIDGE else None),
             isolated=not network.spec.inter_container,
             sublink=sublink,
+            driver=network.spec.driver if is_plugin(network.spec.driver) else "",
         )
         wants.append(Attach(network_name=network.metadata.name, want=want))
     return tuple(wants)

@@ -116,7 +116,7 @@ def _list_prefills(desired: ContainerDesired) -> Iterator[ContainerAction]:
 def _list_volume_mounts(desired: ContainerDesired) -> Iterator[ContainerAction]:
     for name, volume in desired.volumes.items():
         want = make_want(volume)
-        if want.mount is not None:
+        if want.is_mounted:
             yield MountVolume(volume=want, volume_name=name)
 
 
@@ -133,7 +133,7 @@ def _make_create(desired: ContainerDesired) -> CreateProcess:
         root=desired.root,
         volumes=tuple(volumes),
         mounted_volumes=frozenset(
-            name for name, volume in desired.volumes.items() if make_want(volume).mount is not None
+            name for name, volume in desired.volumes.items() if make_want(volume).is_mounted
         ),
         nameservers=(gateway,) if gateway else (),
         gateway=gateway,

@@ -39,6 +39,18 @@ from controller.plan.container.actions import (
     UnmountRoot,
 )
 from controller.plan.container.inputs import ContainerObserved
+from controller.plan.driven_network import (
+    EnsureDrivenNetwork,
+    RemoveDrivenNetwork,
+    RemoveEndpoint,
+    advance_driven_network,
+)
+from controller.plan.driven_volume import (
+    EnsureDrivenVolume,
+    RemoveDrivenVolume,
+    UnmountDrivenVolume,
+    advance_driven,
+)
 from controller.plan.image import (
     DeleteContent,
     ImageAction,
@@ -197,6 +209,8 @@ def advance_network(observed: NetworkObserved, action: NetworkAction) -> Network
             return replace(observed, parents=(*kept, made))
         case DeleteParent(name=name):
             return replace(observed, parents=tuple(each for each in observed.parents if each.name != name))
+        case EnsureDrivenNetwork() | RemoveDrivenNetwork() | RemoveEndpoint():
+            return replace(observed, driven=advance_driven_network(observed.driven, action))
         case _:
             assert_never(action)
 
@@ -210,6 +224,8 @@ def advance_volume(observed: VolumeObserved, action: VolumeAction) -> VolumeObse
             return replace(observed, mounted=False, parts=0)
         case DeleteDirectory():
             return replace(observed, present=False)
+        case EnsureDrivenVolume() | UnmountDrivenVolume() | RemoveDrivenVolume():
+            return replace(observed, driven=advance_driven(observed.driven, action))
         case _:
             assert_never(action)
 

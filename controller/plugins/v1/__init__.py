@@ -1,0 +1,1 @@
+"""Generated from proto/controller/plugins/v1 by `make proto`."""
