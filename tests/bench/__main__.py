@@ -10,6 +10,7 @@ from tests.bench.hold_only import measure_hold
 from tests.bench.measures import Rows, measure_engine
 from tests.bench.report import write_report
 from tests.bench.streams import measure_streams
+from tests.bench.volumes import measure_volumes
 
 
 def main() -> int:
@@ -25,6 +26,7 @@ def main() -> int:
             with start(scratch_path, archive_path) as engine:
                 print(f"measuring {engine.name}", file=sys.stderr)
                 results[engine.name] = measure_engine(engine) | measure_streams(engine)
+                results[engine.name] |= measure_volumes(engine, scratch_path)
                 if engine.name == "hold":
                     results[engine.name] |= measure_hold(engine)
         for name, rows in measure_contents(starts, archive_path, scratch_path).items():
