@@ -21,7 +21,6 @@ import h2.settings
 _READ_BYTES = 1 << 18
 _PREFIX_BYTES = 5
 _WINDOW_BYTES = 1 << 24
-_FRAME_BYTES = 1 << 18
 _OK, _UNAVAILABLE = 0, 14
 
 
@@ -115,12 +114,7 @@ class Connection:
         configuration = h2.config.H2Configuration(client_side=True, header_encoding="utf-8")
         self.state = h2.connection.H2Connection(config=configuration)
         self.state.initiate_connection()
-        self.state.update_settings(
-            {
-                h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: _WINDOW_BYTES,
-                h2.settings.SettingCodes.MAX_FRAME_SIZE: _FRAME_BYTES,
-            }
-        )
+        self.state.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: _WINDOW_BYTES})
         self.state.increment_flow_control_window(_WINDOW_BYTES)
         self.flush()
 

@@ -31,7 +31,9 @@ from controller.plan.logs import LogDefaults
 
 _REOPEN = b"2 0 0\n"
 """Control message: open the log anew (conmon, src/ctrl.c)."""
-_SOONEST_S, _LATEST_S = 0.005, 1.0
+_SOONEST_S, _LATEST_S = 0.005, 0.25
+_REFUSED_S = 1.0
+"""How long to wait where nothing can be put aside, as on a full disk."""
 _ASK_AGAIN_S = 10.0
 """How long conmon may take. Asked twice in a row it would replace the new file by a newer one, whatever it holds."""
 
@@ -49,6 +51,9 @@ class _Log:
     is_compressing: bool = False
     size_bytes: int = 0
     looked_at_s: float = 0.0
+    delay_s: float = _SOONEST_S
+    rate: float = 0.0
+    """Bytes a second: what was measured last, or half of that before, as a flood may pause."""
     watch: int | None = None
     timer: asyncio.TimerHandle | None = None
 
@@ -106,11 +111,14 @@ class LogRotator:
         self._compress(log)
 
     def _on_event(self, event: FileEvent) -> None:
-        log = self._by_watch.get(event.watch)
-        if log is None:
-            return
-        self._unwatch(log)
+        log = self._by_watch.pop(event.watch, None)
+        if log is not None:
+            log.watch = None
+            self._look_soon(log)
+
+    def _look_soon(self, log: _Log) -> None:
         log.looked_at_s = asyncio.get_running_loop().time()
+        log.delay_s = _SOONEST_S
         log.timer = asyncio.get_running_loop().call_later(_SOONEST_S, self._look, log)
 
     def _unwatch(self, log: _Log) -> None:
@@ -128,23 +136,24 @@ class LogRotator:
             return
         grown_bytes, log.size_bytes = size_bytes - log.size_bytes, size_bytes
         passed_s, log.looked_at_s = now_s - log.looked_at_s, now_s
+        log.rate = max(grown_bytes / max(passed_s, _SOONEST_S), log.rate / 2)
         if grown_bytes == 0:
             self._watch(log)
             return
-        full_in_s = (log.max_bytes - size_bytes) * passed_s / max(grown_bytes, 1)
-        delay_s = min(max(full_in_s / 2, _SOONEST_S), _LATEST_S)
-        log.timer = asyncio.get_running_loop().call_later(delay_s, self._look, log)
+        full_in_s = (log.max_bytes - size_bytes) / log.rate
+        log.delay_s = min(max(full_in_s / 2, _SOONEST_S), 2 * log.delay_s, _LATEST_S)
+        log.timer = asyncio.get_running_loop().call_later(log.delay_s, self._look, log)
 
     def _watch(self, log: _Log) -> None:
         if self._inotify is None:
             return
-        log.watch = self._inotify.watch(str(log.path), syscalls.IN_MODIFY)
+        log.watch = self._inotify.watch(str(log.path), syscalls.IN_MODIFY | syscalls.IN_ONESHOT)
         if log.watch is None:
             return
         self._by_watch[log.watch] = log
         if _read_size(log.path) != log.size_bytes:
             self._unwatch(log)
-            log.timer = asyncio.get_running_loop().call_later(_SOONEST_S, self._look, log)
+            self._look_soon(log)
 
     async def _rotate(self, log: _Log) -> None:
         """Rotate, and wait until conmon has gone on."""
@@ -155,11 +164,10 @@ class LogRotator:
         while self._logs.get(log.uid) is log and clock() < until_s:
             if asked and read_inode(log.path) != inode:
                 break
-            await asyncio.sleep(_SOONEST_S if asked else _LATEST_S)
+            await asyncio.sleep(_SOONEST_S if asked else _REFUSED_S)
         if self._logs.get(log.uid) is log:
             log.size_bytes = _read_size(log.path)
-            log.looked_at_s = clock()
-            log.timer = asyncio.get_running_loop().call_later(_SOONEST_S, self._look, log)
+            self._look_soon(log)
             self._compress(log)
 
     def _compress(self, log: _Log) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.kernel.attaching import connect
 from controller.kernel.bundles import Bundle
 from controller.kernel.gates import Gates
 from controller.kernel.log_files import list_numbers, number_path
@@ -17,6 +18,7 @@ from controller.kernel.rotation import LogRotator
 from controller.model.facts import ProcessState
 from controller.plan.logs import LogDefaults
 from tests.contract.containers import DEADLINE_S, LOG_MAX_BYTES, WEB, ContainerPorts, linux_containers
+from tests.kernel.box import collect
 
 _LINES = 20_000
 _COUNTS = ["sh", "-c", f"i=0; while [ $i -lt {_LINES} ]; do echo $i; i=$((i+1)); done"]
@@ -53,13 +55,19 @@ async def _until(condition: Callable[[], object]) -> None:
 async def test_a_follower_misses_nothing_and_reads_nothing_twice(
     linux: ContainerPorts, log_path: Path
 ) -> None:
-    await linux.create(WEB, command=_COUNTS, logging={"maxFiles": 1000})
+    halves = f"i=0; for end in {_LINES // 2} {_LINES}; do"
+    script = f"{halves} while [ $i -lt $end ]; do echo $i; i=$((i+1)); done; read x; done"
+    await linux.create(WEB, command=["sh", "-c", script], stdinOpen=True, logging={"maxFiles": 1000})
+    session = await connect(Bundle(linux.layout, WEB))
     async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as tasks:
         reading = tasks.create_task(_read_numbers(log_path, follow=asyncio.Event(), until=_LINES - 1))
+        tasks.create_task(collect(session))
         await linux.processes.start(WEB)
+        for half in (1, 2):
+            await _until(lambda: len(list_numbers(log_path)) >= half)  # noqa: B023 - called at once
+            await session.write(b"\n")
     assert reading.result() == list(range(_LINES))
     assert await _read_numbers(log_path) == list(range(_LINES))
-    assert len(list_numbers(log_path)) >= 2
 
 
 async def test_the_oldest_files_go_and_the_newest_lines_stay(linux: ContainerPorts, log_path: Path) -> None:
