@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.bench.commands import run
 from tests.bench.engines import Engine, docker, hold, make_image_archive
 from tests.compare.lines.lines import Line, read_lines
+from tests.compare.lines.shapes import PORT_PREFIXES
 from tests.compare.lines.trial import Outcome, Trial
 
 _IMAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -56,12 +57,14 @@ def run_lines(lines: Sequence[Line], scratch_path: Path) -> dict[str, Mapping[st
     archive_path = make_archive(scratch_path)
     with docker(scratch_path, archive_path) as theirs, hold(scratch_path, archive_path) as ours:
 
-        def run_engine(engine: Engine) -> Mapping[str, Outcome]:
+        def run_engine(engine: Engine, port_prefix: str) -> Mapping[str, Outcome]:
             import_images(engine, archive_path)
-            return Trial(engine, scratch_path / f"work-{engine.name}").try_all(lines)
+            trial = Trial(engine, scratch_path / f"work-{engine.name}", port_prefix=port_prefix)
+            return trial.try_all(lines)
 
         with ThreadPoolExecutor(2) as pool:
-            return dict(zip(("Docker", "hold"), pool.map(run_engine, (theirs, ours)), strict=True))
+            both = pool.map(run_engine, (theirs, ours), PORT_PREFIXES)
+            return dict(zip(("Docker", "hold"), both, strict=True))
 
 
 def tell_differences(lines: Sequence[Line], outcomes: Mapping[str, Mapping[str, Outcome]]) -> Iterator[str]:

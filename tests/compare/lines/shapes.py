@@ -2,6 +2,9 @@
 
 import re
 
+PORT_PREFIXES = ("18", "19")
+"""What host ports begin with: both engines publish on the same host."""
+
 _SUBSTITUTIONS = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
@@ -12,6 +15,7 @@ _SUBSTITUTIONS = tuple(
         (r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( [+-]\d{4} UTC|Z|[+-]\d\d:\d\d)?", "DATE"),
         (r"\b(172\.(1[6-9]|2\d|3[01])|10\.192)\.\d+\.\d+\b", "ADDRESS"),
         (r"\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b", "MAC"),
+        (rf"\b({'|'.join(PORT_PREFIXES)})(?=\d{{3}}\b)", "P"),
         (r"\b(3[2-9]|4\d|5\d|6[0-5])\d{3}\b(?!%)", "PORT"),
         (r" {2,}|\t", "  "),
     )

@@ -38,9 +38,10 @@ class Outcome:
 class Trial:
     """An engine with a directory to work in."""
 
-    def __init__(self, engine: Engine, work_path: Path) -> None:
+    def __init__(self, engine: Engine, work_path: Path, *, port_prefix: str) -> None:
         self._engine = engine
         self._work_path = work_path
+        self._port_prefix = port_prefix
         self._bin_path = work_path / "bin"
 
     def try_all(self, lines: Sequence[Line]) -> Mapping[str, Outcome]:
@@ -63,6 +64,7 @@ class Trial:
             "PATH": f"{self._bin_path}:{os.environ['PATH']}",
             "CODES": str(codes_path),
             "n": line.name,
+            "p": self._port_prefix,
         }
         try:
             answer = subprocess.run(
