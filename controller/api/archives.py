@@ -100,7 +100,7 @@ class Archives:
         async with contextlib.AsyncExitStack() as stack:
             for name in sorted(names):
                 volume = snapshot.get(Key("Volume", name))
-                if isinstance(volume, Volume) and volume.spec.driver_options:
+                if isinstance(volume, Volume):
                     await stack.enter_async_context(self._contents.keeping(make_want(volume)))
             yield
 

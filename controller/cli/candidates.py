@@ -17,9 +17,10 @@ _KINDS_BY_METAVAR = {
     "IMAGE": "Image",
     "NETWORK": "Network",
     "VOLUME": "Volume",
+    "SNAPSHOT": "Volume",
     "NAME[:TAG]": "Image",
 }
-_KINDS_BY_FLAG = {"network": "Network", "volumes_from": "Container", "link": "Container"}
+_KINDS_BY_FLAG = {"network": "Network", "volumes_from": "Container", "link": "Container", "source": "Volume"}
 _VALUES_BY_FLAG: dict[str, Sequence[str]] = {
     "restart": ("no", "always", "unless-stopped", "on-failure"),
     "signal": ("SIGTERM", "SIGKILL", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"),

@@ -15,6 +15,7 @@ from controller.model.volume import Volume
 from controller.plan.host import is_reachable
 from controller.plan.image_pull import find_pull_failure
 from controller.plan.parents import list_parent_names
+from controller.plan.volume_mount import make_want
 from controller.ports import Hint, HintType
 from controller.reconcile.queue import Target, Whole
 from controller.reconcile.references import References
@@ -162,7 +163,7 @@ def _derive_facet(resource: Resource) -> _Facet:
             for_users = (is_ready(resource.status), str(resource.assigned), metadata.generation)
             for_host = own
         case Volume():
-            heeds_users = bool(resource.spec.driver_options)
+            heeds_users = make_want(resource).is_mounted
     return _Facet(
         own=own,
         leaving=metadata.deleted_at is not None,
