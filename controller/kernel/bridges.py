@@ -11,6 +11,7 @@ from controller.kernel.host_links import (
     parse_owner,
     read_addresses,
     read_links,
+    read_marked_bridges,
     read_routed_addresses,
 )
 from controller.kernel.host_settings import configure_host, is_host_configured
@@ -37,6 +38,10 @@ class KernelBridges:
         """Return every bridge of this instance."""
         return await asyncio.to_thread(self._list)
 
+    async def read(self, network: Uid, name: str) -> BridgeFacts | None:
+        """Return the network's bridge of that name, None when there is none."""
+        return await asyncio.to_thread(self._read, network, name)
+
     async def ensure(self, want: BridgeWant) -> None:
         """Make the bridge, or make it so again. Conflict when a link of others has the name."""
         try:
@@ -56,17 +61,26 @@ class KernelBridges:
             links = read_links(netlink)
             addresses = read_routed_addresses(netlink)
         return tuple(
-            BridgeFacts(
-                network=owner,
-                name=link.name,
-                up=link.up,
-                addresses=addresses.get(link.index, ()),
-                mtu=link.mtu,
-                sound=_is_sound(link, owner, addresses.get(link.index, ())),
-            )
+            _describe(owner, link, addresses.get(link.index, ()))
             for link in links
             if link.kind == "bridge" and (owner := parse_owner(self._instance, link.alias)) is not None
         )
+
+    def _read(self, network: Uid, name: str) -> BridgeFacts | None:
+        with opened_netlink() as netlink:
+            link = find_link(netlink, name=name)
+            if link is None or (link.kind, link.alias) != (
+                "bridge",
+                derive_link_alias(self._instance, network),
+            ):
+                return None
+            try:
+                addresses = read_routed_addresses(netlink, link.index)
+            except OSError as exc:
+                if exc.errno in _GONE:
+                    return None
+                raise
+        return _describe(network, link, addresses.get(link.index, ()))
 
     def _ensure(self, want: BridgeWant) -> None:
         with opened_netlink() as netlink:
@@ -82,15 +96,15 @@ class KernelBridges:
             self._settle_addresses(netlink, link.index, want)
 
     def _settle_addresses(self, netlink: Netlink, index: int, want: BridgeWant) -> None:
-        present = read_addresses(netlink).get(index, ())
-        routed = read_routed_addresses(netlink).get(index, ())
+        present = read_addresses(netlink, index).get(index, ())
+        routed = read_routed_addresses(netlink, index).get(index, ())
         # The kernel makes the route to the neighbours of an IPv6 address with the address.
         adrift = [text for text in present if ":" in text and text not in routed]
         surplus = dict.fromkeys([*(text for text in present if text not in want.addresses), *adrift])
         if surplus:
             netlink.run(*(rtnetlink.delete_address(index, text) for text in surplus), tolerate=_NO_ADDRESS)
         netlink.run(*(rtnetlink.add_address(index, text) for text in want.addresses), tolerate=_EXISTS)
-        if want.address and want.address not in read_routed_addresses(netlink).get(index, ()):
+        if want.address and want.address not in read_routed_addresses(netlink, index).get(index, ()):
             netlink.run(rtnetlink.set_subnet_route(index, want.address))
 
     def _ensure_link(self, netlink: Netlink, want: BridgeWant) -> rtnetlink.Link:
@@ -117,20 +131,25 @@ class KernelBridges:
     def _delete_others(self, netlink: Netlink, want: BridgeWant) -> None:
         """Remove bridges that the network had under earlier names: their subnet would take its packets."""
         alias = derive_link_alias(self._instance, want.network)
-        for link in read_links(netlink):
-            if link.kind == "bridge" and link.alias == alias and link.name != want.name:
+        for link in read_marked_bridges(netlink, alias):
+            if link.name != want.name:
                 netlink.run(rtnetlink.delete_link(link.index), tolerate=_GONE)
 
     def _delete(self, network: Uid) -> None:
         alias = derive_link_alias(self._instance, network)
         with opened_netlink() as netlink:
-            for link in read_links(netlink):
-                if link.kind == "bridge" and link.alias == alias:
-                    netlink.run(rtnetlink.delete_link(link.index), tolerate=_GONE)
+            for link in read_marked_bridges(netlink, alias):
+                netlink.run(rtnetlink.delete_link(link.index), tolerate=_GONE)
 
 
-def _is_sound(link: rtnetlink.Link, network: Uid, addresses: tuple[str, ...]) -> bool:
+def _describe(network: Uid, link: rtnetlink.Link, addresses: tuple[str, ...]) -> BridgeFacts:
     ipv4, ipv6 = (any(mark in text for text in addresses) for mark in ".:")
-    return is_bridge_sound(link, derive_mac(network, network)) and is_host_configured(
-        link.name, ipv4=ipv4, ipv6=ipv6
+    sound = is_bridge_sound(link, derive_mac(network, network))
+    return BridgeFacts(
+        network=network,
+        name=link.name,
+        up=link.up,
+        addresses=addresses,
+        mtu=link.mtu,
+        sound=sound and is_host_configured(link.name, ipv4=ipv4, ipv6=ipv6),
     )

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from controller.kernel import rtnetlink
 from controller.kernel.netlink import Netlink
-from controller.kernel.rtnetlink import Address, has_subnet_route
+from controller.kernel.rtnetlink import find_subnet
 from controller.model.ids import Uid
 from controller.model.names import derive_link_alias
 
@@ -25,31 +25,39 @@ def read_links(netlink: Netlink) -> tuple[rtnetlink.Link, ...]:
     return tuple(rtnetlink.parse_link(each) for each in netlink.dump(rtnetlink.dump_links()))
 
 
-def read_addresses(netlink: Netlink) -> dict[int, tuple[str, ...]]:
-    """Return addresses with prefix by link index, IPv4 first; without link-local ones of IPv6."""
+def read_marked_bridges(netlink: Netlink, alias: str) -> tuple[rtnetlink.Link, ...]:
+    """Return the bridges with that mark; of others no more is read than tells them apart."""
+    mark = alias.encode()
+    messages = netlink.dump(rtnetlink.dump_links(kind="bridge"))
+    links = (rtnetlink.parse_link(each) for each in messages if mark in each.body)
+    return tuple(link for link in links if link.alias == alias)
+
+
+def read_addresses(netlink: Netlink, index: int = 0) -> dict[int, tuple[str, ...]]:
+    """Return addresses with prefix by link index, IPv4 first; without link-local ones of IPv6.
+
+    With `index`, those of one link alone.
+    """
     found: dict[int, tuple[str, ...]] = {}
-    for message in netlink.dump(rtnetlink.dump_addresses()):
+    for message in netlink.dump(rtnetlink.dump_addresses(index)):
         address = rtnetlink.parse_address(message)
         if address is not None:
             found[address.index] = (*found.get(address.index, ()), address.text)
     return found
 
 
-def read_routed_addresses(netlink: Netlink) -> dict[int, tuple[str, ...]]:
+def read_routed_addresses(netlink: Netlink, index: int = 0) -> dict[int, tuple[str, ...]]:
     """Return addresses as `read_addresses` does, but those whose subnet's route is gone."""
-    routes = read_routes(netlink)
+    routes = frozenset((route.index, route.destination) for route in read_routes(netlink, index))
     return {
-        index: kept
-        for index, texts in read_addresses(netlink).items()
-        if (
-            kept := tuple(each for each in texts if has_subnet_route(Address(index=index, text=each), routes))
-        )
+        link: tuple(each for each in texts if (link, find_subnet(each)) in routes)
+        for link, texts in read_addresses(netlink, index).items()
     }
 
 
-def read_routes(netlink: Netlink) -> tuple[rtnetlink.Route, ...]:
-    """Return the unicast routes of the main table."""
-    parsed = (rtnetlink.parse_route(each) for each in netlink.dump(rtnetlink.dump_routes()))
+def read_routes(netlink: Netlink, index: int = 0) -> tuple[rtnetlink.Route, ...]:
+    """Return the unicast routes of the main table; with `index`, those by one link alone."""
+    parsed = (rtnetlink.parse_route(each) for each in netlink.dump(rtnetlink.dump_routes(index)))
     return tuple(route for route in parsed if route is not None)
 
 

@@ -176,14 +176,24 @@ def parse_setting(message: Message) -> int:
 
 def has_subnet_route(address: Address, routes: Iterable[Route]) -> bool:
     """Tell whether the address' neighbours are reached: the kernel makes that route with the address, anyone can remove it."""
-    subnet = str(ipaddress.ip_interface(address.text).network)
+    subnet = find_subnet(address.text)
     return any((route.index, route.destination) == (address.index, subnet) for route in routes)
 
 
-def dump_links() -> Message:
-    """Return the request for every link, without counters."""
-    mask = number_attribute(_IFLA_EXT_MASK, _RTEXT_FILTER_SKIP_STATS)
-    return Message(kind=RTM_GETLINK, body=_LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + mask)
+def find_subnet(text: str) -> str:
+    """Return the subnet that an address with prefix is in."""
+    return str(ipaddress.ip_interface(text).network)
+
+
+def dump_links(*, kind: str = "") -> Message:
+    """Return the request for every link, or those of one kind, without counters."""
+    parts = [
+        _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0),
+        number_attribute(_IFLA_EXT_MASK, _RTEXT_FILTER_SKIP_STATS),
+    ]
+    if kind:
+        parts.append(nested_attribute(_IFLA_LINKINFO, text_attribute(_IFLA_INFO_KIND, kind)))
+    return Message(kind=RTM_GETLINK, body=b"".join(parts))
 
 
 def get_link(*, name: str = "", index: int = 0) -> Message:
@@ -195,15 +205,18 @@ def get_link(*, name: str = "", index: int = 0) -> Message:
     return Message(kind=RTM_GETLINK, body=b"".join(parts))
 
 
-def dump_addresses() -> Message:
-    """Return the request for every address."""
-    return Message(kind=RTM_GETADDR, body=_ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
+def dump_addresses(index: int = 0) -> Message:
+    """Return the request for every address, or those of one link; ENODEV when that is gone."""
+    return Message(kind=RTM_GETADDR, body=_ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, index))
 
 
-def dump_routes() -> Message:
-    """Return the request for the routes of the main table."""
+def dump_routes(index: int = 0) -> Message:
+    """Return the request for the routes of the main table, or those by one link; ENODEV when that is gone."""
     body = _ROUTE.pack(socket.AF_UNSPEC, 0, 0, 0, _RT_TABLE_MAIN, 0, 0, 0, 0)
-    return Message(kind=RTM_GETROUTE, body=body + number_attribute(_RTA_TABLE, _RT_TABLE_MAIN))
+    parts = [body, number_attribute(_RTA_TABLE, _RT_TABLE_MAIN)]
+    if index:
+        parts.append(number_attribute(_RTA_OIF, index))
+    return Message(kind=RTM_GETROUTE, body=b"".join(parts))
 
 
 def create_bridge(name: str) -> Message:

@@ -51,8 +51,15 @@ class Bridges(Protocol):
         """Return every bridge of this instance."""
         ...
 
+    async def read(self, network: Uid, name: str) -> BridgeFacts | None:
+        """Return the network's bridge of that name, None when there is none; it costs the same however many there are."""
+        ...
+
     async def ensure(self, want: BridgeWant) -> None:
-        """Make the bridge, or make it so again. Conflict when a link of others has the name."""
+        """Make the bridge, or make it so again, in place of those that the network has under other names.
+
+        Conflict when a link of others has the name.
+        """
         ...
 
     async def delete(self, network: Uid) -> None:

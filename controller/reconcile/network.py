@@ -6,6 +6,7 @@ from typing import assert_never
 from controller.errors import HoldError
 from controller.model.changes import Snapshot
 from controller.model.container import Container
+from controller.model.facts import BridgeFacts
 from controller.model.ids import Uid
 from controller.model.kinds import key_of
 from controller.model.network import Network, NetworkStatus
@@ -87,15 +88,22 @@ class NetworkReconciler:
 
     async def observe(self, desired: NetworkDesired) -> NetworkObserved:
         """Look at one network."""
-        bridges = [facts for facts in await self._kernel.bridges.list() if facts.network == desired.uid]
         served = self._publication.is_served(desired.network)
         parents = await self._kernel.parents.list() if needs_parents(desired.network) else ()
         return NetworkObserved(
-            bridges=tuple(bridges),
+            bridges=await self._find_bridges(desired),
             parents=select_parents(parents, desired.network),
             names_served=served,
             driven=await self._ask_driver(desired),
         )
+
+    async def _find_bridges(self, desired: NetworkDesired) -> tuple[BridgeFacts, ...]:
+        """Return the network's bridge. What it has under other names is found by resyncs, and removed with the making."""
+        assigned = desired.network.assigned
+        if assigned is None or not assigned.bridge:
+            return tuple(facts for facts in await self._kernel.bridges.list() if facts.network == desired.uid)
+        facts = await self._kernel.bridges.read(desired.uid, assigned.bridge)
+        return (facts,) if facts is not None else ()
 
     async def recall(self, desired: NetworkDesired, world: World) -> NetworkObserved:
         """Find one network in what a resync has read."""

@@ -14,6 +14,9 @@ async def test_one_that_was_made_is_as_wanted(network: NetworkPorts) -> None:
     await network.bridges.ensure(SHOP_BRIDGE)
     (facts,) = await network.bridges.list()
     assert is_bridge(SHOP_BRIDGE, facts)
+    assert await network.bridges.read(SHOP, SHOP_BRIDGE.name) == facts
+    assert await network.bridges.read(SHOP, "hold-other") is None
+    assert await network.bridges.read(BACK, SHOP_BRIDGE.name) is None
 
 
 async def test_making_one_again_changes_nothing(network: NetworkPorts) -> None:
@@ -47,6 +50,12 @@ async def test_what_differs_is_mended(network: NetworkPorts, want: BridgeWant) -
     await network.bridges.ensure(replace(SHOP_BRIDGE, mtu=want.mtu))
     (facts,) = await network.bridges.list()
     assert is_bridge(replace(SHOP_BRIDGE, mtu=want.mtu), facts)
+
+
+async def test_another_name_takes_the_place_of_the_one_before(network: NetworkPorts) -> None:
+    await network.bridges.ensure(SHOP_BRIDGE)
+    await network.bridges.ensure(replace(SHOP_BRIDGE, name="hold-renamed"))
+    assert [facts.name for facts in await network.bridges.list()] == ["hold-renamed"]
 
 
 async def test_a_link_of_others_is_left_alone(network: NetworkPorts) -> None:

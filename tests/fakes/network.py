@@ -74,6 +74,12 @@ class FakeBridges(FakePort):
         await self._steps.end(call)
         return tuple(self._world.bridges.values())
 
+    async def read(self, network: Uid, name: str) -> BridgeFacts | None:
+        call = await self._steps.begin("bridges.read")
+        await self._steps.end(call)
+        facts = self._world.bridges.get(network)
+        return facts if facts is not None and facts.name == name else None
+
     async def ensure(self, want: BridgeWant) -> None:
         call = await self._steps.begin("bridges.ensure")
         if want.name in self._world.foreign:
