@@ -57,6 +57,15 @@ class Translation:
         )
 
 
+def find_outdated(before: AbstractSet[Translation], after: AbstractSet[Translation]) -> set[Translation]:
+    """Return the translations whose tracked connections go where they should not any more.
+
+    A port of TCP that is new has none: a connection that was refused begins anew with the next try (tcp(7)); packets of
+    other protocols would go on to nowhere.
+    """
+    return {*(before - after), *(each for each in after - before if each.protocol != "tcp")}
+
+
 def forget_connections(changed: AbstractSet[Translation]) -> None:
     """Delete tracked connections to the host ports of `changed`: packets of old ones would still go the old way."""
     if not changed:

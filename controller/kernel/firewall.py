@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.errors import HoldError, Refused, Unsupported
-from controller.kernel.conntrack import Translation, forget_connections
+from controller.kernel.conntrack import Translation, find_outdated, forget_connections
 from controller.kernel.firewall_text import (
     Ownership,
     Table,
@@ -73,9 +73,9 @@ class KernelFirewall:
                 present = await self._read_rules()
                 await self._install(wanted, present)
             self._save(_Installed(digest=want.digest, text=want.text))
-            await asyncio.to_thread(
-                forget_connections, _parse_translations(present) ^ _parse_translations(wanted)
-            )
+            changed = find_outdated(_parse_translations(present), _parse_translations(wanted))
+            if changed:
+                await asyncio.to_thread(forget_connections, changed)
 
     async def delete(self) -> None:
         """Remove every chain and jump of this instance; the administrator's chain stays."""

@@ -6,6 +6,7 @@ The half of `controller.ports.KernelEvents` that is not about the network; `watc
 import asyncio
 import os
 import select
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,8 @@ from controller.model.layout import Layout
 from controller.ports import Hint, HintType
 
 _MOUNTS_SETTLE_S = 0.02
+_MOUNTS_REST = 20
+"""So many times as long as a look at the mounts takes, which grows with their number, nothing is looked at."""
 
 
 @dataclass(slots=True)
@@ -46,6 +49,7 @@ class ProcessEvents:
         self._exits_watch: int | None = None
         self._mounted: frozenset[str] = frozenset()
         self._mount_check: asyncio.TimerHandle | None = None
+        self._mount_check_took_s = 0.0
 
     async def watch(self) -> AsyncIterator[Hint]:
         """Yield hints for ever; what was expected before is watched from the first step on."""
@@ -161,11 +165,14 @@ class ProcessEvents:
         """Look a moment later: a start changes the table several times, and it is long where many run."""
         table.acknowledge()
         if self._mount_check is None:
-            self._mount_check = asyncio.get_running_loop().call_later(_MOUNTS_SETTLE_S, self._check_mounts)
+            wait_s = max(_MOUNTS_SETTLE_S, _MOUNTS_REST * self._mount_check_took_s)
+            self._mount_check = asyncio.get_running_loop().call_later(wait_s, self._check_mounts)
 
     def _check_mounts(self) -> None:
         self._mount_check = None
+        began_s = time.monotonic()
         mounted = self._read_mounted()
+        self._mount_check_took_s = time.monotonic() - began_s
         for uid in self._mounted - mounted:
             self._hints.put_nowait(Hint(type=HintType.ROOT, subject=uid))
         self._mounted = mounted
