@@ -15,8 +15,7 @@ from pathlib import Path
 
 from controller.errors import Refused, Unavailable
 from controller.kernel import syscalls
-from controller.kernel.confined import open_root
-from controller.kernel.mountinfo import is_mount_point, read_mounts
+from controller.kernel.mountinfo import read_mounts
 from controller.kernel.subprocesses import Runner
 from controller.kernel.whole_copies import Workplace
 from controller.model.ids import Uid
@@ -48,9 +47,13 @@ class VolumeMounts:
         return frozenset(Uid(parts[1]) for parts in paths if len(parts) == 3)
 
     def is_mounted(self, volume: Uid) -> bool:
-        """Tell whether there is a mount at a volume's data directory, which has to be there."""
-        with open_root(self._layout.volume_path(volume)) as directory_fd:
-            return is_mount_point(directory_fd)
+        """Tell whether there is a mount at a volume's data directory.
+
+        The directory itself is not looked at: that may take for ever where a server has gone.
+        """
+        real_path = os.path.realpath(self._layout.volumes_path)
+        target = self._layout.volume_path(volume).replace(self._layout.volumes_path, real_path, 1)
+        return any(entry.target == target for entry in read_mounts(target))
 
     def count_parts(self) -> Counter[Uid]:
         """Return in how many places volumes are mounted for containers."""
@@ -107,12 +110,23 @@ class VolumeMounts:
         target = self._layout.volume_path(want.uid)
         made = not await asyncio.to_thread(self.is_mounted, want.uid)
         if made:
-            await self._mount(await self._choose_mount(want), target)
+            mount = await asyncio.to_thread(self._find_part, want) or await self._choose_mount(want)
+            await self._mount(mount, target)
             self._settled.discard(want.uid)
         if want.uid not in self._settled:
             await asyncio.to_thread(Workplace.inside(Path(target)).settle)
             self._settled.add(want.uid)
         return made
+
+    def _find_part(self, want: VolumeWant) -> VolumeMount | None:
+        """Return a mount of what containers go on using, when somebody has unmounted it under their feet.
+
+        Memory mounted a second time would be another one.
+        """
+        for entry in read_mounts(os.path.realpath(self._layout.staging_path(Uid("")))):
+            if find_volume_of_part(entry.target) == want.uid and entry.source_root == "/":
+                return VolumeMount(kind="none", device=entry.target, options=("bind",))
+        return None
 
     async def _choose_mount(self, want: VolumeWant) -> VolumeMount:
         """Return what to mount: what a plugin shows is mounted a second time."""

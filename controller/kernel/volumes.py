@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
 from pathlib import Path
 
@@ -75,7 +76,15 @@ class LocalVolumes:
         return VolumeFacts(uid=volume, mounted=mounted, parts=parts)
 
     def _is_present(self, volume: Uid) -> bool:
-        return Path(self._layout.volume_path(volume)).is_dir()
+        """Ask the directory above: what is mounted at the data directory may not answer."""
+        path = Path(self._layout.volume_path(volume))
+        try:
+            with os.scandir(path.parent) as entries:
+                return any(
+                    entry.name == path.name and entry.is_dir(follow_symlinks=False) for entry in entries
+                )
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
     def _delete(self, volume: Uid) -> None:
         if self._mounts.is_mounted(volume):

@@ -17,7 +17,7 @@ from controller.kernel.volume_mounts import VolumeMounts
 from controller.kernel.volumes import LocalVolumes
 from controller.model.ids import Uid
 from controller.model.layout import Layout
-from controller.model.wants import VolumeMount, VolumeWant
+from controller.model.wants import RootWant, VolumeMount, VolumeWant
 from tests.fakes.drivers import no_drivers
 
 DATA, OTHER = Uid("a" * 32), Uid("b" * 32)
@@ -203,6 +203,18 @@ async def test_a_copy_is_a_volume_once_it_is_whole(
         await contents.revert(VolumeWant(uid=DATA), VolumeWant(uid=OTHER), force=False)
     await contents.revert(VolumeWant(uid=DATA), VolumeWant(uid=OTHER), force=True)
     assert describe(place(layout, DATA)) == describe(place(layout, OTHER))
+
+
+async def test_an_image_fills_a_volume_with_everything(
+    layout: Layout, volumes: LocalVolumes, contents: VolumeFiles, tmp_path: Path
+) -> None:
+    (tmp_path / "layer/srv").mkdir(parents=True)
+    fill(tmp_path / "layer/srv")
+    await volumes.ensure(DATA)
+    root = RootWant(uid=OTHER, lower_paths=(str(tmp_path / "layer"),))
+    await contents.prefill(VolumeWant(uid=DATA), root, "/srv")
+    assert describe(place(layout, DATA)) == describe(tmp_path / "layer/srv")
+    assert (place(layout, DATA) / "sparse").stat().st_blocks < 100
 
 
 def _pack(*entries: tuple[str, str]) -> bytes:

@@ -11,6 +11,7 @@ from controller.errors import Refused, Unavailable
 from controller.kernel.mountinfo import read_mounts
 from controller.kernel.staging import stage, unstage
 from controller.kernel.subprocesses import Runner
+from controller.kernel.syscalls import umount2
 from controller.kernel.volume_mounts import VolumeMounts
 from controller.kernel.volumes import LocalVolumes
 from controller.model.facts import VolumeFacts
@@ -79,6 +80,17 @@ async def test_it_is_mounted_once_and_stays_while_it_is_used(layout: Layout, vol
     assert not _is_mounted(layout)
     assert await volumes.read(DATA) == VolumeFacts(uid=DATA)
     await volumes.delete(DATA)
+
+
+async def test_what_was_unmounted_comes_back_from_who_uses_it(layout: Layout, volumes: LocalVolumes) -> None:
+    await volumes.ensure(DATA)
+    await volumes.mount(MEMORY)
+    (Path(layout.volume_path(DATA)) / "file").touch()
+    stage([make_part(layout)], None)
+    umount2(layout.volume_path(DATA))
+    assert list(Path(layout.volume_path(DATA)).iterdir()) == []
+    await volumes.mount(MEMORY)
+    assert [path.name for path in Path(layout.volume_path(DATA)).iterdir()] == ["file"]
 
 
 async def test_nobody_starts_on_what_is_not_mounted(layout: Layout, volumes: LocalVolumes) -> None:
