@@ -29,6 +29,8 @@ class OverlayRoots:
         self._layout = layout
         self._runner = runner
         self._private = asyncio.Lock()
+        self._known: dict[Uid, tuple[int, tuple[str, ...] | None]] = {}
+        """What was found at a root's place, by the unique number of the mount there."""
 
     async def list(self) -> tuple[RootFacts, ...]:
         """Return every root that is mounted or has a writable layer."""
@@ -75,10 +77,27 @@ class OverlayRoots:
             if "/" not in uid
         }
 
+    def _find_mount(self, uid: Uid) -> tuple[str, ...] | None:
+        """Return the lower paths of a mounted root, None when it is not mounted.
+
+        The table of mounts is as long as there are containers, so it is read once for each mount.
+        """
+        try:
+            mount_id = syscalls.read_unique_mount_id(self._layout.merged_path(uid))
+        except FileNotFoundError:
+            self._known.pop(uid, None)
+            return None
+        known = self._known.get(uid)
+        if mount_id is None or known is None or known[0] != mount_id:
+            found = self._find_mounts(uid).get(uid)
+            known = (mount_id or 0, found)
+            self._known[uid] = known
+        return known[1]
+
     def _list(self) -> tuple[RootFacts, ...]:
         mounts = self._find_mounts()
         uids = {*mounts, *(uid for uid in self._list_directories() if self._has_upper(uid))}
-        return tuple(self._describe(uid, mounts) for uid in sorted(uids))
+        return tuple(self._describe(uid, mounts.get(uid)) for uid in sorted(uids))
 
     def _list_directories(self) -> tuple[Uid, ...]:
         try:
@@ -90,13 +109,13 @@ class OverlayRoots:
         return Path(self._layout.upper_path(uid)).is_dir()
 
     def _read(self, uid: Uid) -> RootFacts:
-        return self._describe(uid, self._find_mounts(uid))
+        return self._describe(uid, self._find_mount(uid))
 
-    def _describe(self, uid: Uid, mounts: dict[Uid, tuple[str, ...]]) -> RootFacts:
+    def _describe(self, uid: Uid, lower_paths: tuple[str, ...] | None) -> RootFacts:
         return RootFacts(
             uid=uid,
-            mounted=uid in mounts,
-            lower_paths=mounts.get(uid, ()),
+            mounted=lower_paths is not None,
+            lower_paths=lower_paths or (),
             has_upper=self._has_upper(uid),
             id_base=self._read_id_base(uid),
         )
@@ -110,7 +129,7 @@ class OverlayRoots:
         syscalls.mount("", path, flags=syscalls.MS_PRIVATE)
 
     def _mount(self, want: RootWant, user_namespace_fd: int | None) -> None:
-        mounted = self._find_mounts(want.uid).get(want.uid)
+        mounted = self._find_mount(want.uid)
         if mounted == want.lower_paths and self._read_id_base(want.uid) == want.id_base:
             return
         if mounted is not None:
@@ -151,6 +170,7 @@ class OverlayRoots:
 
     def _unmount(self, uid: Uid) -> None:
         target = self._layout.merged_path(uid)
+        self._known.pop(uid, None)
         while True:
             try:
                 syscalls.umount2(target, syscalls.MNT_DETACH | syscalls.UMOUNT_NOFOLLOW)
@@ -162,7 +182,7 @@ class OverlayRoots:
             Path(target).rmdir()
 
     def _read_accounts(self, want: RootWant) -> AccountFiles:
-        if self._find_mounts(want.uid).get(want.uid) == want.lower_paths:
+        if self._find_mount(want.uid) == want.lower_paths:
             return read_accounts_in_root(self._layout.merged_path(want.uid))
         return read_accounts_in_layers((self._layout.upper_path(want.uid), *want.lower_paths))
 

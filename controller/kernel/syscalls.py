@@ -41,6 +41,9 @@ IN_ONESHOT = 0x80000000
 IN_NONBLOCK = os.O_NONBLOCK
 IN_CLOEXEC = os.O_CLOEXEC
 
+_AT_SYMLINK_NOFOLLOW = 0x100
+_STATX_MNT_ID_UNIQUE = 0x4000
+_STATX_MNT_ID_OFFSET, _STATX_BYTES = 144, 256
 OPEN_TREE_CLONE = 1
 OPEN_TREE_CLOEXEC = os.O_CLOEXEC
 AT_EMPTY_PATH = 0x1000
@@ -152,6 +155,18 @@ def mount_setattr_idmap(tree_fd: int, user_namespace_fd: int) -> None:
         ctypes.c_size_t(len(attributes)),
         about="mount_setattr",
     )
+
+
+def read_unique_mount_id(path: str) -> int | None:
+    """Return the number that the mount at a path has for itself until the next boot; links are not followed.
+
+    None from a kernel that gives none (statx(2), STATX_MNT_ID_UNIQUE: Linux 6.8).
+    """
+    buffer = ctypes.create_string_buffer(_STATX_BYTES)
+    mask = ctypes.c_uint(_STATX_MNT_ID_UNIQUE)
+    _call(_load_libc().statx, AT_FDCWD, os.fsencode(path), _AT_SYMLINK_NOFOLLOW, mask, buffer, about=path)
+    (told,) = struct.unpack_from("=I", buffer)
+    return struct.unpack_from("=Q", buffer, _STATX_MNT_ID_OFFSET)[0] if told & _STATX_MNT_ID_UNIQUE else None
 
 
 def inotify_init1(flags: int) -> int:
