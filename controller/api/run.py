@@ -153,13 +153,17 @@ class Run:
             if created.done() and created.result():
                 session = await self.sessions.attach(uid)
                 gate.open()
-                await converse(
-                    requests,
-                    session,
-                    answers.output,
-                    send_signal=lambda number: self.processes.signal(uid, number),
-                    ended=lambda: _join(ending),
-                )
+                try:
+                    await converse(
+                        requests,
+                        session,
+                        answers.output,
+                        send_signal=lambda number: self.processes.signal(uid, number),
+                        ended=lambda: _join(ending),
+                    )
+                finally:
+                    # As with Docker, who began a process takes its standard input along.
+                    await session.close_stdin()
             created.cancel()
             await _join(ending)
         return convert_exit(last)

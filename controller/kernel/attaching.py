@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 
 from controller.errors import NotFound, Unavailable
 from controller.kernel.bundles import Bundle
@@ -20,12 +20,19 @@ _WINDOW_MESSAGE = 1
 """Kind of a control message that carries a window's size (conmon, src/ctrl.c)."""
 
 
+Park = Callable[[Coroutine[None, None, None]], object]
+"""Lets something go on after its caller has left."""
+
+
 class AttachSession:
     """Implements `controller.ports.Session` for an attachment."""
 
-    def __init__(self, bundle: Bundle, connection: socket.socket) -> None:
+    def __init__(self, bundle: Bundle, connection: socket.socket, park: Park) -> None:
         self._bundle = bundle
         self._connection = connection
+        self._park = park
+        origin = bundle.read_origin()
+        self._keeps_input_open = origin is not None and origin.reads_pipe
 
     async def output(self) -> AsyncIterator[tuple[Stream, bytes]]:
         """Yield what the process writes, until it ends."""
@@ -68,6 +75,7 @@ class AttachSession:
 
     async def close_stdin(self) -> None:
         """End standard input."""
+        self._keeps_input_open = False
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_WR)
 
@@ -86,11 +94,26 @@ class AttachSession:
         return None
 
     async def close(self) -> None:
-        """Let go of the socket."""
-        self._connection.close()
+        """Let go, without an end of standard input.
+
+        To conmon a client that goes has no more to say, and nobody has (src/conn_sock.c): so the connection stays, and what
+        comes by it is thrown away until the process ends.
+        """
+        if not self._keeps_input_open:
+            self._connection.close()
+            return
+        self._keeps_input_open = False
+        self._park(self._stay())
+
+    async def _stay(self) -> None:
+        try:
+            while await self._receive():
+                continue
+        finally:
+            self._connection.close()
 
 
-async def connect(bundle: Bundle) -> AttachSession:
+async def connect(bundle: Bundle, park: Park) -> AttachSession:
     """Connect to a container's socket, whatever the length of its path. NotFound when there is none."""
     try:
         directory_fd = os.open(bundle.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -110,4 +133,4 @@ async def connect(bundle: Bundle) -> AttachSession:
         os.close(directory_fd)
         if not connected:
             connection.close()
-    return AttachSession(bundle, connection)
+    return AttachSession(bundle, connection, park)

@@ -24,7 +24,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """What a process was created from, and the limits of its log; `texts` is the digest of the files it was given last."""
+    """What a process was created from, and the limits of its log; `texts` is the digest of the files it was given last.
+
+    With `reads_pipe` its standard input is one that clients write to, and no terminal.
+    """
 
     name: str
     run: int
@@ -34,6 +37,7 @@ class Origin:
     log_max_bytes: int = 0
     log_max_files: int = 1
     log_compress: bool = False
+    reads_pipe: bool = False
     texts: str = ""
 
 

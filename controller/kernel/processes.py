@@ -218,6 +218,7 @@ class OciProcesses:
                 log_max_bytes=log.max_bytes,
                 log_max_files=log.max_files if log.is_file else 1,
                 log_compress=log.compress,
+                reads_pipe=want.stdin_open and not want.tty,
             )
             bundle.write(want, config, origin)
             write_driver(bundle.log_path, log.driver)

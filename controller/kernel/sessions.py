@@ -10,7 +10,7 @@ import functools
 import json
 import shutil
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -62,7 +62,7 @@ class ContainerSessions:
 
     async def attach(self, uid: Uid) -> Session:
         """Connect to a created or running process. NotFound when there is none."""
-        return await connect(Bundle(self._layout, uid))
+        return await connect(Bundle(self._layout, uid), self._go_on)
 
     def expect_attach(self, name: str) -> AttachGate:
         """Hold back the start of the container of this name, not yet created, until its gate opens (at most 10 s)."""
@@ -124,12 +124,17 @@ class ContainerSessions:
             case LogDriver.JSON_FILE | LogDriver.LOCAL:
                 return functools.partial(read_log, path)
 
+    def _go_on(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Let something go on until it ends, or the daemon does."""
+        task = self._group.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
     async def _begin(self, child: Child, pipes: ExecPipes, want: ExecWant, directory: Path) -> Session:
         """Wait until the process is there, or the runtime has said why not."""
         session = ExecSession(child, pipes, tty=want.tty)
-        task = self._group.create_task(session.run())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task = self._go_on(session.run())
         pid = await _wait_for_pid(directory, task)
         session.pid = pid
         complaint = ""

@@ -41,7 +41,7 @@ class Session(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go; an exec's process that still runs is left alone."""
+        """Let go; the process that still runs is left alone, and its standard input open."""
         ...
 
 

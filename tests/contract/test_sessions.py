@@ -169,6 +169,9 @@ async def test_all_who_are_attached_hear_all(inside: Inside) -> None:
         await _hear(session, b"got one\n")
     await second.write(b"two\n")
     await _hear(third, b"got two\n")
+    await second.close()  # who leaves does not end standard input
+    await third.write(b"three\n")
+    await _hear(first, b"got three\n")
     await first.close_stdin()
     for session in (first, third):
         heard = await _hear_all(session)

@@ -58,9 +58,9 @@ async def test_a_follower_misses_nothing_and_reads_nothing_twice(
     halves = f"i=0; for end in {_LINES // 2} {_LINES}; do"
     script = f"{halves} while [ $i -lt $end ]; do echo $i; i=$((i+1)); done; read x; done"
     await linux.create(WEB, command=["sh", "-c", script], stdinOpen=True, logging={"maxFiles": 1000})
-    session = await connect(Bundle(linux.layout, WEB))
     async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as tasks:
         reading = tasks.create_task(_read_numbers(log_path, follow=asyncio.Event(), until=_LINES - 1))
+        session = await connect(Bundle(linux.layout, WEB), tasks.create_task)
         tasks.create_task(collect(session))
         await linux.processes.start(WEB)
         for half in (1, 2):
