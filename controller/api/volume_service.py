@@ -1,5 +1,6 @@
 """VolumeService: what is in volumes, out and in."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from controller.api.admission import Gate
 from controller.api.status import reported
 from controller.api.uploads import list_chunks
 from controller.api.v1 import volume_pb2, volume_pb2_grpc
-from controller.errors import Conflict, InUse, Invalid, NotFound
+from controller.errors import Conflict, InUse, Invalid, NotFound, Unavailable
 from controller.model.changes import Snapshot
 from controller.model.container import Container
 from controller.model.ids import Key
@@ -19,6 +20,7 @@ from controller.plan.volume import list_writers, name_users
 from controller.plan.volume_mount import make_want
 from controller.ports import Freezer, VolumeContents
 
+_STALLED_S = 30.0
 _BROKEN = "the upload broke off before its end: nothing was changed, send it again"
 
 
@@ -37,7 +39,10 @@ class VolumeService(volume_pb2_grpc.VolumeServiceServicer):
         self._store = gate.store
         self._parts = parts
 
-    async def BackUpVolume(self, request: volume_pb2.BackUpVolumeRequest, context: Any) -> Any:
+    # grpc.aio takes a coroutine that writes as well as a generator; the stubs know only the latter.
+    async def BackUpVolume(  # type: ignore[override]
+        self, request: volume_pb2.BackUpVolumeRequest, context: Any
+    ) -> None:
         """See the proto."""
         async with reported(context):
             volume = find_volume(self._store.snapshot(), request.volume)
@@ -46,7 +51,7 @@ class VolumeService(volume_pb2_grpc.VolumeServiceServicer):
                 self._parts.contents.reading(make_want(volume)) as archive,
             ):
                 async for chunk in archive:
-                    yield volume_pb2.BackUpVolumeResponse(chunk=chunk)
+                    await send_piece(context, volume_pb2.BackUpVolumeResponse(chunk=chunk), live=request.live)
 
     async def RestoreVolume(self, request_iterator: Any, context: Any) -> Any:
         """See the proto."""
@@ -98,6 +103,17 @@ class VolumeService(volume_pb2_grpc.VolumeServiceServicer):
             for uid in writers:
                 await stack.enter_async_context(self._parts.freezer.holding(uid))
             yield
+
+
+async def send_piece(context: Any, message: volume_pb2.BackUpVolumeResponse, *, live: bool) -> None:
+    """Send a piece; Unavailable when the client takes none any more, for which containers must not wait."""
+    try:
+        async with asyncio.timeout(None if live else _STALLED_S):
+            await context.write(message)
+    except TimeoutError as error:
+        raise Unavailable(
+            f"nobody has read the archive for {_STALLED_S:.0f} s, while containers were held: read faster, or live"
+        ) from error
 
 
 def find_volume(snapshot: Snapshot, name: str) -> Volume:

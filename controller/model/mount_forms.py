@@ -97,7 +97,7 @@ def parse_long_mount(text: str) -> dict[str, object]:
     """Return the fields of `type=bind,source=...,target=...`; values may be quoted as in CSV."""
     fields: dict[str, object] = {"type": "volume"}
     seen: dict[str, str] = {}
-    for part in next(csv.reader([text]), []):
+    for part in _split(text):
         key, equals, value = part.partition("=")
         key = key.strip().lower()
         if key not in _KEYS:
@@ -117,6 +117,13 @@ def parse_long_mount(text: str) -> dict[str, object]:
         fields |= _read_key(key, field, value) if key not in _PAIRS else {}
     _check_long_mount(text, fields, seen)
     return fields
+
+
+def _split(text: str) -> list[str]:
+    try:
+        return next(csv.reader([text]), [])
+    except csv.Error as error:
+        raise ValueError(f"{text!r} is not a line of KEY=VALUE,...: {error}") from error
 
 
 def _add_pair(fields: dict[str, object], key: str, value: str) -> None:
@@ -189,6 +196,8 @@ def _check_long_mount(text: str, fields: dict[str, object], seen: dict[str, str]
 def parse_tmpfs(text: str) -> dict[str, object]:
     """Return the fields of `TARGET[:OPTION,...]`, options as mount(8) has them."""
     target, _, rest = text.partition(":")
+    if not target.startswith("/"):
+        raise ValueError(f"{text!r} has no target: begin with an absolute path of the container")
     fields: dict[str, object] = {"type": "tmpfs", "target": target}
     options: list[str] = []
     for part in filter(None, rest.split(",")):

@@ -1,5 +1,6 @@
 """What is in volumes, by the API: out, in, back to a snapshot."""
 
+import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,12 @@ import grpc
 import pytest
 
 from controller.api.v1 import volume_pb2, volume_pb2_grpc
+from controller.api.volume_service import send_piece
+from controller.errors import Unavailable
 from controller.model.container import Phase
 from controller.model.ids import Key, Uid
 from controller.model.volume import SNAPSHOT_LABEL
+from tests.fakes.virtual_time import VirtualLoop, run_virtually
 from tests.unit.api_bench import Bench, container, opened_bench, volume
 
 CONTENT = ["/www", "/etc"]
@@ -104,3 +108,24 @@ async def test_a_volume_can_not_be_made_of_itself(tmp_path: Path) -> None:
         await _fill(bench)
         with pytest.raises(grpc.aio.AioRpcError, match="can't be made out of itself"):
             await _stub(bench).RevertVolume(volume_pb2.RevertVolumeRequest(volume="spare", source="spare"))
+
+
+class _Stalled:
+    """A call whose client takes nothing."""
+
+    async def write(self, message: volume_pb2.BackUpVolumeResponse) -> None:
+        del message
+        await asyncio.Event().wait()
+
+
+def test_containers_do_not_wait_for_a_reader_that_has_fallen_asleep() -> None:
+    async def main(loop: VirtualLoop) -> None:
+        piece = volume_pb2.BackUpVolumeResponse(chunk=b"x")
+        with pytest.raises(Unavailable, match="nobody has read the archive for 30 s"):
+            await send_piece(_Stalled(), piece, live=False)
+        assert loop.time() >= 30
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(3600):
+                await send_piece(_Stalled(), piece, live=True)
+
+    run_virtually(main)

@@ -1,8 +1,11 @@
 """Docker's grammars of mounts, as the long form, and what they say about mistakes."""
 
+import contextlib
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from controller.model.mount_forms import parse_long_mount, parse_mount, parse_tmpfs
 from controller.model.mounts import Mount
@@ -141,3 +144,35 @@ def test_tmpfs_flags(text: str, fields: dict[str, Any]) -> None:
 def test_fields_that_do_not_go_together(fields: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Mount.model_validate(fields)
+
+
+_PIECES = st.sampled_from(
+    [
+        "type",
+        "src",
+        "dst",
+        "ro",
+        "bind-recursive",
+        "volume-opt",
+        "tmpfs-mode",
+        "=",
+        "=a",
+        "=/a",
+        ",",
+        '"',
+        ":",
+        "é",
+        "\n",
+        "\r",
+        "z",
+    ]
+)
+
+
+@given(st.lists(_PIECES, max_size=12).map("".join))
+def test_any_text_is_a_mount_or_a_mistake_that_is_told(text: str) -> None:
+    for parse in (parse_long_mount, parse_mount, parse_tmpfs):
+        with contextlib.suppress(ValueError):
+            fields = parse(text)
+            assert isinstance(fields, dict)
+            assert fields["target"]
