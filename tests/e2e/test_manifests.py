@@ -18,6 +18,7 @@ _EXAMPLES = Path(__file__).parents[2] / "manifests"
         ("host-network.yaml", ["on-host-network"]),
         ("volumes.yaml", ["clerk", "reader"]),
         ("confined.yaml", ["confined", "confined-helper"]),
+        ("ipv6.yaml", ["both", "modern-client"]),
     ],
 )
 def test_the_example_comes_up_and_goes(machine: Machine, name: str, containers: list[str]) -> None:
@@ -27,9 +28,11 @@ def test_the_example_comes_up_and_goes(machine: Machine, name: str, containers: 
     machine.succeed("wait", "--for=condition=Ready", *(f"container/{each}" for each in containers))
     if name == "job.yaml":
         wait_for(lambda: fetch(8090) == "ready\n", "what the job prepared")
+    if name == "ipv6.yaml":
+        wait_for(lambda: fetch(8093) and fetch(8093, "fd00:93::1"), "the server by both families")
     machine.succeed("delete", "-f", "-", "--grace-period", "0", stdin=text)
 
 
 def test_no_example_is_left_out() -> None:
     elsewhere = ["images.yaml"]  # needs a registry, see test_registries
-    assert len(list(_EXAMPLES.rglob("*.yaml"))) == 6 + len(elsewhere)
+    assert len(list(_EXAMPLES.rglob("*.yaml"))) == 7 + len(elsewhere)
