@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from controller.plugins.networks import PluginNetworks
-from controller.plugins.registry import PluginOptions, Plugins, open_plugins
+from controller.plugins.registry import PluginOptions, Plugins
 from controller.plugins.volumes import PluginVolumes
 from controller.ports.plugins import Drivers
 
@@ -21,6 +21,6 @@ class OpenedDrivers:
 @contextlib.asynccontextmanager
 async def open_drivers(options: PluginOptions) -> AsyncIterator[OpenedDrivers]:
     """Keep connections to plugins for the length of the block."""
-    async with open_plugins(options) as plugins:
+    async with Plugins(options) as plugins:
         drivers = Drivers(volumes=PluginVolumes(plugins=plugins), networks=PluginNetworks(plugins=plugins))
         yield OpenedDrivers(drivers=drivers, events=plugins)

@@ -15,7 +15,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
-from controller.errors import HoldError, Unavailable, Unsupported
+from controller.errors import HoldError, Refused, Unavailable, Unsupported
 from controller.plugins.refusals import describe_failure, translate
 from controller.plugins.v1 import plugin_pb2, plugin_pb2_grpc
 
@@ -44,7 +44,9 @@ Answer_co = TypeVar("Answer_co", bound=Message, covariant=True)
 class Method(Protocol[Question_contra, Answer_co]):
     """A method of a generated client."""
 
-    def __call__(self, request: Question_contra, *, timeout: float) -> Awaitable[Answer_co]: ...
+    def __call__(self, request: Question_contra, *, timeout: float) -> Awaitable[Answer_co | None]:
+        """Ask; None for an answer that is no message."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,7 @@ class Plugin:
         self._calls = asyncio.Semaphore(_MOST_CALLS)
         self._fault: str | None = "it was not asked yet"
         self._kinds: frozenset[int] = frozenset()
+        self._resting: asyncio.Timeout | None = None
         self.channel = grpc.aio.insecure_channel(f"unix:{socket_path}", options=_CHANNEL_OPTIONS)
 
     async def run(self) -> None:
@@ -75,7 +78,7 @@ class Plugin:
             while True:
                 answer, fault = await self._probe()
                 self._settle(frozenset(answer.kinds) if answer is not None else frozenset(), fault)
-                await self._rest(_RETRY_S if fault else _BEAT_S)
+                await self._rest(answers=not fault)
         finally:
             await self.channel.close(None)
 
@@ -97,14 +100,22 @@ class Plugin:
             raise Unavailable(f"plugin {self.name} has not answered others yet", retry_after_s=_BUSY_RETRY_S)
         async with self._calls:
             try:
-                return await method(request, timeout=self._caller.timeout_s)
+                answer = await self._ask(method, request)
             except grpc.aio.AioRpcError as exc:
                 raise self._judge(exc, what) from exc
+        if answer is None:
+            raise Refused(f"plugin {self.name}: {what}: the answer is no message of the protocol")
+        return answer
+
+    async def _ask(self, method: Method[Question, Answer], request: Question) -> Answer | None:
+        return await method(request, timeout=self._caller.timeout_s)
 
     def _judge(self, error: grpc.aio.AioRpcError, what: str) -> HoldError:
         """Return the error to raise; a plugin that is silent or gone is not asked again until it answers a handshake."""
         if error.code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE):
             self._settle(self._kinds, self._describe(error))
+            if self._resting is not None:
+                self._resting.reschedule(asyncio.get_running_loop().time())
         return translate(error, f"plugin {self.name}: {what}", self._caller.timeout_s)
 
     async def _probe(self) -> "tuple[plugin_pb2.HandshakeResponse | None, str | None]":
@@ -116,9 +127,11 @@ class Plugin:
             versions=[PROTOCOL_VERSION], instance=self._caller.instance, hold_version=self._caller.version
         )
         try:
-            answer = await stub.Handshake(request, timeout=self._caller.timeout_s)
+            answer = await self._ask(stub.Handshake, request)
         except grpc.aio.AioRpcError as exc:
             return None, self._describe(exc)
+        if answer is None:
+            return None, "what it says of itself is no message of the protocol"
         if answer.version != PROTOCOL_VERSION:
             told = answer.version[:40] or "none"
             return None, f"it speaks version {told!r} of the protocol, hold speaks {PROTOCOL_VERSION}"
@@ -132,9 +145,11 @@ class Plugin:
             self._kinds, self._fault = kinds, fault
             self._on_change()
 
-    async def _rest(self, seconds: float) -> None:
+    async def _rest(self, *, answers: bool) -> None:
         """Wait, but not on when the connection changes or the plugin comes into doubt."""
+        state = grpc.ChannelConnectivity.READY if answers else self.channel.get_state()
         await asyncio.sleep(_FLAPPING_S)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self.channel.wait_for_state_change(self.channel.get_state())
+            async with asyncio.timeout(_BEAT_S if answers else _RETRY_S) as self._resting:
+                await self.channel.wait_for_state_change(state)
+        self._resting = None

@@ -1,9 +1,9 @@
-"""The plugins of a daemon: `open_plugins(...)`. Each is connected to when something names it for the first time."""
+"""The plugins of a daemon. Each is connected to when something names it for the first time."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
 from controller.model.ids import Uid
 from controller.plugins.plugin import Caller, Plugin
@@ -20,14 +20,24 @@ class PluginOptions:
 
 
 class Plugins:
-    """Connections by name; tells the loops when a plugin begins or ceases to answer."""
+    """Connections by name, for the length of a block; tells the loops when a plugin begins or ceases to answer."""
 
-    def __init__(self, options: PluginOptions, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, options: PluginOptions) -> None:
         self._options = options
-        self._tasks = tasks
+        self._tasks = asyncio.TaskGroup()
         self._known: dict[str, Plugin] = {}
         self._watches: list[asyncio.Task[None]] = []
         self._hints: asyncio.Queue[Hint] = asyncio.Queue()
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Let go of every plugin; they go on by themselves."""
+        for watch in self._watches:
+            watch.cancel()
+        await self._tasks.__aexit__(None, None, None)
 
     def find(self, name: str) -> Plugin:
         """Return the plugin of a driver, whether there is one or not."""
@@ -50,19 +60,3 @@ class Plugins:
 
     def disregard(self, uid: Uid) -> None:
         """See `expect`."""
-
-    def close(self) -> None:
-        """Let go of every plugin."""
-        for watch in self._watches:
-            watch.cancel()
-
-
-@contextlib.asynccontextmanager
-async def open_plugins(options: PluginOptions) -> AsyncIterator[Plugins]:
-    """Keep connections for the length of the block; plugins themselves go on after it."""
-    async with asyncio.TaskGroup() as tasks:
-        plugins = Plugins(options, tasks)
-        try:
-            yield plugins
-        finally:
-            plugins.close()

@@ -208,7 +208,7 @@ class Reconciler:
         if resource is None:
             self._queue.drop(key)
             return
-        kind = self._kinds[key.kind]
+        kind, used = self._kinds[key.kind], self._references.find_used(key)
         result = await Turn(kind, self._state, self._clock, key, resource, admission=self._admission).run()
         if result.acted:
             self._queue.expect_echo(key)
@@ -217,9 +217,8 @@ class Reconciler:
         elif result.requeue_after_s is not None:
             self._queue.wake_later(key, result.requeue_after_s)
         if result.acted and key.kind == "Container":
-            for used in self._references.find_used(key):
-                if self._router.is_driven(used):
-                    self._queue.wake(used)
+            for network in filter(self._router.is_driven, used):
+                self._queue.wake(network)
         if result.acted and key.kind == "Network":
             # A bridge made anew has none of its ports, and a server's address on it went with the old one.
             self._wake_target(Whole.HOST)

@@ -75,10 +75,10 @@ class Router:
             targets |= self._list_heedful(used_before | self._references.find_used(key))
         if (before and before.for_host) != (after and after.for_host):
             targets.add(Whole.HOST)
-        # What waits until nobody names it any more.
+        # What waits until nobody names it any more, and what a plugin has made for who has left.
         left = used_before - self._references.find_used(key)
         targets |= {used for used in left if (facet := self._facets.get(used)) and facet.leaving}
-        targets |= self._list_heedful(left)
+        targets |= self._list_heedful(left) | {used for used in left if self.is_driven(used)}
         return targets
 
     def _list_heedful(self, used: frozenset[Key]) -> set[Key]:

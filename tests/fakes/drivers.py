@@ -150,7 +150,10 @@ class FakeNetworkDrivers(FakePort):
     async def remove_endpoint(self, network: DrivenNetwork, container: Uid) -> None:
         call = await self._steps.begin("network_drivers.remove_endpoint")
         self._plugins.find(network.driver).endpoints.discard((network.uid, container))
-        if any(uid == container and not link.bridge for (uid, _), link in self._world.links.items()):
+        if any(
+            uid == container and link.inside and not link.bridge
+            for (uid, _), link in self._world.links.items()
+        ):
             self._world.violate(f"plugin removed the end of {container}, which has its link")
         await self._steps.end(call)
 

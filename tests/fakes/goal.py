@@ -14,6 +14,7 @@ from controller.model.ids import Key, Uid
 from controller.model.image import Image
 from controller.model.layout import Layout
 from controller.model.network import Network
+from controller.model.network_drivers import is_plugin
 from controller.model.resource import is_ready
 from controller.model.volume import Volume
 from tests.fakes.world import FakeWorld, Program
@@ -60,6 +61,8 @@ def _check_network(network: Network, world: FakeWorld) -> Iterator[str]:
     name, assigned = network.metadata.name, network.assigned
     if not is_ready(network.status):
         yield f"network {name} is not ready"
+    if is_plugin(network.spec.driver):
+        return
     if assigned is not None and assigned.parent:
         if assigned.parent not in world.parents or network.metadata.uid in world.bridges:
             yield f"network {name} should hang below {assigned.parent}, by no bridge"
@@ -215,7 +218,7 @@ def _check_links(container: Container, snapshot: Snapshot, world: FakeWorld) -> 
         if not isinstance(network, Network) or network.assigned is None or container.assigned is None:
             yield f"{name} is on the unknown network {attachment.name}"
             continue
-        way = network.assigned.bridge or network.assigned.parent
+        way = network.assigned.bridge or network.assigned.parent  # neither for a plugin's
         wanted.add(way)
         link, place = found.get(way), container.assigned.networks[attachment.name]
         addresses = [(place.ipv4, network.assigned.subnet), (place.ipv6, network.assigned.ipv6_subnet)]
