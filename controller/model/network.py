@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -208,20 +208,19 @@ class NetworkSpec(Model):
 
     @model_validator(mode="after")
     def _addresses_are_inside(self) -> Self:
-        reserved = tuple(self.reserved_addresses.items())
-        for subnet, gateway, part, names in (
-            (self.ipv4_subnet, self.gateway, self.ip_range, ("gateway", "ipRange")),
-            (self.ipv6_subnet, self.ipv6_gateway, self.ipv6_range, ("ipv6Gateway", "ipv6Range")),
+        for family, subnet, gateway, part in (
+            (4, self.ipv4_subnet, ("gateway", self.gateway), ("ipRange", self.ip_range)),
+            (6, self.ipv6_subnet, ("ipv6Gateway", self.ipv6_gateway), ("ipv6Range", self.ipv6_range)),
         ):
-            own = [(name, text) for name, text in reserved if (":" in text) is (names[0] == "ipv6Gateway")]
-            named = {names[0]: gateway, names[1]: part, "reservedAddresses": own}
-            lacking = next((field for field, value in named.items() if value and not subnet), "")
-            if lacking:
-                raise ValueError(f"{lacking} needs subnets: name the subnet that it belongs to")
+            texts = self.reserved_addresses.items()
+            reserved = {name: text for name, text in texts if (":" in text) is (family == 6)}
+            for field, value in dict([gateway, part, ("reservedAddresses", reserved)]).items():
+                if value and not subnet:
+                    raise ValueError(f"{field} needs subnets: name the subnet that it belongs to")
             if subnet:
-                _check_gateway(names[0], gateway, subnet, self.reserved_addresses.values())
-                _check_part(names[1], part, subnet)
-                _check_reserved(own, subnet)
+                _check_gateway(*gateway, subnet, reserved.values())
+                _check_part(*part, subnet)
+                _check_reserved(reserved, subnet)
         return self
 
 
@@ -235,14 +234,15 @@ def _check_gateway(field: str, gateway: str | None, subnet: str, reserved: Itera
 
 
 def _check_part(field: str, part: str | None, subnet: str) -> None:
-    first, last = (ipaddress.ip_network(part)[0], ipaddress.ip_network(part)[-1]) if part else (None, None)
-    whole = ipaddress.ip_network(subnet)
-    if first is not None and last is not None and not (first in whole and last in whole):
+    if part is None:
+        return
+    inner, whole = ipaddress.ip_network(part), ipaddress.ip_network(subnet)
+    if not (inner[0] in whole and inner[-1] in whole):
         raise ValueError(f"{field} {part} is not a part of subnet {subnet}")
 
 
-def _check_reserved(reserved: Iterable[tuple[str, str]], subnet: str) -> None:
-    for name, address in reserved:
+def _check_reserved(reserved: Mapping[str, str], subnet: str) -> None:
+    for name, address in reserved.items():
         if not _is_host(address, subnet):
             raise ValueError(f"reservedAddresses has {address} of {name}, not a host address of {subnet}")
 
