@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from controller.api.v1 import container_pb2
 from controller.cli.client import NOT_FOUND, Client, Failure
 from controller.cli.following import follow
-from controller.cli.tables import parse_time, read_now
+from controller.cli.tables import read_now
 from controller.cli.transport import CallFailed
 
 _AGO = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)")
@@ -38,9 +38,9 @@ def run_logs(client: Client, options: argparse.Namespace) -> int:
     request = container_pb2.LogsRequest(
         container=options.container, follow=options.follow, previous=options.previous, batch=True
     )
-    if options.tail != "all":
-        if not options.tail.isdigit():
-            raise Failure(f"--tail {options.tail!r} is not a number of lines")
+    if not re.fullmatch(r"all|-?\d+", options.tail):
+        raise Failure(f"--tail {options.tail!r} is not a number of lines")
+    if options.tail.isdigit():  # a negative number is all, as with Docker
         request.tail = int(options.tail)
     for name in ("since", "until"):
         if getattr(options, name):
@@ -158,13 +158,13 @@ class LastMoment:
 
 
 def parse_moment(text: str) -> datetime:
-    """Return the time for RFC 3339, seconds since the epoch, or `10m` ago."""
+    """Return the time for RFC 3339 (without a zone, that of this machine), seconds since 1970, or `10m` ago."""
     parts = _AGO.findall(text)
     if parts and "".join(number + unit for number, unit in parts) == text:
         return read_now() - timedelta(seconds=sum(float(number) * _UNITS_S[unit] for number, unit in parts))
     try:
-        if re.fullmatch(r"\d{5,12}(\.\d+)?", text):
+        if re.fullmatch(r"\d+(\.\d+)?", text):
             return datetime.fromtimestamp(float(text), UTC)
-        return parse_time(text if "T" in text else f"{text}T00:00:00")
-    except ValueError as error:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError, OSError) as error:
         raise Failure(f"{text!r} is not a time: write 2026-01-31T12:00:00Z or 10m") from error
