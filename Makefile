@@ -15,7 +15,7 @@ STAMP := $(VENV)/.installed
 RUNTIME_PACKAGES := crun runc conmon iptables nftables conntrack iproute2 libseccomp2 tini python3-venv
 PACKAGES := $(RUNTIME_PACKAGES) busybox-static iputils-ping procps systemd docker-registry skopeo umoci apache2-utils postgresql graphviz docker.io
 PEER_PACKAGES := docker.io podman
-BENCH_PACKAGES := $(PEER_PACKAGES) isal
+BENCH_PACKAGES := $(PEER_PACKAGES) isal iperf3
 VM_PACKAGES := qemu-system-x86 kmod
 
 step = printf '> %s\n' '$(1)'

@@ -15,7 +15,9 @@ _SETBACKS = ("Damaged", "Exhausted", "Invalid", "NotFound", "Refused", "Unsuppor
 
 def add_create_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `hold volume create`."""
-    parser.add_argument("-d", "--driver", default="local", metavar="NAME", help="Who keeps it: local, or a plugin.")
+    parser.add_argument(
+        "-d", "--driver", default="local", metavar="NAME", help="Who keeps it: local, or a plugin."
+    )
     parser.add_argument(
         "-o",
         "--opt",

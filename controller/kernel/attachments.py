@@ -12,6 +12,7 @@ from pathlib import Path
 
 from controller.errors import Conflict, NotFound, Refused
 from controller.kernel import rtnetlink
+from controller.kernel.extensions import Crowd, Extensions
 from controller.kernel.host_links import find_link, opened_netlink, parse_owner, read_links
 from controller.kernel.insides import Inside, InsideFacts, Insides
 from controller.kernel.link_settings import (
@@ -44,6 +45,7 @@ class KernelAttachments:
     def __init__(self, *, layout: Layout, insides: Insides) -> None:
         self._layout = layout
         self._insides = insides
+        self._extensions = Extensions(layout.instance)
 
     async def list(self) -> tuple[AttachmentFacts, ...]:
         """Return the attachments of every container; those whose namespace is gone have no inside."""
@@ -70,7 +72,7 @@ class KernelAttachments:
     def _list(self) -> tuple[AttachmentFacts, ...]:
         with opened_netlink() as netlink:
             links = read_links(netlink)
-        names = {link.index: link.name for link in links}
+        by_index = {link.index: link for link in links}
         insides: dict[Uid, InsideFacts | None] = {}
         found = []
         for link in links:
@@ -80,7 +82,8 @@ class KernelAttachments:
             if owner not in insides:
                 inside = self._insides.find(owner)
                 insides[owner] = inside.read() if inside is not None else None
-            found.append(_describe(owner, link, names.get(link.master_index, ""), insides[owner]))
+            home = self._extensions.name_home(by_index.get(link.master_index))
+            found.append(_describe(owner, link, home, insides[owner]))
         return tuple(found)
 
     def _read(self, container: Uid) -> tuple[AttachmentFacts, ...]:
@@ -97,7 +100,7 @@ class KernelAttachments:
                 if link is None or link.alias != alias or link.peer_index != peer.index:
                     continue
                 bridge = find_link(netlink, index=link.master_index) if link.master_index else None
-                found.append(_describe(container, link, bridge.name if bridge else "", facts))
+                found.append(_describe(container, link, self._extensions.name_home(bridge), facts))
         return tuple(found)
 
     def _ensure(self, want: AttachmentWant) -> None:
@@ -129,23 +132,44 @@ class KernelAttachments:
         if link is not None and not leads_inside:
             netlink.run(rtnetlink.delete_link(link.index), tolerate=_GONE)
             link = None
-        isolated = want.isolated and not are_bridges_filtered(ipv6=bool(want.ipv6_address))
-        finish = (
-            rtnetlink.set_link(want.host_link, alias=alias, master_index=bridge.index, up=True),
-            settle_port(want.host_link, link, isolated=isolated),
-        )
-        if link is None:
-            self._create(netlink, want, finish)
-        elif link.alias != alias or _is_adrift(link, bridge) or link.isolated != isolated:
-            if is_port_blocked(link):
-                netlink.run(rtnetlink.set_down(link.index))
-            netlink.run(*finish)
+        self._settle_port(netlink, want, bridge, link)
         mac = derive_outer_mac(want.host_link)
         if link is not None and link.mac != mac:
             netlink.run(rtnetlink.set_mac(want.host_link, mac))
         if want.mtu is not None and (link is None or link.mtu != want.mtu):
             netlink.run(rtnetlink.set_mtu(want.host_link, want.mtu))
         return link is None
+
+    def _settle_port(
+        self, netlink: Netlink, want: AttachmentWant, bridge: rtnetlink.Link, link: rtnetlink.Link | None
+    ) -> None:
+        """Make the host's end a port of the network's bridge as it should be, and the pair where there is none."""
+        alias = derive_link_alias(self._layout.instance, want.container)
+        isolated = want.isolated and not are_bridges_filtered(ipv6=bool(want.ipv6_address))
+        crowd = Crowd(network=want.network, bridge=bridge, isolated=isolated, mtu=want.mtu)
+        home = self._extensions.find_home(netlink, crowd, link) if link is not None else None
+
+        def is_isolated(chosen: rtnetlink.Link) -> bool:
+            """Ask the firewall to keep containers apart only where it sees what was translated: on the first bridge."""
+            return isolated if chosen.index == bridge.index else want.isolated
+
+        def join(chosen: rtnetlink.Link, *, again: bool) -> None:
+            finish = (
+                rtnetlink.set_link(want.host_link, alias=alias, master_index=chosen.index, up=True),
+                settle_port(want.host_link, link, isolated=is_isolated(chosen)),
+            )
+            if link is None and not again:
+                self._create(netlink, want, finish)
+            else:
+                netlink.run(*finish)
+
+        if link is None or home is None:
+            self._extensions.settle_in(netlink, crowd, join)
+        elif link.alias != alias or not link.up or not _is_sound(link) or link.isolated != is_isolated(home):
+            if is_port_blocked(link):
+                netlink.run(rtnetlink.set_down(link.index))
+            join(home, again=True)
+            self._extensions.settle_isolation(netlink, crowd, home)
 
     def _create(self, netlink: Netlink, want: AttachmentWant, finish: Sequence[Message]) -> None:
         netns_fd = os.open(self._layout.netns_path(want.container), os.O_RDONLY | os.O_CLOEXEC)
@@ -188,11 +212,6 @@ def _ensure_inside(want: AttachmentWant, inside: Inside) -> None:
     settle_link(want, inside, peer, facts)
     if not is_neighbourly(peer):
         inside.run(make_neighbourly(want.inside))
-
-
-def _is_adrift(link: rtnetlink.Link, bridge: rtnetlink.Link) -> bool:
-    """Tell whether a host's link is not the port that it should be."""
-    return not link.up or link.master_index != bridge.index or not _is_sound(link)
 
 
 def _is_sound(link: rtnetlink.Link) -> bool:

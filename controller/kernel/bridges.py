@@ -2,9 +2,11 @@
 
 import asyncio
 import errno
+from collections.abc import Sequence
 
 from controller.errors import Conflict, Refused
 from controller.kernel import rtnetlink
+from controller.kernel.extensions import Crowd, Extensions
 from controller.kernel.host_links import (
     find_link,
     opened_netlink,
@@ -33,6 +35,7 @@ class KernelBridges:
 
     def __init__(self, *, layout: Layout) -> None:
         self._instance = layout.instance
+        self._extensions = Extensions(layout.instance)
 
     async def list(self) -> tuple[BridgeFacts, ...]:
         """Return every bridge of this instance."""
@@ -61,7 +64,7 @@ class KernelBridges:
             links = read_links(netlink)
             addresses = read_routed_addresses(netlink)
         return tuple(
-            _describe(owner, link, addresses.get(link.index, ()))
+            self._describe(owner, link, addresses.get(link.index, ()), links)
             for link in links
             if link.kind == "bridge" and (owner := parse_owner(self._instance, link.alias)) is not None
         )
@@ -80,7 +83,21 @@ class KernelBridges:
                 if exc.errno in _GONE:
                     return None
                 raise
-        return _describe(network, link, addresses.get(link.index, ()))
+            family = self._extensions.read_family(netlink, network)
+        return self._describe(network, link, addresses.get(link.index, ()), family)
+
+    def _describe(
+        self, network: Uid, link: rtnetlink.Link, addresses: tuple[str, ...], links: Sequence[rtnetlink.Link]
+    ) -> BridgeFacts:
+        ipv4, ipv6 = (any(mark in text for text in addresses) for mark in ".:")
+        sound = (
+            is_bridge_sound(link, derive_mac(network, network))
+            and is_host_configured(link.name, ipv4=ipv4, ipv6=ipv6)
+            and self._extensions.are_joined(_crowd(network, link), links)
+        )
+        return BridgeFacts(
+            network=network, name=link.name, up=link.up, addresses=addresses, mtu=link.mtu, sound=sound
+        )
 
     def _ensure(self, want: BridgeWant) -> None:
         with opened_netlink() as netlink:
@@ -93,6 +110,7 @@ class KernelBridges:
             if want.mtu is not None and link.mtu != want.mtu:
                 netlink.run(rtnetlink.set_mtu(want.name, want.mtu))
             netlink.run(rtnetlink.set_link(want.name, up=True))
+            self._extensions.settle_joints(netlink, _crowd(want.network, link, mtu=want.mtu))
             self._settle_addresses(netlink, link.index, want)
 
     def _settle_addresses(self, netlink: Netlink, index: int, want: BridgeWant) -> None:
@@ -140,16 +158,8 @@ class KernelBridges:
         with opened_netlink() as netlink:
             for link in read_marked_bridges(netlink, alias):
                 netlink.run(rtnetlink.delete_link(link.index), tolerate=_GONE)
+            self._extensions.delete(netlink, network)
 
 
-def _describe(network: Uid, link: rtnetlink.Link, addresses: tuple[str, ...]) -> BridgeFacts:
-    ipv4, ipv6 = (any(mark in text for text in addresses) for mark in ".:")
-    sound = is_bridge_sound(link, derive_mac(network, network))
-    return BridgeFacts(
-        network=network,
-        name=link.name,
-        up=link.up,
-        addresses=addresses,
-        mtu=link.mtu,
-        sound=sound and is_host_configured(link.name, ipv4=ipv4, ipv6=ipv6),
-    )
+def _crowd(network: Uid, link: rtnetlink.Link, *, mtu: int | None = None) -> Crowd:
+    return Crowd(network=network, bridge=link, isolated=False, mtu=mtu or link.mtu)

@@ -27,10 +27,13 @@ def read_links(netlink: Netlink) -> tuple[rtnetlink.Link, ...]:
 
 def read_marked_bridges(netlink: Netlink, alias: str) -> tuple[rtnetlink.Link, ...]:
     """Return the bridges with that mark; of others no more is read than tells them apart."""
-    mark = alias.encode()
+    return tuple(link for link in read_bridges(netlink, alias) if link.alias == alias)
+
+
+def read_bridges(netlink: Netlink, mark: str) -> tuple[rtnetlink.Link, ...]:
+    """Return the bridges with that text in what the kernel tells of them."""
     messages = netlink.dump(rtnetlink.dump_links(kind="bridge"))
-    links = (rtnetlink.parse_link(each) for each in messages if mark in each.body)
-    return tuple(link for link in links if link.alias == alias)
+    return tuple(rtnetlink.parse_link(each) for each in messages if mark.encode() in each.body)
 
 
 def read_addresses(netlink: Netlink, index: int = 0) -> dict[int, tuple[str, ...]]:
@@ -70,4 +73,11 @@ def find_link(netlink: Netlink, *, name: str = "", index: int = 0) -> rtnetlink.
 def parse_owner(instance: str, alias: str) -> Uid | None:
     """Return the uid in a link's alias, None when the alias is not this instance's mark."""
     prefix = derive_link_alias(instance, Uid(""))
-    return Uid(alias.removeprefix(prefix)) if alias.startswith(prefix) else None
+    return Uid(alias.removeprefix(prefix)) if alias.startswith(prefix) and "/" not in alias else None
+
+
+def parse_extended(instance: str, alias: str) -> tuple[Uid, str] | None:
+    """Return the network, and its first bridge's name, in the alias of a further bridge or of what joins it."""
+    prefix = derive_link_alias(instance, Uid(""))
+    network, slash, bridge = alias.removeprefix(prefix).partition("/")
+    return (Uid(network), bridge) if alias.startswith(prefix) and slash else None

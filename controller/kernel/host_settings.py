@@ -6,6 +6,7 @@ from pathlib import Path
 _IPV4, _IPV6 = Path("/proc/sys/net/ipv4"), Path("/proc/sys/net/ipv6/conf")
 _FROM_ROUTER = 0x00010000 | 0x00040000
 """Flags of a default route that came by autoconfiguration: RTF_DEFAULT, RTF_ADDRCONF (linux/ipv6_route.h)."""
+_NEIGHBOURS = {"gc_thresh3": 65536, "gc_thresh2": 32768, "gc_thresh1": 16384}
 _HEARS_ROUTERS, _HEARS_ROUTERS_ALWAYS = "1", "2"
 
 
@@ -20,6 +21,17 @@ def configure_host(bridge: str, *, ipv4: bool, ipv6: bool) -> None:
     for setting, value in _list_settings(bridge, ipv4=ipv4, ipv6=ipv6).items():
         if not _is_set(setting, value):
             setting.write_text(value)
+
+
+def make_room_for_neighbours() -> None:
+    """Let the kernel know as many neighbours as a network of thousands has: by default it forgets beyond 1,024.
+
+    The limits are the whole machine's, whatever network namespace the neighbours are in.
+    """
+    for name, least in _NEIGHBOURS.items():
+        setting = _IPV4 / f"neigh/default/{name}"
+        if setting.exists() and int(setting.read_text()) < least:
+            setting.write_text(str(least))
 
 
 def is_host_configured(bridge: str, *, ipv4: bool, ipv6: bool) -> bool:

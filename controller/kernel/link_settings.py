@@ -84,6 +84,17 @@ def settle_port(name: str, before: Link | None, *, isolated: bool) -> Message:
     return _change(name, info)
 
 
+def settle_joint(name: str, *, isolated: bool) -> Message:
+    """Return what makes a link between two bridges: no frame goes back, or broadcasts would go round."""
+    settings = [attribute(_PORT_HAIRPIN, _OFF), attribute(_PORT_ISOLATED, _ON if isolated else _OFF)]
+    info = nested_attribute(
+        _IFLA_LINKINFO,
+        text_attribute(_INFO_SLAVE_KIND, "bridge"),
+        nested_attribute(_INFO_SLAVE_DATA, *settings),
+    )
+    return _change(name, info)
+
+
 def is_neighbourly(link: Link) -> bool:
     """Tell whether a link asks for its neighbours' hardware addresses, and answers."""
     return not link.flags & _IFF_NOARP

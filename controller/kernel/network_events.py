@@ -9,7 +9,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 
 from controller.kernel import rtnetlink
-from controller.kernel.host_links import opened_netlink, parse_owner, read_links
+from controller.kernel.host_links import opened_netlink, parse_extended, parse_owner, read_links
 from controller.kernel.insides import Inside, Insides
 from controller.kernel.name_server import KernelNameServer
 from controller.kernel.netlink import NETLINK_NETFILTER, Message, Monitor
@@ -161,7 +161,8 @@ class NetworkEvents:
     def _describe(self, link: rtnetlink.Link) -> Hint | None:
         owner = parse_owner(self._instance, link.alias)
         if owner is None:
-            return None
+            extended = parse_extended(self._instance, link.alias)
+            return Hint(type=HintType.BRIDGE, subject=extended[0]) if extended is not None else None
         kind = HintType.ATTACHMENT if link.kind == "veth" else HintType.BRIDGE
         return Hint(type=kind, subject=owner)
 

@@ -226,14 +226,17 @@ def create_bridge(name: str) -> Message:
     return Message(kind=RTM_NEWLINK, flags=NLM_F_CREATE | NLM_F_EXCL, body=body)
 
 
-def create_veth(name: str, *, outer_mac: str, inside: str, mac: str, netns_fd: int) -> Message:
-    """Return what makes a veth pair whose other end `inside` is born in another namespace; EEXIST as for bridges."""
+def create_veth(name: str, *, outer_mac: str, inside: str, mac: str, netns_fd: int | None = None) -> Message:
+    """Return what makes a veth pair; its other end `inside` is born in another namespace if one is given.
+
+    EEXIST as for bridges.
+    """
     peer = b"".join(
         [
             _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0),
             text_attribute(_IFLA_IFNAME, inside),
             attribute(_IFLA_ADDRESS, bytes.fromhex(mac.replace(":", ""))),
-            number_attribute(_IFLA_NET_NS_FD, netns_fd),
+            number_attribute(_IFLA_NET_NS_FD, netns_fd) if netns_fd is not None else b"",
         ]
     )
     info = nested_attribute(

@@ -10,6 +10,7 @@ from controller.model.ids import Uid
 
 HOST_LINK_PREFIX = "hv"
 BRIDGE_PREFIX = "hold-"
+EXTENSION_PREFIX, JOINT_PREFIX = "hx", "hj"
 ADMIN_CHAIN = "HOLD-USER"
 DEFAULT_INSTANCE = "hold"
 
@@ -28,6 +29,17 @@ def derive_bridge(network: Uid) -> str:
     return BRIDGE_PREFIX + network[:10]
 
 
+def derive_extension(network: Uid, number: int) -> str:
+    """Return the name of a further bridge of a network, for ports that the first one has no room for."""
+    return EXTENSION_PREFIX + _digest("extension", network, str(number))[:13]
+
+
+def derive_joint(network: Uid, number: int) -> tuple[str, str]:
+    """Return the names of the pair that joins a further bridge to the first: the first one's end, then the other."""
+    digest = _digest("joint", network, str(number))[:12]
+    return f"{JOINT_PREFIX}{digest}a", f"{JOINT_PREFIX}{digest}b"
+
+
 def derive_mac(container: Uid, network: Uid) -> str:
     """Return a locally administered unicast address, stable for the pair."""
     digest = _digest("mac", container, network)
@@ -43,6 +55,11 @@ def derive_outer_mac(host_link: str) -> str:
 def derive_link_alias(instance: str, owner: Uid) -> str:
     """Return the alias (IFLA_IFALIAS) that marks a link as made by `instance` for `owner`."""
     return f"hold:{instance}:{owner}"
+
+
+def derive_extension_alias(instance: str, network: Uid, bridge: str) -> str:
+    """Return the alias that marks a further bridge of a network, and what joins it to the first, which is `bridge`."""
+    return f"{derive_link_alias(instance, network)}/{bridge}"
 
 
 def derive_chain(instance: str, role: str) -> str:

@@ -186,7 +186,10 @@ class AttachmentWant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirewallNetwork:
-    """What the firewall must know of one bridge network; what a family has is empty without it."""
+    """What the firewall must know of one bridge network; what a family has is empty without it.
+
+    A `crowded` one has, or may soon have, further bridges joined to the first.
+    """
 
     bridge: str
     subnet: str
@@ -196,6 +199,7 @@ class FirewallNetwork:
     internal: bool = False
     masquerade: bool = True
     inter_container: bool = True
+    crowded: bool = False
     dns: bool = True
 
 

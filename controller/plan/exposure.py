@@ -1,6 +1,7 @@
 """What networks and containers offer to others by way of the firewall."""
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from controller.model.container import Container, ContainerSpec
@@ -8,9 +9,17 @@ from controller.model.network import FAMILIES, Family, Network
 from controller.model.ports import PortMapping
 from controller.model.wants import FirewallNetwork, FirewallPort
 
+_CROWD = 900
+"""So many containers on a network come near to the number of ports that a bridge has."""
 
-def list_firewall_networks(networks: Iterable[Network]) -> Iterator[FirewallNetwork]:
+
+def list_firewall_networks(
+    networks: Iterable[Network], containers: Iterable[Container] = ()
+) -> Iterator[FirewallNetwork]:
     """Yield what the firewall must know of each network."""
+    members = Counter(
+        name for each in containers if each.assigned is not None for name in each.assigned.networks
+    )
     for network in networks:
         if network.assigned is not None and network.assigned.bridge:
             yield FirewallNetwork(
@@ -22,6 +31,7 @@ def list_firewall_networks(networks: Iterable[Network]) -> Iterator[FirewallNetw
                 internal=network.spec.internal,
                 masquerade=network.spec.masquerade,
                 inter_container=network.spec.inter_container,
+                crowded=members[network.metadata.name] > _CROWD,
             )
 
 

@@ -16,7 +16,7 @@ import ipaddress
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from controller.model.names import ADMIN_CHAIN, derive_chain
+from controller.model.names import ADMIN_CHAIN, EXTENSION_PREFIX, derive_chain
 from controller.model.network import Family
 from controller.model.wants import FirewallNetwork, FirewallPort, FirewallWant
 from controller.plan.port_tree import render_ports
@@ -68,9 +68,11 @@ def render_firewall(
     ipv4 = _select(4, ordered, published, instance)
     ipv6 = _select(6, ordered, published, instance)
     lines = [
+        *_render_raw(ipv4),
         *_render_nat(ipv4),
         *_render_filter(ipv4),
         IPV6_MARK,
+        *_render_raw(ipv6),
         *(_render_nat(ipv6) if ipv6.networks else ()),
         *(_render_filter(ipv6) if ipv6.networks else _render_refusal(ipv6)),
     ]
@@ -101,6 +103,20 @@ def _port_order(port: FirewallPort) -> tuple[bool, str, int, str]:
     """Order ports on one address of the host before those on all, or the latter would take their packets."""
     mapping = port.mapping
     return mapping.single_ip == "", mapping.protocol, mapping.host_port, mapping.single_ip
+
+
+def _render_raw(part: _Part) -> Iterator[str]:
+    """Leave frames alone that further bridges of crowded networks forward: the first bridge hands them on again.
+
+    That is where bridges hand frames to these rules at all (br_netfilter). What was translated there would be lost here.
+    """
+    if any(network.crowded for network in part.networks):
+        chain = part.chain("RAW")
+        yield "*raw"
+        yield f":{chain} - [0:0]"
+        yield f"-A PREROUTING {part.mark} -j {chain}"
+        yield f"-A {chain} -i {EXTENSION_PREFIX}+ -j CT --notrack"
+        yield "COMMIT"
 
 
 def _render_nat(part: _Part) -> Iterator[str]:
@@ -157,6 +173,8 @@ def _render_filter(part: _Part) -> Iterator[str]:
     yield from _render_apart(part)
     for network in part.networks:
         yield from _render_forward(network, forward)
+    if any(network.crowded for network in part.networks):
+        yield f"-A {forward} -i {EXTENSION_PREFIX}+ -o {EXTENSION_PREFIX}+ -j ACCEPT"
     yield "COMMIT"
 
 

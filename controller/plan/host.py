@@ -58,7 +58,7 @@ def derive_host(snapshot: Snapshot, instance: str) -> HostDesired:
     containers = [each for each in snapshot.values() if isinstance(each, Container) and is_reachable(each)]
     return HostDesired(
         firewall=render_firewall(
-            tuple(list_firewall_networks(networks.values())),
+            tuple(list_firewall_networks(networks.values(), containers)),
             tuple(list_firewall_ports(networks, containers)),
             instance=instance,
         ),

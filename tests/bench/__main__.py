@@ -8,6 +8,8 @@ from tests.bench.content import measure_contents
 from tests.bench.engines import docker, hold, make_image_archive, podman
 from tests.bench.hold_only import measure_hold
 from tests.bench.measures import Rows, measure_engine
+from tests.bench.networks import measure_networks
+from tests.bench.port_counts import measure_ports
 from tests.bench.report import write_report
 from tests.bench.streams import measure_streams
 from tests.bench.volumes import measure_volumes
@@ -27,8 +29,9 @@ def main() -> int:
                 print(f"measuring {engine.name}", file=sys.stderr)
                 results[engine.name] = measure_engine(engine) | measure_streams(engine)
                 results[engine.name] |= measure_volumes(engine, scratch_path)
+                results[engine.name] |= measure_networks(engine)
                 if engine.name == "hold":
-                    results[engine.name] |= measure_hold(engine)
+                    results[engine.name] |= measure_hold(engine) | measure_ports(engine)
         for name, rows in measure_contents(starts, archive_path, scratch_path).items():
             results[name] |= rows
     print(write_report(Path("BENCHMARKS.md"), results))

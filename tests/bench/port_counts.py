@@ -1,0 +1,126 @@
+"""What a thousand published ports cost: one more of them, and a new connection; and how fast a name moves on."""
+
+import functools
+import os
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.bench.commands import run, wait_until
+from tests.bench.engines import IMAGE, Engine
+from tests.bench.measures import Rows
+
+_FEW, _MANY = 10, 1000
+_FIRST_PORT, _EXTRA_PORT = 30000, 29000
+_ROUNDS = 9
+_CONNECTIONS = 2000
+_ACCEPT = """
+import socket
+server = socket.create_server(("", 80), backlog=1024)
+while True:
+    server.accept()[0].close()
+"""
+
+
+def measure_ports(engine: Engine) -> Rows:
+    """Return the rows; hold alone keeps no process for each port."""
+    rows: Rows = {}
+    for count in (_FEW, _MANY):
+        _apply(engine, _render_crowd(count))
+        engine.run("wait", "--for=condition=Ready", "container/crowd", "--timeout", "120s")
+        pid = _find_pid(engine, "crowd")
+        command = ["nsenter", "-t", pid, "-n", sys.executable, "-c", _ACCEPT]
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        last = _FIRST_PORT + count - 1
+        try:
+            wait_until(functools.partial(_connects, last), "the last port")
+            rows[f"connection by a published port, {count:,} published"] = _measure_connections(last)
+            rows[f"one more published port, {count:,} there"] = _measure_one_more(engine)
+        finally:
+            server.kill()
+            server.wait()
+    engine.run("rm", "-f", "crowd")
+    return rows | _measure_name(engine)
+
+
+def _render_crowd(count: int) -> str:
+    ports = ", ".join(f'"{_FIRST_PORT + number}:80"' for number in range(count))
+    return (
+        "apiVersion: hold/v1\nkind: Container\nmetadata: {name: crowd}\n"
+        f"spec: {{image: '{IMAGE}', command: [sleep, '100000'], ports: [{ports}]}}\n"
+    )
+
+
+def _apply(engine: Engine, manifest: str) -> None:
+    environment = {**os.environ, **engine.environment}
+    subprocess.run(
+        [*engine.command, "apply", "-f", "-"],
+        input=manifest.encode(),
+        check=True,
+        capture_output=True,
+        env=environment,
+    )
+
+
+def _find_pid(engine: Engine, name: str) -> str:
+    found = re.search(r'"pid": (\d+)', engine.run("get", "container", name, "-o", "json"))
+    return found[1] if found else ""
+
+
+def _connects(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def _measure_connections(port: int) -> float:
+    times = []
+    for _ in range(_CONNECTIONS):
+        start = time.perf_counter()
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def _measure_one_more(engine: Engine) -> float:
+    """Return the time from the acknowledged start of a container with a port to the rule for it, less that without one.
+
+    The daemon tells in its log when it asked for the rules; what counts here is what a client sees.
+    """
+    script = Path(__file__).with_name("port_latency.py")
+    python = str(Path(engine.command[0]).with_name("python"))
+    answer = run([python, str(script), str(_EXTRA_PORT), str(_ROUNDS)], engine.environment)
+    return float(answer)
+
+
+def _measure_name(engine: Engine) -> Rows:
+    """Return how long after a container is made anew, with another address, its name leads there."""
+    engine.run("network", "create", "names")
+    engine.run("run", "-d", "--name", "asker", "--network", "names", IMAGE, "sleep", "100000")
+    asker = ("nsenter", "-t", _find_pid(engine, "asker"), "-n")
+    gateway = re.search(r"via ([0-9.]+)", run([*asker, "ip", "route"]))
+    times = []
+    for number in range(_ROUNDS):
+        engine.run("run", "-d", "--name", "mover", "--network", "names", IMAGE, "sleep", "100000")
+        start = time.perf_counter()
+        address = re.search(r'"ipv4": "([0-9.]+)"', engine.run("get", "container", "mover", "-o", "json"))
+        wanted = address[1] if address is not None else ""
+        lookup = [*asker, "/bin/busybox", "nslookup", "-type=a", "mover", gateway[1] if gateway else ""]
+        while wanted not in subprocess.run(lookup, capture_output=True, text=True, check=False).stdout:
+            if time.perf_counter() - start > 30:
+                raise TimeoutError("the name does not follow")
+        times.append(time.perf_counter() - start)
+        engine.run("rm", "-f", "mover")
+        if number % 2:  # the next one gets another address
+            engine.run(
+                "run", "-d", "--name", f"filler{number}", "--network", "names", IMAGE, "sleep", "100000"
+            )
+    engine.run("delete", "container", "--all", "--grace-period", "0")
+    engine.run("network", "rm", "names")
+    return {"a name leads to a container made anew, after its start is told": statistics.median(times)}
