@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import shutil
 import socket
 import statistics
 import sys
@@ -24,8 +25,11 @@ PUSH = "push a large image"
 REMOVE = "remove a large image"
 PULL = "pull a large image"
 PULL_AGAIN = "pull an image whose layers are there"
+PULL_FURTHER = "pull an image that shares its large layers"
+PULL_OWN_DISK = "pull a large image, on the machine's own disk"
 UNPACK = "unpack the layers alone, digests checked"
 UNPACK_FLOOR = "unpack the layers by igzip -dc \\| tar -x"
+OWN_DISK = ", on the machine's own disk"
 _REGISTRY = "127.0.0.1:5055"
 _SIZE_BYTES = 12 << 30
 _ANSWER_S = 0.05
@@ -76,16 +80,34 @@ def measure_moves(engine: Engine, image: BigImage, scratch_path: Path) -> Rows:
     saved_path.unlink()
     engine.run("tag", BIG_IMAGE, name)
     rows[PUSH] = _time_s(lambda: engine.run("push", *engine.registry_options, name))
+    _push_further(engine, scratch_path)
     engine.run("rmi", name)
     rows[REMOVE] = _time_s(lambda: engine.run("rmi", BIG_IMAGE))
     return rows
 
 
+def _push_further(engine: Engine, scratch_path: Path) -> None:
+    """Push an image of one small layer more."""
+    name = f"{_REGISTRY}/{engine.name.lower()}:further"
+    note_path = scratch_path / "note"
+    note_path.write_text("one more file\n")
+    engine.run("create", "--name", "further", BIG_IMAGE, "true")
+    engine.run("cp", str(note_path), "further:/note")
+    engine.run("commit", "further", name)
+    engine.run("push", *engine.registry_options, name)
+    engine.run("rm", "further")
+    engine.run("rmi", name)
+
+
 def measure_pulls(engine: Engine, source: str) -> Rows:
-    """Return the rows of the image that `source`, an engine's name, has pushed."""
-    name = f"{_REGISTRY}/{source.lower()}:1"
-    pull = ("pull", "-q", *engine.registry_options, name)
-    return {PULL: _time_s(lambda: engine.run(*pull)), PULL_AGAIN: _time_s(lambda: engine.run(*pull))}
+    """Return the rows of the images that `source`, an engine's name, has pushed."""
+    rows = {PULL: _time_pull_s(engine, source, "1"), PULL_AGAIN: _time_pull_s(engine, source, "1")}
+    return {**rows, PULL_FURTHER: _time_pull_s(engine, source, "further")}
+
+
+def _time_pull_s(engine: Engine, source: str, tag: str) -> float:
+    name = f"{_REGISTRY}/{source.lower()}:{tag}"
+    return _time_s(lambda: engine.run("pull", "-q", *engine.registry_options, name))
 
 
 def _time_s(body: Callable[[], object]) -> float:
@@ -107,17 +129,35 @@ def measure_contents(starts: tuple[Start, ...], archive_path: Path, scratch_path
         for start in starts:
             with fresh_file_system(scratch_path) as path, start(path, archive_path) as engine:
                 results[engine.name] |= measure_pulls(engine, source)
-    results[source] |= _measure_unpacking(image, scratch_path)
+        for start in starts:
+            with _own_disk(scratch_path) as path, start(path, archive_path) as engine:
+                results[engine.name] |= {PULL_OWN_DISK: _time_pull_s(engine, source, "1")}
+    rows = _measure_unpacking(image, lambda: fresh_file_system(scratch_path))
+    own_rows = _measure_unpacking(image, lambda: _own_disk(scratch_path))
+    results[source] |= rows | {f"{name}{OWN_DISK}": value for name, value in own_rows.items()}
     return results
 
 
-def _measure_unpacking(image: BigImage, scratch_path: Path) -> Rows:
-    """Return medians of three turns, taken in turns."""
+@contextlib.contextmanager
+def _own_disk(scratch_path: Path) -> Iterator[Path]:
+    """Give an empty directory, a mount of its own, so that all below goes with it."""
+    path = scratch_path / "own"
+    path.mkdir()
+    run(["mount", "--bind", str(path), str(path)])
+    try:
+        yield path
+    finally:
+        run(["umount", "-R", str(path)])
+        shutil.rmtree(path)
+
+
+def _measure_unpacking(image: BigImage, make_place: Callable[[], AbstractContextManager[Path]]) -> Rows:
+    """Return medians of three turns, taken in turns, each in a place of its own."""
     own_s: list[float] = []
     floor_s: list[float] = []
     for _ in range(_TURNS):
-        with fresh_file_system(scratch_path) as path:
+        with make_place() as path:
             floor_s.append(_time_s(functools.partial(unpack_by_programs, image, path)))
-        with fresh_file_system(scratch_path) as path:
+        with make_place() as path:
             own_s.append(_time_s(StoreUnpacking(image, path).run))
     return {UNPACK: statistics.median(own_s), UNPACK_FLOOR: statistics.median(floor_s)}
