@@ -15,6 +15,7 @@ from controller.kernel.mountinfo import MountEntry, read_mounts
 from controller.model.ids import Uid
 from controller.model.names import derive_cgroup
 
+_READ_BYTES = 1 << 16
 CONTROLLERS = ("memory", "cpu", "cpuacct", "cpuset", "blkio", "pids", "freezer")
 
 
@@ -150,12 +151,22 @@ def _is_visible(entry: MountEntry) -> bool:
 
 
 def read_text(path: Path) -> str:
-    """Return a small kernel file's text without the final newline; empty when it is missing."""
+    """Return a small kernel file's text without the final newline; empty when it is missing.
+
+    Without Python's own files, which cost several times what the kernel does: one look at a container reads twenty.
+    """
     try:
-        return path.read_text().rstrip("\n")
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            parts = []
+            while part := os.read(fd, _READ_BYTES):
+                parts.append(part)
+        finally:
+            os.close(fd)
     except (FileNotFoundError, ProcessLookupError):
         return ""
     except OSError as exc:
         if exc.errno == errno.ENODEV:  # the cgroup is being removed
             return ""
         raise
+    return b"".join(parts).decode().rstrip("\n")
