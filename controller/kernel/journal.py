@@ -54,7 +54,7 @@ def check_journal() -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Entry:
+class Entry:
     """An entry, and the place of it that journalctl goes on after."""
 
     line: LogLine
@@ -65,13 +65,13 @@ class _Entry:
         return (f"--after-cursor={self.cursor}",)
 
 
-class _EntryParser:
+class EntryParser:
     """Takes bytes of the export format and gives entries."""
 
     def __init__(self) -> None:
         self._received = bytearray()
 
-    def feed(self, data: bytes) -> list[_Entry]:
+    def feed(self, data: bytes) -> list[Entry]:
         """Return the entries that are whole by now."""
         self._received += data
         entries = []
@@ -106,7 +106,7 @@ def _read_entry(data: bytearray, start: int) -> tuple[dict[bytes, bytes], int] |
     return None
 
 
-def _make_entry(fields: dict[bytes, bytes]) -> _Entry:
+def _make_entry(fields: dict[bytes, bytes]) -> Entry:
     text = fields[b"MESSAGE"].removesuffix(b"\n")
     whole = b"CONTAINER_PARTIAL_MESSAGE" not in fields
     line = LogLine(
@@ -114,7 +114,7 @@ def _make_entry(fields: dict[bytes, bytes]) -> _Entry:
         stream=Stream.STDERR if fields.get(b"PRIORITY") == _ERROR_PRIORITY else Stream.STDOUT,
         data=text + b"\n" if whole else text,
     )
-    return _Entry(line=line, cursor=fields.get(b"__CURSOR", b"").decode())
+    return Entry(line=line, cursor=fields.get(b"__CURSOR", b"").decode())
 
 
 class JournalReader:
@@ -165,9 +165,9 @@ class JournalReader:
         with contextlib.suppress(HoldError):
             await self._runner.capture("journalctl", "--sync", timeout_s=_SYNC_TIMEOUT_S)
 
-    async def _read_last(self, lines: int, place: tuple[str, ...]) -> list[_Entry]:
+    async def _read_last(self, lines: int, place: tuple[str, ...]) -> list[Entry]:
         """Return the newest entries, newest first: as many as have `lines` lines, and at least one."""
-        entries: list[_Entry] = []
+        entries: list[Entry] = []
         ends = 0
         async with contextlib.aclosing(self._run("--reverse", *place)) as found:
             async for entry in found:
@@ -177,7 +177,7 @@ class JournalReader:
                     break
         return entries
 
-    async def _follow(self, place: tuple[str, ...], ended: asyncio.Event) -> AsyncGenerator[_Entry, None]:
+    async def _follow(self, place: tuple[str, ...], ended: asyncio.Event) -> AsyncGenerator[Entry, None]:
         """Yield entries from a place on, until `ended` is set or the directory is removed."""
         gone = asyncio.Event()
         with contextlib.closing(Inotify(lambda _event: gone.set())) as inotify:
@@ -188,9 +188,7 @@ class JournalReader:
                 async for entry in entries:
                     yield entry
 
-    async def _run(
-        self, *options: str, stops: tuple[asyncio.Event, ...] = ()
-    ) -> AsyncGenerator[_Entry, None]:
+    async def _run(self, *options: str, stops: tuple[asyncio.Event, ...] = ()) -> AsyncGenerator[Entry, None]:
         """Yield the entries that journalctl finds, until it ends or one of `stops` is set."""
         complaint_fd = os.memfd_create("stderr")
         read_fd, write_fd = os.pipe()
@@ -204,7 +202,7 @@ class JournalReader:
                 )  # fmt: skip
             finally:
                 os.close(write_fd)
-            parser = _EntryParser()
+            parser = EntryParser()
             async with contextlib.aclosing(_read_chunks(read_fd, stops)) as chunks:
                 async for data in chunks:
                     for entry in parser.feed(data):

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import re
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -101,6 +102,7 @@ def compress(path: Path, number: int) -> None:
     draft_path = path.with_name(f"{path.name}.gz.new")
     try:
         with plain_path.open("rb") as plain, draft_path.open("wb") as draft:
+            draft_path.chmod(stat.S_IMODE(os.fstat(plain.fileno()).st_mode))
             packer = isal_zlib.compressobj(level=_LEVEL, wbits=_GZIP_WINDOW)
             while data := plain.read(_CHUNK_BYTES):
                 draft.write(packer.compress(data))

@@ -5,6 +5,7 @@ import functools
 import itertools
 import os
 import random
+import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -37,6 +38,7 @@ class Writer:
         self.path = path
         path.parent.mkdir(exist_ok=True)
         self._file = path.open("ab", buffering=0)
+        path.chmod(0o600)
         self.written = 0
 
     def write(self, *, whole: bool = True) -> None:
@@ -57,6 +59,7 @@ class Writer:
         draft_path = self.path.with_suffix(".tmp")
         self._file.close()
         self._file = draft_path.open("wb", buffering=0)
+        draft_path.chmod(0o600)
         draft_path.replace(self.path)
 
     def rotate(self) -> None:
@@ -140,6 +143,7 @@ def test_compressed_files_are_smaller_and_go_like_others(tmp_path: Path) -> None
             writer.compress()
         assert find_compressible(writer.path) is None
         packed = [path for path in tmp_path.iterdir() if path.suffix == ".gz"]
+        assert {stat.S_IMODE(path.stat().st_mode) for path in packed} == {0o600}
         assert len(packed) == 3
         assert max(path.stat().st_size for path in packed) < 1500
         with contextlib.closing(LogCursor(writer.path)) as cursor:
