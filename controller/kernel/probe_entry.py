@@ -53,7 +53,7 @@ class Context:
             fields.setdefault(name, []).append(value)
         numbers = {name: int(values[0]) for name, values in fields.items() if values[0].isdigit()}
         self.environment = dict(item.partition("=")[::2] for item in fields.get("environment", []))
-        self._cgroup_paths = [f"{each}/cgroup.procs" for each in fields.get("cgroup", [])]
+        self._cgroup_paths = [_find_entry(each) for each in fields.get("cgroup", [])]
         self._oom_score_adj = fields["oom_score_adj"][0].encode()
         self._rlimits = []
         for limit in fields.get("rlimit", []):
@@ -104,6 +104,20 @@ class Context:
         for number in self._ambient:
             check_call(LIBC.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, number, 0, 0), "capabilities")
         check_call(LIBC.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0), "pdeathsig")
+
+
+def _find_entry(cgroup: str) -> str:
+    """Return the file that moves a process into a cgroup.
+
+    In version 1 that is the one for single threads: while a whole process is moved, the kernel lets no process of the host
+    begin or end, and waits until every processor knows (cgroup_threadgroup_rwsem).
+    """
+    path = f"{cgroup}/tasks"
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return f"{cgroup}/cgroup.procs"
+    return path
 
 
 def _make_filter(text: str, known: dict[str, Filter]) -> Filter | None:
