@@ -7,6 +7,7 @@ DAEMON_FAILED = 125
 NOT_EXECUTABLE = 126
 NOT_FOUND = 127
 
+_DIRECTORY_WORDS = "the working directory can't be entered"
 _NOT_FOUND_WORDS = ("not found", "no such file")
 _NOT_EXECUTABLE_WORDS = ("permission denied", "not executable", "is a directory", "exec format")
 
@@ -14,6 +15,8 @@ _NOT_EXECUTABLE_WORDS = ("permission denied", "not executable", "is a directory"
 def choose_start_code(error: str) -> int:
     """Return the exit code for a program that could not be run: 127 not found, 126 not executable, 125 all else."""
     words = error.lower()
+    if _DIRECTORY_WORDS in words:
+        return NOT_EXECUTABLE
     if any(part in words for part in _NOT_FOUND_WORDS):
         return NOT_FOUND
     return NOT_EXECUTABLE if any(part in words for part in _NOT_EXECUTABLE_WORDS) else DAEMON_FAILED

@@ -64,7 +64,7 @@ def _open_or_make(root_fd: int, parent_fd: int, walked: str, name: str) -> int:
         return open_in_root(root_fd, walked, os.O_PATH | os.O_DIRECTORY)
     except OSError as exc:
         if exc.errno == errno.ENOTDIR:
-            raise Refused(f"{walked} in the container is not a directory") from exc
+            raise Refused(f"{walked} in the container is not a directory: name another path") from exc
         if exc.errno != errno.ENOENT:
             raise
     try:

@@ -32,6 +32,7 @@ from controller.kernel.staging import (
     check_propagation,
     check_sources,
     drop_recursion_of_files,
+    ensure_host_directory,
     keep_protection,
     stage,
     unstage,
@@ -223,8 +224,7 @@ class OciProcesses:
             bundle.write(want, config, origin)
             write_driver(bundle.log_path, log.driver)
             for path in want.host_directories:
-                if not Path(path).exists():  # a file can be mounted as well
-                    Path(path).mkdir(parents=True)
+                ensure_host_directory(path)
             if want.id_base:
                 check_passage(config["root"]["path"])
             stage(want.staged, user_namespace_fd)

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from controller.errors import Exhausted, HoldError, Refused, Unsupported
 from controller.kernel.bundles import Failure
 from controller.kernel.cgroups import Cgroups
+from controller.kernel.complaints import explain_complaint
 from controller.kernel.subprocesses import Runner
 from controller.model.layout import Layout
 
@@ -98,7 +99,8 @@ def classify_failure(text: str, program: str) -> Failure | None:
     # crun finds a directory where the executable should be (1.8, "open executable").
     denied = "permission denied" in lowered or "open executable: operation not permitted" in lowered
     if denied and about_program:
-        return Failure(message=f"{program}: permission denied", code=126)
+        message = f"{program}: permission denied: make it executable (chmod +x), or name another program"
+        return Failure(message=message, code=126)
     if "exec format error" in lowered:
         return Failure(message=f"{program}: not a program for this machine (exec format error)", code=126)
     if "is a directory" in lowered and about_program:
@@ -114,7 +116,7 @@ def translate_complaint(text: str, runtime: Runtime) -> HoldError:
         return Exhausted(f"{name}: the disk is full: {complaint}")
     if "cannot allocate memory" in complaint.lower():
         return Exhausted(f"{name}: memory has run out: {complaint}")
-    return Refused(f"{name}: {complaint}")
+    return Refused(explain_complaint(complaint) or f"{name}: {complaint}")
 
 
 def _tail(complaint: str) -> str:

@@ -124,6 +124,17 @@ def _unmount(path: Path) -> None:
                 raise
 
 
+def ensure_host_directory(path: str) -> None:
+    """Make a directory of the host, with its parents, unless something is there: a file can be mounted as well."""
+    try:
+        if not Path(path).exists():
+            Path(path).mkdir(parents=True)
+    except (NotADirectoryError, FileExistsError) as exc:
+        raise Refused(
+            f"{path} can't be made on the host: a part of it is not a directory: name another one"
+        ) from exc
+
+
 def check_sources(config: Mapping[str, Any]) -> None:
     """Refuse a configuration that binds what is not there: Docker's clients know such a failure as one of the daemon."""
     for mount in config["mounts"]:

@@ -105,7 +105,9 @@ class Runner:
     def find(self, program: str) -> str:
         """Return the absolute path of a program; Unsupported names the package that has it."""
         path = program if program.startswith("/") else shutil.which(program, path=_search_path())
-        if path is None or not os.access(path, os.X_OK):
+        if path is not None and not os.access(path, os.X_OK):
+            raise Unsupported(f"{path} can't be executed on this host: name a program that is there")
+        if path is None:
             package = _PACKAGES.get(program, program)
             raise Unsupported(f"{program} is missing on this host: install it (apt install {package})")
         return path

@@ -44,7 +44,9 @@ def resolve_user(text: str, accounts: AccountFiles) -> ProcessUser:
     if account is None:
         number = _parse_id(user_text)
         if number is None:
-            raise Refused(f"user {user_text} is not in the container's /etc/passwd")
+            raise Refused(
+                f"user {user_text} is not in the container's /etc/passwd: name one that is, or a number"
+            )
         account = _Account(name="", uid=number, gid=0, home="/")
     if group_text:
         gid = find_gid(group_text, accounts.group)
@@ -93,5 +95,5 @@ def find_gid(text: str, group: str) -> int:
             return gid
     number = _parse_id(text)
     if number is None:
-        raise Refused(f"group {text} is not in the container's /etc/group")
+        raise Refused(f"group {text} is not in the container's /etc/group: name one that is, or a number")
     return number

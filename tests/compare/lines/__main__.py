@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.bench.commands import run
 from tests.bench.engines import Engine, docker, hold, make_image_archive
 from tests.compare.lines.lines import Line, read_lines
-from tests.compare.lines.shapes import PORT_PREFIXES
+from tests.compare.lines.shapes import PREFIXES
 from tests.compare.lines.trial import Outcome, Trial
 
 _IMAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -57,13 +57,13 @@ def run_lines(lines: Sequence[Line], scratch_path: Path) -> dict[str, Mapping[st
     archive_path = make_archive(scratch_path)
     with docker(scratch_path, archive_path) as theirs, hold(scratch_path, archive_path) as ours:
 
-        def run_engine(engine: Engine, port_prefix: str) -> Mapping[str, Outcome]:
+        def run_engine(engine: Engine, prefix: str) -> Mapping[str, Outcome]:
             import_images(engine, archive_path)
-            trial = Trial(engine, scratch_path / f"work-{engine.name}", port_prefix=port_prefix)
+            trial = Trial(engine, scratch_path / f"work-{engine.name}", prefix=prefix)
             return trial.try_all(lines)
 
         with ThreadPoolExecutor(2) as pool:
-            both = pool.map(run_engine, (theirs, ours), PORT_PREFIXES)
+            both = pool.map(run_engine, (theirs, ours), PREFIXES)
             return dict(zip(("Docker", "hold"), both, strict=True))
 
 

@@ -1,6 +1,6 @@
 """The lines to compare, as they stand in the files beside this one.
 
-A line is a piece of shell in which `docker` is the engine, `$n` a name of its own, and host ports begin with `$p`. Indented lines belong to the one
+A line is a piece of shell in which `docker` is the engine, `$n` a name of its own, and host ports and subnets of 10 begin with `$p`. Indented lines belong to the one
 above. `@word` in front says that the engines are meant to differ: `word` is the row of docs/docker-differences.md.
 """
 

@@ -2,8 +2,8 @@
 
 import re
 
-PORT_PREFIXES = ("18", "19")
-"""What host ports begin with: both engines publish on the same host."""
+PREFIXES = ("18", "19")
+"""What host ports begin with, and subnets after 10: both engines are on one host, at the same time."""
 
 _SUBSTITUTIONS = tuple(
     (re.compile(pattern), replacement)
@@ -15,7 +15,8 @@ _SUBSTITUTIONS = tuple(
         (r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( [+-]\d{4} UTC|Z|[+-]\d\d:\d\d)?", "DATE"),
         (r"\b(172\.(1[6-9]|2\d|3[01])|10\.192)\.\d+\.\d+\b", "ADDRESS"),
         (r"\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b", "MAC"),
-        (rf"\b({'|'.join(PORT_PREFIXES)})(?=\d{{3}}\b)", "P"),
+        (rf"\b({'|'.join(PREFIXES)})(?=\d{{3}}\b)", "P"),
+        (rf"\b10\.({'|'.join(PREFIXES)})\.", "10.P."),
         (r"\b(3[2-9]|4\d|5\d|6[0-5])\d{3}\b(?!%)", "PORT"),
         (r" {2,}|\t", "  "),
     )

@@ -38,10 +38,10 @@ class Outcome:
 class Trial:
     """An engine with a directory to work in."""
 
-    def __init__(self, engine: Engine, work_path: Path, *, port_prefix: str) -> None:
+    def __init__(self, engine: Engine, work_path: Path, *, prefix: str) -> None:
         self._engine = engine
         self._work_path = work_path
-        self._port_prefix = port_prefix
+        self._prefix = prefix
         self._bin_path = work_path / "bin"
 
     def try_all(self, lines: Sequence[Line]) -> Mapping[str, Outcome]:
@@ -64,7 +64,7 @@ class Trial:
             "PATH": f"{self._bin_path}:{os.environ['PATH']}",
             "CODES": str(codes_path),
             "n": line.name,
-            "p": self._port_prefix,
+            "p": self._prefix,
         }
         try:
             answer = subprocess.run(

@@ -1,0 +1,117 @@
+"""Wrong options, combinations and states: one line with the cause and what to do, a condition, and nothing left behind."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import IMAGE
+from tests.machine import Machine
+from tests.testhost.inventory import read_inventory
+
+_REFUSED = (
+    (("--network", "host", "-p", "80:80"), "remove one of the two"),
+    (("--network", "container:nosuch"), "Container/nosuch does not exist"),
+    (("--volumes-from", "nosuch"), "Container/nosuch does not exist"),
+    (("--link", "nosuch"), "Container/nosuch does not exist"),
+    (("--pid", "nosuch"), "container:NAME"),
+    (("--sysctl", "kernel.pid_max=9999"), "set it on the host"),
+    (("--cap-add", "NOSUCH"), "NOSUCH"),
+    (("--restart", "always", "--rm"), "autoRemove"),
+    (("--cgroup-parent", "/x"), "leave the flag out"),
+    (("--env-file", "/nosuch"), "/nosuch can't be read"),
+    (("--security-opt", "seccomp=/nosuch"), "/nosuch can't be read"),
+    (("-v", "data:/m", "-v", "other:/m"), "two mounts with the same target"),
+)
+"""Flags that no container is made for, and what is told."""
+
+_FAILING: tuple[tuple[tuple[str, ...], tuple[str, ...], int, str], ...] = (
+    (("-u", "nosuch"), ("true",), 125, "name one that is, or a number"),
+    (("--group-add", "nosuch"), ("true",), 125, "name one that is, or a number"),
+    (("-w", "/etc/passwd"), ("true",), 125, "is not a directory: name another path"),
+    ((), ("nosuch",), 127, "executable not found in the container"),
+    ((), ("/etc/passwd",), 126, "make it executable (chmod +x)"),
+    (("--device", "/nosuch"), ("true",), 125, "name one that is there"),
+    (("--mount", "type=bind,source=/nosuch,target=/m"), ("true",), 125, "does not exist: make it"),
+    (("-v", "/etc/passwd/x:/m"), ("true",), 125, "a part of it is not a directory: name another one"),
+    (("-v", "/etc/passwd:/bin"), ("true",), 125, "one of them is a file, the other a directory"),
+    (("--cpuset-cpus", "777"), ("true",), 125, "the host has 0"),
+    (("--sysctl", "net.nosuch=1"), ("true",), 125, "leave the sysctl out"),
+    (("--runtime", "/etc/passwd"), ("true",), 125, "name a program that is there"),
+)
+"""Flags and a program that can't be started, the exit code, and what is told."""
+
+
+@pytest.fixture(scope="module")
+def used(machine: Machine) -> Machine:
+    """The machine after a first container, with which comes what stays."""
+    machine.succeed("run", "--rm", IMAGE, "true")
+    return machine
+
+
+@pytest.mark.parametrize(("flags", "told"), _REFUSED, ids=lambda value: " ".join(value)[:30])
+def test_what_is_refused_leaves_nothing(machine: Machine, flags: tuple[str, ...], told: str) -> None:
+    answer = machine.hold("run", "--name", "wrong", *flags, IMAGE, "true")
+    assert (answer.returncode, answer.stdout) == (125, "")
+    assert told in answer.stderr
+    assert machine.get("container", "wrong") == {}
+
+
+@pytest.mark.parametrize(("flags", "program", "code", "told"), _FAILING, ids=lambda value: str(value)[:30])
+def test_what_can_not_start_says_why(
+    used: Machine, flags: tuple[str, ...], program: tuple[str, ...], code: int, told: str
+) -> None:
+    before = read_inventory()
+    answer = used.hold("run", "--name", "wrong", *flags, IMAGE, *program)
+    assert (answer.returncode, answer.stdout) == (code, ""), answer.stderr
+    assert told in answer.stderr
+    assert answer.stderr.count("\n") == 1
+    status = used.read_status("wrong")
+    ready = next(each for each in status["conditions"] if each["type"] == "Ready")
+    assert (status["phase"], ready["status"]) == ("Failed", "False")
+    assert told in ready["message"]
+    used.succeed("rm", "wrong")
+    left = read_inventory().added_since(before)
+    # Routes tell whether their link has a peer just now; none is left without its link.
+    assert [line for line in left if not line.startswith("routes")] == []
+
+
+def test_states_that_a_verb_does_not_fit(machine: Machine) -> None:
+    machine.succeed("create", "--name", "still", IMAGE, "true")
+    machine.succeed("run", "-d", "--name", "frozen", IMAGE, "sleep", "1000")
+    machine.succeed("pause", "frozen")
+    for words, told in (
+        (("start", "gone"), "container gone does not exist"),
+        (("exec", "still", "true"), "does not run: start it first"),
+        (("attach", "still"), "does not run: start it first"),
+        (("top", "still"), "does not run: start it first"),
+        (("kill", "still"), "does not run"),
+        (("pause", "still"), "not running"),
+        (("unpause", "still"), "not paused"),
+        (("start", "frozen"), "`hold unpause frozen`"),
+        (("exec", "frozen", "true"), "is paused"),
+        (("rm", "frozen"), "stop it first, or remove it by force"),
+        (("rename", "still", "frozen"), "use another name"),
+        (("update", "still"), "say what to change"),
+    ):
+        answer = machine.hold(*words)
+        assert (answer.returncode, answer.stdout) == (1, ""), words
+        assert told in answer.stderr, words
+        assert answer.stderr.count("\n") == 1, words
+    machine.succeed("rm", "-f", "still", "frozen")
+
+
+def test_a_start_that_keeps_failing_is_given_up(machine: Machine, scratch: Path) -> None:
+    """Its root file system isn't there; what is made later does not start it behind the back of whoever gave up."""
+    root_path = scratch / "root"
+    lines = (("--name", "hopeless"), ("--name", "brief", "--rm"), ("-d", "--name", "aside"))
+    with ThreadPoolExecutor() as pool:
+        answers = pool.map(
+            lambda flags: machine.hold("run", *flags, "--rootfs", str(root_path), "true"), lines
+        )
+    for answer in answers:
+        assert (answer.returncode, answer.stdout) == (125, "")
+        assert answer.stderr.splitlines()[-1].endswith(f"{root_path} is not a directory")
+    assert machine.get("container", "hopeless")["spec"]["desired"] == "stopped"
+    machine.succeed("wait", "--for=delete", "container/brief")
+    machine.succeed("rm", "hopeless", "aside")
