@@ -18,9 +18,10 @@ from pathlib import Path
 
 from controller.errors import HoldError, Refused, Unsupported
 from controller.kernel import syscalls
-from controller.kernel.inotify import Inotify
+from controller.kernel.inotify import FileEvent
 from controller.kernel.log_lines import cut_to_last
 from controller.kernel.subprocesses import Child, Runner, Stdio, wait_readable
+from controller.kernel.watches import Watches
 from controller.model.ids import Uid
 from controller.ports import LogLine, Stream
 
@@ -120,8 +121,9 @@ def _make_entry(fields: dict[bytes, bytes]) -> Entry:
 class JournalReader:
     """Reads the entries of one container, whose own directory is at `directory_path`."""
 
-    def __init__(self, runner: Runner, uid: Uid, directory_path: Path) -> None:
+    def __init__(self, runner: Runner, uid: Uid, directory_path: Path, watches: Watches) -> None:
         self._runner = runner
+        self._watches = watches
         self._directory_path = directory_path
         # The journal itself says who wrote: nobody but root can make entries that look like ours.
         self._matches = (f"CONTAINER_ID_FULL={uid}", "_UID=0")
@@ -180,13 +182,17 @@ class JournalReader:
     async def _follow(self, place: tuple[str, ...], ended: asyncio.Event) -> AsyncGenerator[Entry, None]:
         """Yield entries from a place on, until `ended` is set or the directory is removed."""
         gone = asyncio.Event()
-        with contextlib.closing(Inotify(lambda _event: gone.set())) as inotify:
-            if inotify.watch(str(self._directory_path), syscalls.IN_DELETE_SELF) is None:
-                return
+        path = str(self._directory_path)
+        watch = self._watches.add(path, syscalls.IN_DELETE_SELF, lambda event: _note_end(event, gone))
+        if watch is None:
+            return
+        try:
             options = ("--follow", "--no-tail", *place)
             async with contextlib.aclosing(self._run(*options, stops=(ended, gone))) as entries:
                 async for entry in entries:
                     yield entry
+        finally:
+            self._watches.remove(watch)
 
     async def _run(self, *options: str, stops: tuple[asyncio.Event, ...] = ()) -> AsyncGenerator[Entry, None]:
         """Yield the entries that journalctl finds, until it ends or one of `stops` is set."""
@@ -220,6 +226,12 @@ class JournalReader:
                 await child.wait()
             os.close(read_fd)
             os.close(complaint_fd)
+
+
+def _note_end(event: FileEvent, gone: asyncio.Event) -> None:
+    """Take in an event of a directory; others may have asked for more than its end."""
+    if event.mask & (syscalls.IN_DELETE_SELF | syscalls.IN_IGNORED):
+        gone.set()
 
 
 async def _read_chunks(fd: int, stops: tuple[asyncio.Event, ...]) -> AsyncGenerator[bytes, None]:

@@ -1,4 +1,4 @@
-"""Reads and follows the logs of containers: `read_log(path, ...)`, `read_previous_run(path, read, ...)`.
+"""Reads and follows the logs of containers: `read_log(path, watches, ...)`, `read_previous_run(path, read, ...)`.
 
 A file is left for the next one only after it was replaced, and then read to its end: whoever writes has let go of it
 by then. So nothing is lost, and as files keep their numbers, nothing is read twice.
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from controller.kernel import syscalls
-from controller.kernel.inotify import FileEvent, Inotify
+from controller.kernel.inotify import FileEvent
 from controller.kernel.log_files import (
     list_numbers,
     number_path,
@@ -23,6 +23,7 @@ from controller.kernel.log_files import (
     read_previous_span,
 )
 from controller.kernel.log_lines import LineReader, cut_to_last
+from controller.kernel.watches import Watch, Watches
 from controller.ports import LogLine
 
 
@@ -108,26 +109,27 @@ def _open_newest(path: Path) -> tuple[LineReader | None, int, list[int]]:
 
 
 class LogFollower:
-    """Wakes up when there is more in a log, until its file or directory is removed; needs a running loop."""
+    """Wakes up when there is more in a log, until its file or directory is removed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, watches: Watches) -> None:
         self._path = path
         self._changed = asyncio.Event()
         self._gone = False
-        self._inotify = Inotify(self._on_event)
-        self._directory_watch = self._inotify.watch(
+        self._watches = watches
+        self._directory_watch = watches.add(
             str(path.parent),
             syscalls.IN_CREATE | syscalls.IN_MOVED_TO | syscalls.IN_DELETE | syscalls.IN_DELETE_SELF,
+            self._on_directory_event,
         )
-        self._file_watch: int | None = None
+        self._file_watch: Watch | None = None
 
     def arm(self) -> None:
         """Be woken up by what comes from now on, in the file that is the newest now; before it is read."""
         self._changed.clear()
-        watch = self._inotify.watch(str(self._path), syscalls.IN_MODIFY)
-        if watch != self._file_watch and self._file_watch is not None:
-            self._inotify.unwatch(self._file_watch)
-        self._file_watch = watch
+        earlier = self._file_watch
+        self._file_watch = self._watches.add(str(self._path), syscalls.IN_MODIFY, self._on_file_event)
+        if earlier is not None:
+            self._watches.remove(earlier)
 
     async def wait(self, ended: asyncio.Event) -> bool:
         """Wait until there may be more, or `ended` is set; False when the log is gone for good."""
@@ -142,35 +144,47 @@ class LogFollower:
 
     def close(self) -> None:
         """Stop watching."""
-        self._inotify.close()
+        for watch in (self._directory_watch, self._file_watch):
+            if watch is not None:
+                self._watches.remove(watch)
 
-    def _on_event(self, event: FileEvent) -> None:
-        if event.watch == self._directory_watch:
-            # The directory itself does not go while the file is open here; rotation replaces and never deletes.
-            deleted = event.mask & syscalls.IN_DELETE and event.name == self._path.name
-            if event.mask & (syscalls.IN_DELETE_SELF | syscalls.IN_IGNORED) or (
-                deleted and not self._path.exists()
-            ):
-                self._gone = True
+    def _on_file_event(self, _: FileEvent) -> None:
+        self._changed.set()
+
+    def _on_directory_event(self, event: FileEvent) -> None:
+        # The directory itself does not go while the file is open here; rotation replaces and never deletes.
+        deleted = event.mask & syscalls.IN_DELETE and event.name == self._path.name
+        if event.mask & (syscalls.IN_DELETE_SELF | syscalls.IN_IGNORED) or (
+            deleted and not self._path.exists()
+        ):
+            self._gone = True
         self._changed.set()
 
 
 async def read_log(
-    path: Path, *, follow: asyncio.Event | None, since: datetime | None, tail: int | None
+    path: Path, watches: Watches, *, follow: asyncio.Event | None, since: datetime | None, tail: int | None
 ) -> AsyncGenerator[LogLine, None]:
     """Yield the log's lines, the last `tail` of those kept, none before `since`; with `follow` go on until it is set."""
-    with contextlib.closing(LogFollower(path)) as follower, contextlib.closing(LogCursor(path)) as cursor:
+    with contextlib.ExitStack() as stack:
+        # Watched before it is opened, so that nothing is missed.
+        follower = LogFollower(path, watches) if follow is not None else None
+        if follower is not None:
+            stack.callback(follower.close)
+        cursor = stack.enter_context(contextlib.closing(LogCursor(path)))
         if tail is not None:
             await asyncio.to_thread(cursor.skip_to_last, tail)
         going_on = True
         while going_on:
-            follower.arm()
+            if follower is not None:
+                follower.arm()
             is_last = follow is None or follow.is_set()  # what was written before that is read now
             while (lines := await asyncio.to_thread(cursor.read)) is not None:
                 for line in lines:
                     if since is None or line.at >= since:
                         yield line
-            going_on = not is_last and follow is not None and await follower.wait(follow)
+            going_on = (
+                not is_last and follow is not None and follower is not None and await follower.wait(follow)
+            )
 
 
 class ReadLines(Protocol):

@@ -24,12 +24,12 @@ from controller.kernel.bundles import Bundle
 from controller.kernel.cgroups import Cgroups
 from controller.kernel.executions import ExecPipes, ExecSession, render_exec_process
 from controller.kernel.gates import AttachGate, Gates
-from controller.kernel.inotify import Inotify
 from controller.kernel.journal import JournalReader
 from controller.kernel.log_files import read_driver
 from controller.kernel.logs import ReadLines, read_log, read_previous_run
 from controller.kernel.runtimes import Runtimes, classify_failure, parse_complaint
 from controller.kernel.subprocesses import Child, Runner
+from controller.kernel.watches import Watches
 from controller.model.facts import AccountFiles
 from controller.model.ids import Uid
 from controller.model.layout import Layout
@@ -48,6 +48,7 @@ class ContainerSessions:
         self._runtimes = Runtimes(runner, layout, cgroups)
         self._group = asyncio.TaskGroup()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._watches = Watches()
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
@@ -59,6 +60,7 @@ class ContainerSessions:
         for task in self._tasks:
             task.cancel()
         await self._group.__aexit__(kind, error, trace)
+        self._watches.close()
 
     async def attach(self, uid: Uid) -> Session:
         """Connect to a created or running process. NotFound when there is none."""
@@ -120,9 +122,9 @@ class ContainerSessions:
                     "configured logging driver does not support reading: log driver none keeps nothing"
                 )
             case LogDriver.JOURNALD:
-                return JournalReader(self._runner, uid, path.parent).read
+                return JournalReader(self._runner, uid, path.parent, self._watches).read
             case LogDriver.JSON_FILE | LogDriver.LOCAL:
-                return functools.partial(read_log, path)
+                return functools.partial(read_log, path, self._watches)
 
     def _go_on(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Let something go on until it ends, or the daemon does."""
@@ -135,7 +137,7 @@ class ContainerSessions:
         """Wait until the process is there, or the runtime has said why not."""
         session = ExecSession(child, pipes, tty=want.tty)
         task = self._go_on(session.run())
-        pid = await _wait_for_pid(directory, task)
+        pid = await _wait_for_pid(directory, task, self._watches)
         session.pid = pid
         complaint = ""
         if pid == 0:
@@ -148,19 +150,20 @@ class ContainerSessions:
         return session
 
 
-async def _wait_for_pid(directory: Path, task: asyncio.Task[None]) -> int:
+async def _wait_for_pid(directory: Path, task: asyncio.Task[None], watches: Watches) -> int:
     """Return the process' pid once the runtime has written it; 0 when the runtime has ended without."""
     changed = asyncio.Event()
-    inotify = Inotify(lambda _event: changed.set())
+    mask = syscalls.IN_CREATE | syscalls.IN_MOVED_TO | syscalls.IN_CLOSE_WRITE
+    watch = watches.add(str(directory), mask, lambda _event: changed.set())
     task.add_done_callback(lambda _task: changed.set())
     try:
-        inotify.watch(str(directory), syscalls.IN_CREATE | syscalls.IN_MOVED_TO | syscalls.IN_CLOSE_WRITE)
         while (pid := _read_pid(directory)) == 0 and not task.done():
             await changed.wait()
             changed.clear()
         return pid or _read_pid(directory)
     finally:
-        inotify.close()
+        if watch is not None:
+            watches.remove(watch)
 
 
 def _read_pid(directory: Path) -> int:

@@ -1,6 +1,7 @@
 """Logs of real containers, rotated under their writers' hands."""
 
 import asyncio
+import contextlib
 import functools
 import json
 import os
@@ -15,6 +16,7 @@ from controller.kernel.gates import Gates
 from controller.kernel.log_files import list_numbers, number_path
 from controller.kernel.logs import read_log, read_previous_run
 from controller.kernel.rotation import LogRotator
+from controller.kernel.watches import Watches
 from controller.model.facts import ProcessState
 from controller.plan.logs import LogDefaults
 from tests.contract.containers import DEADLINE_S, LOG_MAX_BYTES, WEB, ContainerPorts, linux_containers
@@ -39,10 +41,11 @@ def log_path(linux: ContainerPorts) -> Path:
 
 async def _read_numbers(path: Path, *, follow: asyncio.Event | None = None, until: int = -1) -> list[int]:
     text = b""
-    async for line in read_log(path, follow=follow, since=None, tail=None):
-        text += line.data
-        if until >= 0 and text.endswith(f"\n{until}\n".encode()):
-            break
+    with contextlib.closing(Watches()) as watches:
+        async for line in read_log(path, watches, follow=follow, since=None, tail=None):
+            text += line.data
+            if until >= 0 and text.endswith(f"\n{until}\n".encode()):
+                break
     return [int(number) for number in text.split()]
 
 
@@ -113,8 +116,8 @@ async def test_what_the_previous_process_wrote(linux: ContainerPorts, log_path: 
     for text in ("one", "two", "three"):
         await linux.run(WEB, command=["echo", text])
         await linux.wait_for(WEB, ProcessState.STOPPED)
-    read = functools.partial(read_log, log_path)
+    read = functools.partial(read_log, log_path, Watches())
     lines = [line.data async for line in read_previous_run(log_path, read, since=None, tail=None)]
     assert lines == [b"two\n"]
-    whole = [line.data async for line in read_log(log_path, follow=None, since=None, tail=None)]
+    whole = [line.data async for line in read_log(log_path, Watches(), follow=None, since=None, tail=None)]
     assert whole == [b"one\n", b"two\n", b"three\n"]

@@ -26,6 +26,7 @@ from controller.kernel.log_files import (
 )
 from controller.kernel.log_lines import cut_to_last, parse_records
 from controller.kernel.logs import LogCursor, read_log, read_previous_run
+from controller.kernel.watches import Watches
 from controller.ports import LogLine, Stream
 
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -202,7 +203,7 @@ async def test_the_last_lines_are_found_across_files(
                 writer.rotate()
             if random.Random(-number).random() < 0.2:
                 writer.compress()
-        found = [int(line.data) async for line in read_log(writer.path, follow=None, since=None, tail=tail)]
+        found = [int(line.data) async for line in read_log(writer.path, Watches(), follow=None, since=None, tail=tail)]
     assert found == list(range(max(0, 10 - tail), 10))
 
 
@@ -210,12 +211,12 @@ async def test_parts_of_a_line_are_one_line_of_the_tail(tmp_path: Path) -> None:
     with contextlib.closing(Writer(tmp_path / "container.log")) as writer:
         for whole in (True, False, False, True, False, True):
             writer.write(whole=whole)
-        lines = [line async for line in read_log(writer.path, follow=None, since=None, tail=2)]
+        lines = [line async for line in read_log(writer.path, Watches(), follow=None, since=None, tail=2)]
     assert [line.data for line in lines] == [b"1", b"2", b"3\n", b"4", b"5\n"]
 
 
 async def _read_previous(path: Path, *, tail: int | None = None) -> list[LogLine]:
-    read = functools.partial(read_log, path)
+    read = functools.partial(read_log, path, Watches())
     return [line async for line in read_previous_run(path, read, since=None, tail=tail)]
 
 
