@@ -139,12 +139,12 @@ test-e2e: $(STAMP) ## Whole daemons, the command line, kill -9, in a test host
 	@$(HOST) $(PY) -m pytest -q -m e2e tests/e2e $(ARGS) || $(call skippable,end-to-end)
 
 .PHONY: test-vm
-test-vm: setup ## Limits and health checks on cgroup v2, in a small virtual machine (minutes)
+test-vm: setup ## Limits and health checks on cgroup v2, volumes of nfs, in a small virtual machine (minutes)
 	@$(call install,$(VM_PACKAGES))
 	@$(call step,tests in a virtual machine)
 	@$(PY) -m tests.vm -- $(PY) -m pytest -q -p no:cacheprovider --color=no -m kernel \
 		tests/contract/test_limits.py tests/kernel/test_probes.py \
-		tests/contract/test_processes.py::test_running_out_of_memory_is_told $(ARGS) || $(call skippable,virtual machine)
+		tests/contract/test_processes.py::test_running_out_of_memory_is_told tests/kernel/test_volume_nfs.py $(ARGS) || $(call skippable,virtual machine)
 
 # All stages run, so that one run shows all that is wrong. The end-to-end tests mostly wait, in a host of their own, so they
 # run beside the others.

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.errors import Conflict
+from controller.errors import Conflict, Refused
 from controller.kernel import syscalls
 
 _INSIDE_PREFIX = ".hold-"
@@ -126,19 +126,15 @@ async def create(place: Workplace, make: Make) -> None:
 
 async def _grow(place: Workplace, make: Make, whole_path: Path) -> None:
     """Make a copy whole and durable before it gets the name that it counts by."""
-    growing_path = await asyncio.to_thread(_begin, place)
+    prefix = f"{place.prefix}copy-"
+    growing_path = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=prefix, dir=place.directory_path))
     try:
+        if await asyncio.to_thread(place.data_path.is_dir):
+            await asyncio.to_thread(_look_like, place.data_path, growing_path)
         if await make(growing_path):
             await asyncio.to_thread(_finish, growing_path, whole_path)
     finally:
         await asyncio.to_thread(shutil.rmtree, growing_path, ignore_errors=True)
-
-
-def _begin(place: Workplace) -> Path:
-    growing_path = Path(tempfile.mkdtemp(prefix=f"{place.prefix}copy-", dir=place.directory_path))
-    if place.data_path.is_dir():
-        _look_like(place.data_path, growing_path)
-    return growing_path
 
 
 def _finish(growing_path: Path, whole_path: Path) -> None:
@@ -151,9 +147,15 @@ def _finish(growing_path: Path, whole_path: Path) -> None:
 
 
 def _look_like(model_path: Path, path: Path) -> None:
+    """Give a directory the owner, mode, times and attributes of another one."""
     status = model_path.stat()
-    os.chown(path, status.st_uid, status.st_gid)
-    shutil.copystat(model_path, path)
+    try:
+        os.chown(path, status.st_uid, status.st_gid)
+        shutil.copystat(model_path, path)
+    except PermissionError as exc:
+        raise Refused(
+            "owners can't be kept in this volume (root_squash of an nfs server?): mount it with nocopy"
+        ) from exc
 
 
 def _remove(path: Path) -> None:

@@ -53,7 +53,7 @@ def _run(scratch_path: Path, virtiofsd_path: Path, command: Sequence[str]) -> in
         [
             f"mkdir -p /lib/modules && mount --bind {shlex.quote(str(kernel.root_path / 'lib/modules'))} /lib/modules",
             "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8",
-            "export HOLD_TEST_HOST=1 HOLD_REQUIRE_KERNEL=1",
+            "export HOLD_TEST_HOST=1 HOLD_TEST_VM=1 HOLD_REQUIRE_KERNEL=1",
             f"cd {shlex.quote(str(Path.cwd()))} && exec {shlex.join(command)} 2>&1",
             "",
         ]
