@@ -4,7 +4,7 @@ A change is what the daemon sends (see `name_changes`): a mapping with `networks
 that is gone, and `hosts`, triples of a network, a container, and what it is called there or None.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,6 +113,10 @@ class Catalogue:
         """Return every address to listen on."""
         return set(self._listening)
 
+    def list_containers(self) -> set[str]:
+        """Return every container that is on a network."""
+        return set(self._places)
+
     def apply(self, change: Change) -> None:
         """Take over a change."""
         for uid, text in change["networks"].items():
@@ -160,13 +164,21 @@ class Catalogue:
         if not places:
             self._places.pop(container, None)
 
+    def _list_networks(self, uids: Iterable[str]) -> list[Network]:
+        """Return networks in order of name, whatever the order that they were told of in."""
+        return sorted((self.networks[each] for each in uids), key=lambda network: network.name)
+
     def look_from(self, gateway: str, sender: bytes) -> "View":
-        """Return what whoever asks a gateway from an address gets to see."""
+        """Return what whoever asks a gateway from an address gets to see; in its namespace, a container by its uid."""
+        own = self._places.get(gateway)
+        if own is not None:
+            host = next(iter(own.values()))
+            return View(networks=self._list_networks(own), upstreams=host.upstreams)
         uid = self._listening.get(gateway, "")
         network = self.networks.get(uid)
         asker = network.addresses.get(sender) if network is not None else None
         places = self._places.get(asker.container, {}) if asker is not None else {}
-        others = [self.networks[each] for each in places if each != uid]
+        others = [each for each in self._list_networks(places) if each is not network]
         visible = (network, *others) if network is not None else ()
         return View(networks=visible, upstreams=asker.upstreams if asker is not None else ())
 

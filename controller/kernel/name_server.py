@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from controller.errors import Refused, Unavailable
+from controller.kernel.inside_rules import lead_inside
 from controller.kernel.name_server_change import render_change
 from controller.kernel.name_server_control import CONTROL_HEAD, CONTROL_NAME
 from controller.kernel.subprocesses import Runner
 from controller.model.facts import NamesFacts
+from controller.model.ids import Uid
 from controller.model.layout import Layout
-from controller.model.wants import NamesWant
+from controller.model.wants import INSIDE_RESOLVER, NamesWant
+from controller.plan.firewall import NAME_SERVER_PORT
 
 _MODULE = "controller.kernel.name_server_main"
 _ANSWER_TIMEOUT_S = 10.0
@@ -35,6 +38,7 @@ class KernelNameServer:
     """The name server on Linux; one call at a time."""
 
     def __init__(self, *, layout: Layout, runner: Runner, resolv_conf_path: str = "/etc/resolv.conf") -> None:
+        self._layout = layout
         self._directory = Path(layout.dns_path)
         self._runner = runner
         self._resolv_conf_path = resolv_conf_path
@@ -91,6 +95,33 @@ class KernelNameServer:
                 raise Unavailable("the name server does not answer", retry_after_s=0.1) from exc
         if answer["digest"] != want.digest:
             raise Refused(f"the name server can't serve: {answer['error']}")
+        for container in sorted(_list_inside(want)):
+            await self._try_to_join(container)  # one that has no namespace yet is joined when it has
+
+    async def join(self, container: Uid) -> None:
+        """See NameServer."""
+        await lead_inside(self._runner, self._layout.netns_path(container))
+        async with self._lock:
+            error = await self._try_to_join(container)
+        if error:
+            raise Refused(f"names can't be served inside container {container}: {error}")
+
+    async def leave(self, container: Uid) -> None:
+        """See NameServer."""
+        async with self._lock:
+            if self._published is not None and container not in _list_inside(self._published):
+                return
+            with contextlib.suppress(_NoAnswer):
+                await self._ask({"leave": container})
+
+    async def _try_to_join(self, container: Uid) -> str:
+        """Return why not; nothing where there is no server: whoever starts one sees to it."""
+        request = {"join": container, "netns": self._layout.netns_path(container)}
+        try:
+            answer = await self._ask({**request, "address": INSIDE_RESOLVER, "port": NAME_SERVER_PORT})
+        except _NoAnswer:
+            return ""
+        return str(answer["error"])
 
     def open_pidfd(self) -> int | None:
         """Return a descriptor of the server's process, None when it does not run."""
@@ -147,6 +178,11 @@ class KernelNameServer:
             return self._idle_path.read_text()
         except FileNotFoundError:
             return ""
+
+
+def _list_inside(want: NamesWant) -> set[Uid]:
+    """Return the containers that are served in their own namespaces."""
+    return {host.container for zone in want.zones for host in zone.hosts if host.inside}
 
 
 async def _receive(connection: socket.socket, size: int) -> bytes:

@@ -3,6 +3,9 @@
 A request has the digest of what will be served (`digest`), the digest of what it builds on (`base`, None for an empty
 catalogue), the port, and a change (see `dns_catalogue`); one without a digest asks what is served. The answer has the
 digest of what is served from now on, and an `error` when that is not what was asked for.
+
+With `join` a container is served in its own network namespace too, at the path `netns`, until `leave`, or until it is on
+no network any more.
 """
 
 import json
@@ -46,10 +49,18 @@ class Control:
     def _receive(self, framed: Framed, message: bytes) -> None:
         try:
             request = json.loads(message)
-            error = self._apply(request) if "digest" in request else ""
+            error = self._carry_out(request)
         except (OSError, ValueError, KeyError, TypeError) as exc:
             error = exc.strerror or str(exc) if isinstance(exc, OSError) else repr(exc)
         framed.send(json.dumps({"digest": self._digest, "error": error}).encode())
+
+    def _carry_out(self, request: Mapping[str, Any]) -> str:
+        """Do what is asked for, and return why not."""
+        if "join" in request:
+            self._endpoints.join(request["join"], request["netns"], (request["address"], request["port"]))
+        if "leave" in request:
+            self._endpoints.leave({request["leave"]})
+        return self._apply(request) if "digest" in request else ""
 
     def _apply(self, request: Mapping[str, Any]) -> str:
         """Serve what is asked for, and return why not; OSError when an address can't be had, all as before then."""
@@ -58,6 +69,7 @@ class Control:
         added = [text["gateways"] for text in request["networks"].values() if text is not None]
         self._endpoints.open({each for gateways in added for each in gateways}, request["port"])
         self._digest = ""
+        before = self._answers.catalogue.list_containers()
         if request["base"] is None:
             catalogue = Catalogue()
             catalogue.apply(request)
@@ -65,6 +77,7 @@ class Control:
         else:
             self._answers.catalogue.apply(request)
         self._endpoints.keep(self._answers.catalogue.list_gateways())
+        self._endpoints.leave(before - self._answers.catalogue.list_containers())
         self._digest = request["digest"]
         return ""
 

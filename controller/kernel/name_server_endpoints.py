@@ -1,4 +1,4 @@
-"""Where the name server listens: UDP and TCP at each gateway; small, for its own process."""
+"""Where the name server listens: UDP and TCP at each gateway, and inside namespaces; small, for its own process."""
 
 import contextlib
 import socket
@@ -10,6 +10,7 @@ from controller.kernel.dns_loop import Loop
 from controller.kernel.dns_streams import Framed
 from controller.kernel.dns_upstream import STREAM_HEAD
 from controller.kernel.name_server_answers import Answers
+from controller.kernel.threads import run_in_netns
 
 _IP_FREEBIND, _IPV6_FREEBIND = 15, 78
 _CLIENT_TIMEOUT_S = 5.0
@@ -33,6 +34,7 @@ class Endpoints:
         self._loop = loop
         self._answers = answers
         self._endpoints: dict[str, Endpoint] = {}
+        self._joined: set[str] = set()
         self._conversations: dict[Framed, None] = {}
 
     def open(self, gateways: Iterable[str], port: int) -> None:
@@ -47,8 +49,22 @@ class Endpoints:
             raise
 
     def keep(self, gateways: set[str]) -> None:
-        """Listen on none but these any more."""
-        self._close(self._endpoints.keys() - gateways)
+        """Listen on no gateways but these any more."""
+        self._close(self._endpoints.keys() - gateways - self._joined)
+
+    def join(self, container: str, netns_path: str, place: tuple[str, int]) -> None:
+        """Listen in a container's namespace, and in no earlier one of it; OSError when that can't be."""
+        self.leave({container})
+        datagram, stream = run_in_netns(
+            netns_path, lambda: (_bind(socket.SOCK_DGRAM, *place), _bind(socket.SOCK_STREAM, *place))
+        )
+        self._joined.add(container)
+        self._add(container, Endpoint(datagram=datagram, stream=stream))
+
+    def leave(self, containers: set[str]) -> None:
+        """Let go of containers' namespaces: a socket keeps its own alive, with all that is in it."""
+        self._close(containers & self._joined)
+        self._joined -= containers
 
     def _open(self, gateway: str, port: int) -> None:
         datagram = _bind(socket.SOCK_DGRAM, gateway, port)
@@ -57,7 +73,11 @@ class Endpoints:
         except OSError:
             datagram.close()
             raise
-        self._endpoints[gateway] = Endpoint(datagram=datagram, stream=stream)
+        self._add(gateway, Endpoint(datagram=datagram, stream=stream))
+
+    def _add(self, gateway: str, endpoint: Endpoint) -> None:
+        datagram, stream = endpoint.datagram, endpoint.stream
+        self._endpoints[gateway] = endpoint
         self._loop.watch(datagram, lambda _: self._receive(gateway, datagram))
         self._loop.watch(stream, lambda _: self._accept(gateway, stream))
 

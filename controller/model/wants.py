@@ -220,17 +220,23 @@ class FirewallWant:
     text: str
 
 
+INSIDE_RESOLVER = "127.0.0.11"
+"""Where names are served inside namespaces of containers that reach no address of the host, as with Docker."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedHost:
     """A container on a network: `names` lead to `addresses` (of either family), addresses back to the first name.
 
-    `upstreams` are asked about what no network of the container's knows; the host's resolvers where there are none.
+    `upstreams` are asked about what no network of the container's knows; the host's resolvers where there are none. An
+    `inside` one reaches no gateway of the host's, and is served in its own namespace.
     """
 
     container: Uid
     addresses: tuple[str, ...]
     names: tuple[str, ...]
     upstreams: tuple[str, ...] = ()
+    inside: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,8 +18,12 @@ def render_names(networks: Iterable[Network], containers: Iterable[Container]) -
     The order of networks and containers makes no difference.
     """
     hosts: dict[str, list[NamedHost]] = {}
+    everywhere = tuple(networks)
+    bridged = {
+        each.metadata.name for each in everywhere if each.assigned is not None and each.assigned.bridge
+    }
     for container in containers:
-        for network, host in _list_places(container):
+        for network, host in _list_places(container, bridged):
             hosts.setdefault(network, []).append(host)
     zones = tuple(
         Zone(
@@ -30,7 +34,7 @@ def render_names(networks: Iterable[Network], containers: Iterable[Container]) -
             hosts=tuple(sorted(hosts.get(network.metadata.name, ()), key=lambda host: host.container)),
             internal=network.spec.internal,
         )
-        for network in sorted(networks, key=lambda network: network.metadata.name)
+        for network in sorted(everywhere, key=lambda network: network.metadata.name)
         if network.assigned is not None
     )
     return NamesWant(digest=_digest(zones), zones=zones)
@@ -41,10 +45,11 @@ def _list_gateways(assigned: NetworkAssigned) -> tuple[str, ...]:
     return tuple(filter(None, (assigned.gateway, assigned.ipv6_gateway))) if assigned.bridge else ()
 
 
-def _list_places(container: Container) -> Iterator[tuple[str, NamedHost]]:
+def _list_places(container: Container, bridged: set[str]) -> Iterator[tuple[str, NamedHost]]:
     """Yield the networks that a container has a place on, and what it is called there."""
     if container.assigned is None:
         return
+    inside = not any(attachment.name in bridged for attachment in container.spec.networks)
     uid = container.metadata.uid or ""
     for attachment in container.spec.networks:
         place = container.assigned.networks.get(attachment.name)
@@ -57,6 +62,7 @@ def _list_places(container: Container) -> Iterator[tuple[str, NamedHost]]:
                     addresses=place.addresses,
                     names=tuple(names),
                     upstreams=container.spec.dns,
+                    inside=inside,
                 ),
             )
 
@@ -65,7 +71,10 @@ def _digest(zones: tuple[Zone, ...]) -> str:
     plain = [
         (
             (zone.network, zone.network_name, zone.gateways, zone.subnets, zone.internal),
-            [(host.container, host.addresses, host.names, host.upstreams) for host in zone.hosts],
+            [
+                (host.container, host.addresses, host.names, host.upstreams, host.inside)
+                for host in zone.hosts
+            ],
         )
         for zone in zones
     ]

@@ -106,8 +106,7 @@ def plan_network(
     )
     mend = () if any(is_bridge(want, facts) for facts in observed.bridges) else (EnsureBridge(want=want),)
     conditions = [make_condition("Ready", Reason.PRESENT, holds=True)]
-    served = Reason.SERVED if observed.names_served else Reason.NOT_SERVED
-    conditions.append(make_condition("NamesServed", served, holds=observed.names_served))
+    conditions.append(_tell_names(observed))
     status = _derive_status(network, conditions, now)
     return Plan(actions=(*others, *mend), status=status)
 
@@ -116,7 +115,7 @@ def _plan_below_parent(
     desired: NetworkDesired, observed: NetworkObserved, now: datetime
 ) -> Plan[NetworkAction, NetworkStatus]:
     network, parent = desired.network, plan_parent(desired.network, observed.parents, desired.heirs)
-    status = _derive_status(network, [parent.ready], now)
+    status = _derive_status(network, [parent.ready, _tell_names(observed)], now)
     return Plan(actions=(*_list_bridge_removals(desired, observed), *parent.actions), status=status)
 
 
@@ -131,7 +130,7 @@ def _plan_driven(
         *_list_bridge_removals(desired, observed),
         *_list_parent_removals(desired, observed),
     )
-    status = _derive_status(desired.network, [plan.ready], now)
+    status = _derive_status(desired.network, [plan.ready, _tell_names(observed)], now)
     if not plan.is_fault:
         status = status.model_copy(update={"driver": want.driver})
     return Plan(
@@ -140,6 +139,11 @@ def _plan_driven(
         requeue_after_s=ASK_AGAIN_S if plan.is_fault else None,
         is_asked_for=not others and all(isinstance(action, RemoveEndpoint) for action in plan.actions),
     )
+
+
+def _tell_names(observed: NetworkObserved) -> Condition:
+    served = Reason.SERVED if observed.names_served else Reason.NOT_SERVED
+    return make_condition("NamesServed", served, holds=observed.names_served)
 
 
 def _derive_status(network: Network, conditions: list[Condition], now: datetime) -> NetworkStatus:

@@ -132,3 +132,11 @@ class NameServer(Protocol):
     async def publish(self, want: NamesWant) -> None:
         """Serve exactly the zones of `want`, without a gap; no server runs when there are none."""
         ...
+
+    async def join(self, container: Uid) -> None:
+        """Serve names inside the container's namespace too, at INSIDE_RESOLVER; for one that reaches no gateway."""
+        ...
+
+    async def leave(self, container: Uid) -> None:
+        """Let go of the container's namespace, which lives on otherwise; before it is dropped."""
+        ...

@@ -9,6 +9,7 @@ from controller.model.container import Container, ContainerStatus
 from controller.model.ids import Uid
 from controller.model.layout import Layout
 from controller.model.limits import LimitFacts
+from controller.model.wants import INSIDE_RESOLVER
 from controller.plan.base import Plan
 from controller.plan.container.actions import (
     ApplyLimits,
@@ -131,6 +132,7 @@ async def _carry_out_on_links(kernel: KernelPorts, action: LinkAction) -> None:
         case EnsureNamespace(uid=uid, id_base=id_base):
             await kernel.namespaces.ensure(uid, id_base=id_base)
         case DeleteNamespace(uid=uid):
+            await kernel.names.leave(uid)
             await kernel.namespaces.delete(uid)
         case Attach(want=want):
             await kernel.attachments.ensure(want)
@@ -171,7 +173,9 @@ async def _carry_out_on_process(kernel: KernelPorts, layout: Layout, action: Pro
         case DeleteProcess(uid=uid):
             kernel.events.disregard(uid)
             await kernel.processes.delete(uid)
-        case RewriteTexts(uid=uid, files=files):
+        case RewriteTexts(uid=uid, files=files, inside=inside):
+            if inside:
+                await kernel.names.join(uid)
             await kernel.texts.rewrite(uid, files)
         case ApplyLimits(uid=uid, want=limits):
             await kernel.limits.apply(uid, limits)
@@ -180,6 +184,8 @@ async def _carry_out_on_process(kernel: KernelPorts, layout: Layout, action: Pro
 
 
 async def _create(kernel: KernelPorts, layout: Layout, action: CreateProcess) -> None:
+    if INSIDE_RESOLVER in action.nameservers and action.network_peer is None:
+        await kernel.names.join(Uid(action.container.metadata.uid or ""))
     surroundings = Surroundings(
         layout=layout,
         image_config=action.image_config,

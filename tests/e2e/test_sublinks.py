@@ -1,7 +1,10 @@
 """Containers with addresses of their own in the network of the host's link: macvlan, and ipvlan where the kernel has it."""
 
+import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +46,27 @@ def _is_ready(machine: Machine, kind: str, name: str) -> Callable[[], bool]:
     return lambda: _tell(machine, kind, name).get("status") == "True"
 
 
+def _check_names(machine: Machine) -> None:
+    """Names are served inside the namespace: no address of the host's is in reach there."""
+    run = ["run", "-d", "--name", "db", "--network", "wire", "--ip", "198.51.100.8", "box:1", "sleep", "1000"]
+    machine.succeed(*run)
+    assert machine.succeed("exec", "web", "cat", "/etc/resolv.conf").count("nameserver 127.0.0.11") == 1
+
+    def finds_db() -> bool:
+        answer = machine.hold("exec", "web", "nslookup", "db")
+        return "198.51.100.8" in answer.stdout
+
+    wait_for(finds_db, "the other container's name")
+    server = Path(machine.run_path, "dns/server.pid")
+    os.kill(int(server.read_text()), signal.SIGKILL)
+    wait_for(finds_db, "the other container's name after the name server's death")
+    machine.succeed("restart", "-t", "0", "db")
+    wait_for(finds_db, "the other container's name after a restart")
+    own = machine.hold("exec", "db", "nslookup", "web").stdout
+    assert "198.51.100.9" in own
+    machine.succeed("delete", "container", "db", "--grace-period", "0")
+
+
 @pytest.mark.parametrize("kind", _KINDS)
 def test_a_container_is_a_machine_on_the_wire(machine: Machine, lan: Peer, kind: str) -> None:
     _require(kind)
@@ -73,6 +97,7 @@ def test_a_container_is_a_machine_on_the_wire(machine: Machine, lan: Peer, kind:
     assert "own address" in _tell(machine, "container", "web", "PortsPublished")["message"]
     route = machine.succeed("exec", "web", "ip", "route")
     assert f"default via {lan.address} dev eth0" in route
+    _check_names(machine)
 
     inside = ["nsenter", "-t", str(pid), "-n", "ip", "link", "delete", "eth0"]
     subprocess.run(inside, check=True)

@@ -61,6 +61,8 @@ class FakeNamespaces(FakePort):
         call = await self._steps.begin("namespaces.delete")
         if self._world.is_alive(container):
             self._world.violate(f"dropped the namespace of a live process {container}")
+        if container in self._world.joined:
+            self._world.violate(f"dropped the namespace of {container}, which the name server holds")
         self._world.namespaces.pop(container, None)
         self._world.drop_links(container)
         await self._steps.end(call)
@@ -244,4 +246,14 @@ class FakeNameServer(FakePort):
         call = await self._steps.begin("names.publish")
         self._world.names = want
         self._world.name_server_lives = bool(want.zones)
+        await self._steps.end(call)
+
+    async def join(self, container: Uid) -> None:
+        call = await self._steps.begin("names.join")
+        self._world.joined.add(container)
+        await self._steps.end(call)
+
+    async def leave(self, container: Uid) -> None:
+        call = await self._steps.begin("names.leave")
+        self._world.joined.discard(container)
         await self._steps.end(call)

@@ -77,6 +77,7 @@ class FakeWorld:
     firewall: FirewallWant | None = None
     names: NamesWant | None = None
     name_server_lives: bool = False
+    joined: set[Uid] = field(default_factory=set)
     foreign: dict[str, str] = field(default_factory=dict)
     programs: dict[str, Program] = field(default_factory=dict)
     health: defaultdict[str, FakeHealth] = field(default_factory=lambda: defaultdict(FakeHealth))
@@ -271,6 +272,7 @@ class FakeWorld:
         self.firewall = self.names = None
         self.name_server_lives = False
         self.watched.clear()
+        self.joined.clear()
         self.roots = {
             uid: RootFacts(uid=uid, mounted=False, has_upper=True)
             for uid, root in self.roots.items()

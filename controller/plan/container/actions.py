@@ -193,10 +193,14 @@ class DeleteProcess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RewriteTexts:
-    """Give the process new texts for /etc/hosts, /etc/resolv.conf and /etc/hostname."""
+    """Give the process new texts for /etc/hosts, /etc/resolv.conf and /etc/hostname.
+
+    `inside` tells that names are to be served in the container's own namespace from now on.
+    """
 
     uid: Uid
     files: tuple[tuple[str, str], ...]
+    inside: bool = False
 
     def describe(self) -> str:
         return "rewrite hosts and resolv.conf"

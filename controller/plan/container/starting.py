@@ -21,7 +21,7 @@ from controller.plan.container.actions import (
 )
 from controller.plan.container.inputs import ContainerDesired, ContainerObserved
 from controller.plan.container.links import list_link_actions, list_wants
-from controller.plan.container.texts import find_gateway
+from controller.plan.container.texts import find_gateway, find_nameservers
 from controller.plan.container.waiting import list_joined
 from controller.plan.limits import derive_limits
 from controller.plan.oci.namespaces import list_process_peers
@@ -135,7 +135,7 @@ def _make_create(desired: ContainerDesired) -> CreateProcess:
         mounted_volumes=frozenset(
             name for name, volume in desired.volumes.items() if make_want(volume).is_mounted
         ),
-        nameservers=(gateway,) if gateway else (),
+        nameservers=find_nameservers(desired),
         gateway=gateway,
         network_peer=desired.network_peer,
         peers=tuple((name, Uid(peer.metadata.uid or "")) for name, peer in peers.items()),

@@ -1,6 +1,7 @@
 """The files that a container's process is given (hosts, resolv.conf, hostname), kept true while it lives."""
 
 from controller.errors import Refused
+from controller.model.wants import INSIDE_RESOLVER
 from controller.plan.container.actions import RewriteTexts
 from controller.plan.container.inputs import ContainerDesired, ContainerObserved
 from controller.plan.oci.files import choose_hostname, derive_texts_digest, render_files
@@ -21,14 +22,15 @@ def list_text_actions(desired: ContainerDesired, observed: ContainerObserved) ->
         return ()
     if derive_texts_digest(files) == process.texts_digest:
         return ()
-    return (RewriteTexts(uid=desired.uid, files=files),)
+    inside = desired.is_isolated and INSIDE_RESOLVER in find_nameservers(desired)
+    return (RewriteTexts(uid=desired.uid, files=files, inside=inside),)
 
 
 def _render(desired: ContainerDesired, host: HostTexts) -> tuple[tuple[str, str], ...]:
     gateway = find_gateway(desired)
     surroundings = Surroundings(
         layout=desired.layout,
-        nameservers=(gateway,) if gateway else (),
+        nameservers=find_nameservers(desired),
         host=host,
         network_peer=desired.network_peer,
         linked=desired.peers,
@@ -36,6 +38,14 @@ def _render(desired: ContainerDesired, host: HostTexts) -> tuple[tuple[str, str]
     )
     hostname = choose_hostname(desired.container, desired.uid, surroundings)
     return render_files(desired.container, hostname, surroundings)
+
+
+def find_nameservers(desired: ContainerDesired) -> tuple[str, ...]:
+    """Return where the container asks for names: the host's address on its networks, or inside its own namespace."""
+    gateway = find_gateway(desired)
+    if gateway:
+        return (gateway,)
+    return (INSIDE_RESOLVER,) if any(each.assigned for each in desired.networks.values()) else ()
 
 
 def find_gateway(desired: ContainerDesired) -> str:
