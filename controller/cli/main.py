@@ -14,7 +14,7 @@ from typing import Any
 
 from controller.cli.client import Client, Failure
 from controller.cli.groups import GROUPS, render_group_help, resolve
-from controller.cli.parser import EXIT_DAEMON, EXIT_USAGE, Parser
+from controller.cli.parser import DOCKERS_CODE, EXIT_DAEMON, EXIT_USAGE, Parser
 from controller.cli.transport import CallFailed, Channel, Unreachable
 
 DEFAULT_HOST = "unix:///run/hold/hold.sock"
@@ -157,8 +157,7 @@ def make_parser(name: str) -> Parser:
 
 
 def _attempt(name: str, body: Any) -> int:  # noqa: ANN401
-    failed = EXIT_DAEMON if name == "run" else EXIT_FAILED
-    failed = EXIT_USAGE if name == "diff" else failed
+    failed = {"run": EXIT_DAEMON, "diff": EXIT_USAGE}.get(name, EXIT_FAILED)
     try:
         return int(body())
     except CallFailed as error:
@@ -167,6 +166,8 @@ def _attempt(name: str, body: Any) -> int:  # noqa: ANN401
         print(describe_failure(error), file=sys.stderr)
     except (Unreachable, Failure) as error:
         print(f"hold: {error}", file=sys.stderr)
+        if isinstance(error, Unreachable) and name in DOCKERS_CODE:
+            return EXIT_DAEMON
         return error.code if isinstance(error, Failure) and error.code else failed
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

@@ -10,7 +10,7 @@ EXIT_DAEMON = 125
 """What Docker exits with when it is not the program in the container that failed."""
 
 DOCKERS_CODE = ("run", "create", "exec")
-"""Commands whose lines can't be read by EXIT_DAEMON, as it is no code of the program in the container."""
+"""Commands that end with EXIT_DAEMON when their line can't be read, or the daemon has gone: no program ends so."""
 
 _COLUMNS = 78
 _LEAST_CLUSTER = len("-it")
