@@ -21,6 +21,8 @@ _CHILD = "controller.kernel.unpack_child"
 _TIMEOUT_S = 3600.0
 _PIPE_BYTES = 1 << 20
 """Not more than /proc/sys/fs/pipe-max-size usually is, and little enough to stay in the processor's cache."""
+_ALLOCATION = {"MALLOC_MMAP_THRESHOLD_": str(1 << 25), "MALLOC_TRIM_THRESHOLD_": str(1 << 25)}
+"""Keeps the C library from giving each block of memory back at once, to get it page by page again (mallopt(3))."""
 _ERRORS = {"invalid": Invalid, "exhausted": Exhausted, "refused": Refused}
 
 
@@ -105,7 +107,8 @@ class ChrootUnpacker:
         )
         stdio = Stdio(stdin=stdin_fd, stdout=answer.fileno(), stderr=answer.fileno(), extra_fds=news_fds)
         command = (sys.executable, "-I", "-m", _CHILD, target_path, *limits, *map(str, news_fds))
-        return _UnpackChild(self._runner.spawn(*command, stdio=stdio), answer, about)
+        child = self._runner.spawn(*command, stdio=stdio, environment=_ALLOCATION)
+        return _UnpackChild(child, answer, about)
 
     async def sync(self, path: str) -> None:
         """See Unpacker."""

@@ -14,7 +14,8 @@ from controller.kernel.unpack.refusal import Hostile
 if TYPE_CHECKING:
     from typing import IO, Any
 
-BLOCK_BYTES = 1 << 18
+BLOCK_BYTES = 1 << 19
+"""Few enough for the processor's cache, and so many that changes of threads cost little."""
 MOST_EXPANSION = 250
 """Whatever unpacks to more than this many times its packed size, and to more than LEAST_BOMB_BYTES, is a bomb."""
 LEAST_BOMB_BYTES = 1 << 30
