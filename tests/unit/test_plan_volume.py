@@ -4,12 +4,18 @@ from dataclasses import replace
 
 import pytest
 
+from controller.errors import Exhausted, HoldError, Refused
 from controller.model.changes import Snapshot
-from controller.model.container import Container
+from controller.model.container import Container, Phase
+from controller.model.ids import Uid
 from controller.model.kinds import Resource, key_of
 from controller.model.layout import Layout
 from controller.model.resource import find_condition
 from controller.model.volume import Volume
+from controller.model.wants import VolumeWant
+from controller.plan.container.actions import MountVolume, PrefillVolume
+from controller.plan.container.inputs import gather_container
+from controller.plan.container.status import derive_failure
 from controller.plan.volume import VolumeDesired, VolumeObserved, gather_volume, name_users, plan_volume
 from tests.unit.test_plan_prune import NOW, make
 
@@ -99,3 +105,20 @@ def test_who_uses_a_volume() -> None:
     )
     snapshot = {key_of(each): each for each in (DATA, *others)}
     assert name_users(snapshot, "data") == ("web", "through")
+
+
+@pytest.mark.parametrize("error", [Refused("no such server"), Exhausted("disk full")])
+def test_a_volume_that_can_not_be_used_fails_the_start(error: HoldError) -> None:
+    """Only a disk that is full may be less so in a moment."""
+    memory = make("Volume/data", spec=TMPFS, status=READY)
+    web = _container("web", status={"phase": "Creating"})
+    assert isinstance(web, Container)
+    desired = gather_container({key_of(each): each for each in (memory, web)}, web, LAYOUT)
+    want = VolumeWant(uid=Uid(memory.metadata.uid or ""))
+    fill = PrefillVolume(volume=want, volume_name="data", source=desired.root, path="/data")
+    for action in (MountVolume(volume=want, volume_name="data"), fill):
+        status = derive_failure(desired, action, error, NOW)
+        ready = find_condition(status, "Ready")
+        assert ready is not None
+        assert error.message in ready.message
+        assert (status.phase is Phase.FAILED) is isinstance(error, Refused)

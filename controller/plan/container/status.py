@@ -20,6 +20,7 @@ from controller.plan.container.actions import (
     ContainerAction,
     CreateProcess,
     MountVolume,
+    PrefillVolume,
     StartProcess,
 )
 from controller.plan.container.expansion import has_ports
@@ -228,7 +229,7 @@ def _explain_end(fields: dict[str, object], stopping: Condition | None) -> Condi
 def _belongs_to_start(desired: ContainerDesired, action: ContainerAction) -> bool:
     """Tell whether a failed action means that the process can't run; limits are also set while it lives."""
     starting = desired.status.phase is Phase.CREATING
-    is_start = isinstance(action, CreateProcess | StartProcess | MountVolume)
+    is_start = isinstance(action, CreateProcess | StartProcess | MountVolume | PrefillVolume)
     return is_start or (isinstance(action, ApplyLimits) and starting)
 
 
