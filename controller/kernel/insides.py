@@ -4,6 +4,7 @@ A namespace's monitor tells whether anything changed since the last look, so tha
 system call. A kept socket keeps its namespace alive: whoever drops a namespace calls `forget` first.
 """
 
+import errno
 import fcntl
 import os
 import threading
@@ -13,13 +14,15 @@ from pathlib import Path
 
 from controller.kernel import rtnetlink
 from controller.kernel.netlink import Message, Monitor, Netlink
-from controller.kernel.threads import run_in_netns
+from controller.kernel.threads import Result, run_in_netns
 from controller.model.ids import Uid
 from controller.model.layout import Layout
 
 _IPV6_SETTINGS = {"accept_ra": "0", "accept_dad": "0", "disable_ipv6": "0"}
 """In this order: what comes before is in force when IPv6 begins."""
 THREAD_NETNS_PATH = "/proc/thread-self/ns/net"
+_GONE = frozenset({errno.ENODEV})
+_LINK_KINDS = frozenset({"veth", "macvlan", "ipvlan"})
 _SIOCGSKNS = 0x894C
 """Asks a socket for its network namespace (linux/sockios.h)."""
 
@@ -73,9 +76,24 @@ class Inside:
 
     def set_ipv6(self, *names: str) -> None:
         """Turn IPv6 on for links in the namespace; they take no routes or addresses from routers."""
+        self._enter(lambda: _turn_ipv6_on(names))
+
+    def drop_lingering_links(self) -> None:
+        """Remove the links at once where connections that nobody has any more keep the namespace from going.
+
+        Their last packets find no answer, are sent again for minutes, and as long the namespace would answer at its
+        addresses, which others may have by then. The processes in the namespace must have ended.
+        """
+        if self._enter(_count_connections):
+            for link in self.read().links:
+                if link.kind in _LINK_KINDS:
+                    self.run(rtnetlink.delete_link(link.index), tolerate=_GONE)
+
+    def _enter(self, work: Callable[[], Result]) -> Result:
+        """Run in a thread that is in the namespace."""
         fd = fcntl.ioctl(self.monitor.fileno(), _SIOCGSKNS)
         try:
-            run_in_netns(f"/proc/self/fd/{fd}", lambda: _turn_ipv6_on(names))
+            return run_in_netns(f"/proc/self/fd/{fd}", work)
         finally:
             os.close(fd)
 
@@ -114,6 +132,18 @@ class Inside:
             settled=tuple(each for each in addresses if rtnetlink.has_subnet_route(each, routes)),
             routes=routes,
         )
+
+
+def _count_connections() -> int:
+    """Return how many sockets of TCP the thread's namespace has, but those in TIME_WAIT, which wait for nobody."""
+    count = 0
+    for name in ("sockstat", "sockstat6"):
+        path = Path(f"/proc/thread-self/net/{name}")
+        for line in path.read_text().splitlines() if path.exists() else ():
+            fields = line.split()
+            if fields[:2] in (["TCP:", "inuse"], ["TCP6:", "inuse"]):
+                count += int(fields[2])
+    return count
 
 
 def _turn_ipv6_on(names: Iterable[str]) -> None:

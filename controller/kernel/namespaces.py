@@ -129,6 +129,9 @@ class KernelNamespaces:
                 _drop(str(path))
 
     def _delete(self, container: Uid) -> None:
+        inside = self._insides.find(container)
+        if inside is not None:
+            inside.drop_lingering_links()
         self._insides.forget(container)
         _drop(self._layout.netns_path(container))
         _drop(self._layout.userns_path(container))

@@ -12,9 +12,10 @@ from controller.kernel.insides import Insides
 from controller.kernel.namespaces import KernelNamespaces
 from controller.kernel.subprocesses import Runner
 from controller.model.ids import Uid
+from controller.model.names import derive_host_link
 from controller.plan.container.links import is_attached
 from tests.contract.network import SHOP_BRIDGE, LinuxPorts, derive_want, linux_network
-from tests.kernel.network_host import PATIENCE_S, SHOP, WEB, NetworkHost, run
+from tests.kernel.network_host import CALLER, PATIENCE_S, SHOP, WEB, NetworkHost, run
 
 CROWD = [derive_want(Uid(f"{n:032x}"), SHOP_BRIDGE, f"10.77.0.{n}/24") for n in range(2, 62)]
 
@@ -68,6 +69,23 @@ async def test_a_container_has_no_ipv6(network: NetworkHost) -> None:
         subprocess.run, ["nsenter", netns, "ip", "-6", "address"], check=True, capture_output=True
     )
     assert lines.stdout == b""
+
+
+async def test_a_connection_that_nobody_has_any_more_keeps_no_link(network: NetworkHost) -> None:
+    """What it sent last is never answered, so the kernel keeps it, and the namespace with it, for minutes."""
+    with network.open_socket(CALLER) as listener:
+        listener.bind(("10.77.0.3", 80))
+        listener.listen()
+        client = network.open_socket(WEB)
+        client.connect(("10.77.0.3", 80))
+        client.sendall(b"?")
+        server, _ = listener.accept()
+    await network.ports.attachments.delete(CALLER, derive_host_link(CALLER, SHOP.network))
+    client.sendall(b"!")
+    client.close()
+    await network.ports.namespaces.delete(WEB)
+    assert not [link for link in await network.ports.attachments.list() if link.container == WEB]
+    server.close()
 
 
 async def test_a_link_of_others_keeps_its_name(network: NetworkHost) -> None:
