@@ -4,7 +4,7 @@ import asyncio
 import errno
 from collections.abc import Sequence
 
-from controller.errors import Conflict, Refused
+from controller.errors import Conflict, Refused, Unsupported
 from controller.kernel import rtnetlink
 from controller.kernel.extensions import Crowd, Extensions
 from controller.kernel.host_links import (
@@ -16,7 +16,7 @@ from controller.kernel.host_links import (
     read_marked_bridges,
     read_routed_addresses,
 )
-from controller.kernel.host_settings import configure_host, is_host_configured
+from controller.kernel.host_settings import configure_host, has_ipv6, is_host_configured
 from controller.kernel.link_settings import is_bridge_sound, settle_bridge
 from controller.kernel.netlink import Netlink
 from controller.model.facts import BridgeFacts
@@ -100,6 +100,10 @@ class KernelBridges:
         )
 
     def _ensure(self, want: BridgeWant) -> None:
+        if want.ipv6_address and not has_ipv6():
+            raise Unsupported(
+                "the kernel has no IPv6 (ipv6.disable=1?): use networks without it, or turn it on"
+            )
         with opened_netlink() as netlink:
             link = self._ensure_link(netlink, want)
             configure_host(want.name, ipv4=bool(want.address), ipv6=bool(want.ipv6_address))

@@ -6,6 +6,7 @@ after a restart of the daemon too, whether anything of ours was changed.
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,19 +92,33 @@ class KernelFirewall:
         return True
 
     async def _install(self, wanted: Ruleset, present: Ruleset) -> None:
-        foreseen: dict[str, dict[str, Table] | None] = {}
-        for program, tables in present.items():
-            asked = wanted.get(program, {})
-            text = render_replacement(asked, tables, self._owner)
-            alone = not text or await self._restore(program, text)
-            foreseen[program] = foresee_replacement(asked, tables, self._owner) if alone else None
+        if "nat" in wanted.get("ip6tables", {}) and "ip6tables" not in present:
+            raise Unsupported(
+                "networks with IPv6 need ip6tables, which does not work here: run ip6tables-save"
+            )
+        texts = {
+            program: text
+            for program, tables in present.items()
+            if (text := render_replacement(wanted.get(program, {}), tables, self._owner))
+        }
+        alone = not texts or await self._restore(texts)
+        foreseen = {
+            program: foresee_replacement(wanted.get(program, {}), tables, self._owner) if alone else None
+            for program, tables in present.items()
+        }
         known = {program: tables for program, tables in foreseen.items() if tables is not None}
         self._seen = known if known.keys() == present.keys() else None
 
-    async def _restore(self, program: str, text: str) -> bool:
-        """Return whether nobody else is known to have changed any rule meanwhile."""
-        with self._generations.installing(count_tables(text)) as installation:
-            await self._runner.run(f"{program}-restore", "--noflush", "-w", stdin=text)
+    async def _restore(self, texts: Mapping[str, str]) -> bool:
+        """Install a text by each program, at one time; return whether nobody else is known to have changed any rule meanwhile."""
+        with self._generations.installing(sum(map(count_tables, texts.values()))) as installation:
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    for program, text in texts.items():
+                        command = (f"{program}-restore", "--noflush", "-w")
+                        tasks.create_task(self._runner.run(*command, stdin=text))
+            except* HoldError as group:
+                raise group.exceptions[0] from None
         return installation.alone
 
     async def _read_rules(self) -> Ruleset:

@@ -10,6 +10,11 @@ _NEIGHBOURS = {"gc_thresh3": 65536, "gc_thresh2": 32768, "gc_thresh1": 16384}
 _HEARS_ROUTERS, _HEARS_ROUTERS_ALWAYS = "1", "2"
 
 
+def has_ipv6() -> bool:
+    """Tell whether the kernel has IPv6 at all."""
+    return _IPV6.exists()
+
+
 def configure_host(bridge: str, *, ipv4: bool, ipv6: bool) -> None:
     """Let the host route the families of a bridge.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.errors import Unsupported
 from tests.kernel.dual_host import (
     CALLER,
     HERMIT,
@@ -132,3 +133,16 @@ async def test_a_port_that_is_gone_takes_its_flow_along(dual: DualHost, peer: Pe
         client.send(b"?")
         with pytest.raises(OSError, match=r"timed out|refused"):
             client.recv(512)
+
+
+async def test_ports_are_not_taken_for_guarded_without_ip6tables(dual: DualHost, tmp_path: Path) -> None:
+    program = tmp_path / "programs" / "ip6tables-save"
+    works = program.readlink()
+    program.unlink()
+    program.symlink_to("/bin/false")
+    with pytest.raises(Unsupported, match="need ip6tables"):
+        await dual.publish(publish(8080))
+    program.unlink()
+    program.symlink_to(works)
+    await dual.publish(publish(8080))
+    assert (await dual.ports.firewall.read()).digest
