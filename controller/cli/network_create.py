@@ -22,10 +22,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ipv6", action="store_true", help="Give containers IPv6 addresses, too.")
     parser.add_argument(
         "--ipv4",
-        action=argparse.BooleanOptionalAction,
+        action="store_true",
         default=True,
-        help="Give containers IPv4 addresses.",
+        help="Give containers IPv4 addresses, as without the flag.",
     )
+    parser.add_argument("--no-ipv4", action="store_false", dest="ipv4", help="Give containers IPv6 alone.")
     parser.add_argument(
         "--aux-address",
         action="append",
@@ -51,6 +52,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def create(client: Client, options: argparse.Namespace) -> str:
     """Make the network and return its id."""
+    resource = resource_pb2.Resource(api_version="hold/v1", kind="Network", network=read_spec(options))
+    resource.metadata.name = options.name
+    resource.metadata.labels.update(read_pairs("--label", options.label))
+    return client.create([resource]).resources[0].metadata.uid
+
+
+def read_spec(options: argparse.Namespace) -> Spec:
+    """Return the network that the flags ask for."""
     spec = Spec(
         driver=options.driver,
         subnets=options.subnet,
@@ -64,10 +73,7 @@ def create(client: Client, options: argparse.Namespace) -> str:
         internal=options.internal,
     )
     apply_options(spec, options.opt)
-    resource = resource_pb2.Resource(api_version="hold/v1", kind="Network", network=spec)
-    resource.metadata.name = options.name
-    resource.metadata.labels.update(read_pairs("--label", options.label))
-    return client.create([resource]).resources[0].metadata.uid
+    return spec
 
 
 def _choose(flag: str, texts: Iterable[str], *, ipv6: bool) -> str | None:
@@ -97,6 +103,14 @@ def apply_options(spec: Spec, texts: Iterable[str]) -> None:
 
 def _set_name(spec: Spec, value: str) -> None:
     spec.bridge_name = value
+
+
+def _set_ipv4(spec: Spec, value: str) -> None:
+    spec.enable_ipv4 = _read_switch(value)
+
+
+def _set_ipv6(spec: Spec, value: str) -> None:
+    spec.enable_ipv6 = _read_switch(value)
 
 
 def _set_inter_container(spec: Spec, value: str) -> None:
@@ -135,6 +149,8 @@ _OPTIONS: dict[str, Callable[[Spec, str], None]] = {
     "com.docker.network.bridge.enable_icc": _set_inter_container,
     "com.docker.network.bridge.enable_ip_masquerade": _set_masquerade,
     "com.docker.network.bridge.host_binding_ipv4": _set_host_binding,
+    "com.docker.network.enable_ipv4": _set_ipv4,
+    "com.docker.network.enable_ipv6": _set_ipv6,
     "com.docker.network.container_iface_prefix": _set_interface_prefix,
     "com.docker.network.driver.mtu": _set_mtu,
 }

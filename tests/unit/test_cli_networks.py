@@ -1,10 +1,13 @@
 """`hold network`: Docker's options become fields of the spec, lists are filtered."""
 
+import argparse
+
 import pytest
 
 from controller.api.v1 import resource_pb2
+from controller.cli.addresses import render_addresses, render_ports
 from controller.cli.client import Failure
-from controller.cli.network_create import apply_options
+from controller.cli.network_create import add_flags, apply_options, read_spec
 from controller.cli.networks import read_filter
 
 DOCKER = "com.docker.network"
@@ -31,6 +34,71 @@ def test_dockers_options_are_fields_of_the_spec() -> None:
         interface_prefix="lan",
         mtu=1400,
     )
+
+
+def read(*arguments: str) -> resource_pb2.NetworkSpec:
+    parser = argparse.ArgumentParser()
+    add_flags(parser)
+    return read_spec(parser.parse_args([*arguments, "shop"]))
+
+
+def test_flags_are_sorted_by_family() -> None:
+    spec = read(
+        *("--subnet", "fd00:77::/64", "--subnet", "10.77.0.0/24", "--gateway", "10.77.0.9", "--gateway"),
+        *("fd00:77::9", "--ip-range", "fd00:77::8:0/112", "--aux-address", "router=fd00:77::5"),
+    )
+    assert spec == resource_pb2.NetworkSpec(
+        driver="bridge",
+        subnets=["fd00:77::/64", "10.77.0.0/24"],
+        gateway="10.77.0.9",
+        ipv6_gateway="fd00:77::9",
+        ipv6_range="fd00:77::8:0/112",
+        reserved_addresses={"router": "fd00:77::5"},
+    )
+    with pytest.raises(Failure, match=r"--gateway: 10\.0\.0\.1 and 10\.0\.0\.2 are of one family"):
+        read("--gateway", "10.0.0.1", "--gateway", "10.0.0.2")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ipv4", "ipv6"),
+    [
+        ((), None, False),
+        (("--ipv6",), None, True),
+        (("--ipv6", "--no-ipv4"), False, True),
+        (("-o", f"{DOCKER}.enable_ipv6=true", "-o", f"{DOCKER}.enable_ipv4=false"), False, True),
+    ],
+)
+def test_families(arguments: tuple[str, ...], ipv4: bool | None, *, ipv6: bool) -> None:
+    spec = read(*arguments)
+    assert (spec.enable_ipv4 if spec.HasField("enable_ipv4") else None, spec.enable_ipv6) == (ipv4, ipv6)
+
+
+def place(**fields: str) -> dict[str, str]:
+    return {"name": "shop", **fields}
+
+
+@pytest.mark.parametrize(
+    ("networks", "host_ip", "shown"),
+    [
+        ([place(ipv4="10.0.0.2", gateway="10.0.0.1")], "", ["0.0.0.0:80->1/tcp"]),
+        (
+            [place(ipv4="10.0.0.2", gateway="10.0.0.1", ipv6="fd00::2", ipv6Gateway="fd00::1")],
+            "",
+            ["0.0.0.0:80->1/tcp", "[::]:80->1/tcp"],
+        ),
+        ([place(ipv6="fd00::2", ipv6Gateway="fd00::1")], "", ["[::]:80->1/tcp"]),
+        ([place(ipv4="10.0.0.2", ipv6="fd00::2")], "fd00::9", ["[fd00::9]:80->1/tcp"]),
+        ([], "", ["0.0.0.0:80->1/tcp"]),
+    ],
+)
+def test_ports_are_shown_by_the_families_that_lead_to_them(
+    networks: list[dict[str, str]], host_ip: str, shown: list[str]
+) -> None:
+    port = {"hostIP": host_ip, "hostPort": 80, "containerPort": 1}
+    status = {"networks": networks, "ports": [port]}
+    assert list(render_ports(status)) == shown
+    addresses = [f"shop={each[name]}" for each in networks for name in ("ipv4", "ipv6") if name in each]
+    assert list(render_addresses(status)) == addresses
 
 
 def test_options_of_other_drivers_are_theirs_to_know() -> None:
