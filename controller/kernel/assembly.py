@@ -23,6 +23,7 @@ from controller.kernel.given_links import GivenLinks
 from controller.kernel.host_view import KernelHostView
 from controller.kernel.insides import Insides
 from controller.kernel.limits import CgroupLimits
+from controller.kernel.marked_links import MarkedLinks
 from controller.kernel.merged_events import MergedEvents
 from controller.kernel.name_server import KernelNameServer
 from controller.kernel.namespaces import KernelNamespaces
@@ -94,6 +95,7 @@ async def open_linux(
 ) -> AsyncIterator[Linux]:
     """Build every adapter for the length of the block; containers go on after it."""
     cgroups, gates, insides = Cgroups.find(layout.instance), Gates(), Insides(layout=layout)
+    marked = MarkedLinks(layout=layout, insides=insides)
     names = KernelNameServer(layout=layout, runner=runner, resolv_conf_path=options.resolv_conf_path)
     volume_mounts = VolumeMounts(layout=layout, runner=runner, drivers=others.drivers.volumes)
     volumes = LocalVolumes(layout=layout, mounts=volume_mounts)
@@ -124,8 +126,9 @@ async def open_linux(
         parents=KernelParents(layout=layout),
         attachments=ContainerLinks(
             pairs=KernelAttachments(layout=layout, insides=insides),
-            sublinks=KernelSublinks(layout=layout, insides=insides),
-            given=GivenLinks(layout=layout, insides=insides, drivers=others.drivers.networks),
+            sublinks=KernelSublinks(layout=layout, insides=insides, marked=marked),
+            given=GivenLinks(layout=layout, insides=insides, drivers=others.drivers.networks, marked=marked),
+            marked=marked,
         ),
         firewall=KernelFirewall(layout=layout, runner=runner, generations=generations),
         names=names,

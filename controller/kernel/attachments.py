@@ -49,11 +49,11 @@ class KernelAttachments:
 
     async def list(self) -> tuple[AttachmentFacts, ...]:
         """Return the attachments of every container; those whose namespace is gone have no inside."""
-        return await asyncio.to_thread(self._list)
+        return await asyncio.to_thread(self.look_all)
 
     async def read(self, container: Uid) -> tuple[AttachmentFacts, ...]:
         """Return one container's attachments."""
-        return await asyncio.to_thread(self._read, container)
+        return await asyncio.to_thread(self.look, container)
 
     async def ensure(self, want: AttachmentWant) -> None:
         """Make the attachment, or mend just what differs. NotFound when namespace or bridge is missing."""
@@ -69,7 +69,8 @@ class KernelAttachments:
         except OSError as exc:
             raise Refused(f"link {host_link}: {exc.strerror}") from exc
 
-    def _list(self) -> tuple[AttachmentFacts, ...]:
+    def look_all(self) -> tuple[AttachmentFacts, ...]:
+        """Do as `list`, blocking."""
         with opened_netlink() as netlink:
             links = read_links(netlink)
         by_index = {link.index: link for link in links}
@@ -86,11 +87,11 @@ class KernelAttachments:
             found.append(_describe(owner, link, home, insides[owner]))
         return tuple(found)
 
-    def _read(self, container: Uid) -> tuple[AttachmentFacts, ...]:
-        """Start from the ends inside, so that it costs the same however many containers there are."""
+    def look(self, container: Uid) -> tuple[AttachmentFacts, ...]:
+        """Do as `read`, blocking. Start from the ends inside, so that it costs the same however many containers there are."""
         inside = self._insides.find(container)
         if inside is None:
-            return tuple(facts for facts in self._list() if facts.container == container)
+            return tuple(facts for facts in self.look_all() if facts.container == container)
         alias = derive_link_alias(self._layout.instance, container)
         facts = inside.read()
         found = []

@@ -1,24 +1,22 @@
-"""Links of containers below a parent (macvlan, ipvlan) by netlink: `KernelSublinks(layout=, insides=)`.
+"""Links of containers below a parent (macvlan, ipvlan) by netlink: `KernelSublinks(layout=, insides=, marked=)`.
 
-Such a link has no end outside: it is found in the container's namespace by its mark, which names the network. It is
-born in there, so its name may be taken by one that a daemon had no time to mark: such a one is made anew.
+Such a link is born in the container's namespace, so its name may be taken by one that a daemon had no time to mark: such
+a one is made anew.
 """
 
 import asyncio
 import errno
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 
 from controller.errors import Conflict, NotFound, Refused
 from controller.kernel import rtnetlink, sublink_messages
-from controller.kernel.host_links import find_link, opened_netlink, parse_owner
-from controller.kernel.insides import Inside, InsideFacts, Insides
+from controller.kernel.host_links import find_link, opened_netlink
+from controller.kernel.insides import Inside, Insides
+from controller.kernel.marked_links import MarkedLinks
 from controller.kernel.settling import DEFAULT_ROUTE, IPV6_DEFAULT_ROUTE, settle_link
-from controller.model.facts import AttachmentFacts
-from controller.model.ids import Uid
 from controller.model.layout import Layout
-from controller.model.names import derive_host_link, derive_link_alias
+from controller.model.names import derive_link_alias
 from controller.model.network_drivers import IPVLAN, MACVLAN, Sublink
 from controller.model.wants import IPV6_ON_LINK, ON_LINK, AttachmentWant
 
@@ -33,70 +31,20 @@ _EXPLANATIONS = {
 
 
 class KernelSublinks:
-    """Attachments on Linux for networks that hang below a parent."""
+    """What KernelAttachments is for pairs, for links below a parent; found and removed by MarkedLinks."""
 
-    def __init__(self, *, layout: Layout, insides: Insides) -> None:
+    def __init__(self, *, layout: Layout, insides: Insides, marked: MarkedLinks) -> None:
         self._layout = layout
         self._insides = insides
+        self._marked = marked
 
-    async def list(self) -> tuple[AttachmentFacts, ...]:
-        """Return those of every container."""
-        return await asyncio.to_thread(self._list)
-
-    async def read(self, container: Uid) -> tuple[AttachmentFacts, ...]:
-        """Return one container's."""
-        return await asyncio.to_thread(self._read, container)
-
-    async def ensure(self, want: AttachmentWant) -> None:
+    async def ensure(self, want: AttachmentWant, sublink: Sublink) -> None:
         """Make the link, or mend just what differs. NotFound when namespace or parent is missing."""
-        if want.sublink is None:
-            raise NotFound(f"link {want.inside} has no parent")
         try:
-            await asyncio.to_thread(self._ensure, want, want.sublink)
+            await asyncio.to_thread(self._ensure, want, sublink)
         except OSError as exc:
             why = _EXPLANATIONS.get(exc.errno or 0) or exc.strerror
-            raise Refused(
-                f"{want.sublink.kind} link {want.inside} below {want.sublink.parent}: {why}"
-            ) from exc
-
-    async def delete(self, container: Uid, host_link: str) -> None:
-        """Remove a link of the container's."""
-        try:
-            await asyncio.to_thread(self._delete, container, host_link)
-        except OSError as exc:
-            raise Refused(f"link {host_link}: {exc.strerror}") from exc
-
-    def _list(self) -> tuple[AttachmentFacts, ...]:
-        return tuple(facts for uid in self._insides.list() for facts in self._read(uid))
-
-    def _read(self, container: Uid) -> tuple[AttachmentFacts, ...]:
-        inside = self._insides.find(container)
-        if inside is None:
-            return ()
-        facts = inside.read()
-        marked = list(self._list_marked(facts))
-        if not marked:
-            return ()
-        with opened_netlink() as netlink:
-            parents = {
-                link.peer_index: find_link(netlink, index=link.peer_index)
-                for _, link in marked
-                if link.peer_index
-            }
-        found = []
-        for network, link in marked:
-            parent = parents.get(link.peer_index)
-            sublink = sublink_messages.parse_sublink(link.kind, link.data, parent.name if parent else "")
-            host_link = derive_host_link(container, network)
-            found.append(_describe(container, host_link, sublink, link, facts))
-        return tuple(found)
-
-    def _list_marked(self, facts: InsideFacts) -> Iterator[tuple[Uid, rtnetlink.Link]]:
-        """Yield the network and the link of each that bears our mark."""
-        for link in facts.links:
-            network = parse_owner(self._layout.instance, link.alias)
-            if network is not None and link.kind in (MACVLAN, IPVLAN):
-                yield network, link
+            raise Refused(f"{sublink.kind} link {want.inside} below {sublink.parent}: {why}") from exc
 
     def _ensure(self, want: AttachmentWant, sublink: Sublink) -> None:
         inside = self._insides.find(want.container)
@@ -106,7 +54,7 @@ class KernelSublinks:
             parent = find_link(netlink, name=sublink.parent)
         if parent is None:
             raise NotFound(f"there is no link {sublink.parent}")
-        link = dict(self._list_marked(inside.read())).get(want.network)
+        link = self._marked.find(inside, want.network)
         if link is not None:
             present = sublink_messages.parse_sublink(link.kind, link.data, sublink.parent)
             if present != sublink or link.peer_index != parent.index:
@@ -114,7 +62,7 @@ class KernelSublinks:
                 link = None
         if link is None:
             self._create(want, sublink, parent.index, inside)
-            link = dict(self._list_marked(inside.read())).get(want.network)
+            link = self._marked.find(inside, want.network)
         if link is None:
             raise NotFound(f"link {want.inside} was removed meanwhile")
         _settle(want, inside, link)
@@ -139,14 +87,6 @@ class KernelSublinks:
             alias = derive_link_alias(self._layout.instance, want.network)
             inside.run(sublink_messages.mark_link(made.index, alias), tolerate=_GONE)
 
-    def _delete(self, container: Uid, host_link: str) -> None:
-        inside = self._insides.find(container)
-        if inside is None:
-            return
-        for network, link in self._list_marked(inside.read()):
-            if derive_host_link(container, network) == host_link:
-                inside.run(rtnetlink.delete_link(link.index), tolerate=_GONE)
-
 
 def _settle(want: AttachmentWant, inside: Inside, link: rtnetlink.Link) -> None:
     """Mend name, addresses, state and routes; default routes by the link alone are made here."""
@@ -166,28 +106,3 @@ def _settle(want: AttachmentWant, inside: Inside, link: rtnetlink.Link) -> None:
         inside.run(sublink_messages.set_route_by_link(link.index, destination))
     for destination in sorted((present & _ON_LINK.keys()) - by_link):
         inside.run(sublink_messages.delete_route_by_link(link.index, destination), tolerate=_ABSENT)
-
-
-def _describe(
-    container: Uid, host_link: str, sublink: Sublink | None, link: rtnetlink.Link, facts: InsideFacts
-) -> AttachmentFacts:
-    gateways = {
-        route.destination: route.gateway or _ON_LINK[route.destination]
-        for route in facts.routes
-        if route.index == link.index and route.destination in _ON_LINK
-    }
-    return AttachmentFacts(
-        container=container,
-        host_link=host_link,
-        bridge="",
-        host_up=True,
-        inside=link.name,
-        inside_up=link.up,
-        mac=link.mac,
-        addresses=tuple(each.text for each in facts.settled if each.index == link.index),
-        gateway=gateways.get(DEFAULT_ROUTE, ""),
-        ipv6_gateway=gateways.get(IPV6_DEFAULT_ROUTE, ""),
-        mtu=link.mtu,
-        isolated=None,
-        sublink=sublink,
-    )

@@ -13,6 +13,7 @@ from controller.kernel.container_links import ContainerLinks
 from controller.kernel.firewall import KernelFirewall
 from controller.kernel.given_links import GivenLinks
 from controller.kernel.insides import Insides
+from controller.kernel.marked_links import MarkedLinks
 from controller.kernel.mountinfo import read_mounts
 from controller.kernel.name_server import KernelNameServer
 from controller.kernel.namespaces import KernelNamespaces
@@ -105,6 +106,7 @@ async def linux_network(directory: Path) -> AsyncIterator[LinuxPorts]:
     """Ports of Linux, in a test host; nothing of theirs is left at the end."""
     layout = Layout(root_path=str(directory / "root"), run_path=str(directory / "run"), instance=INSTANCE)
     insides, runner, generations = Insides(layout=layout), Runner(), RuleGenerations()
+    marked = MarkedLinks(layout=layout, insides=insides)
     foreign: list[str] = []
 
     def add_foreign_link(name: str) -> None:
@@ -128,8 +130,9 @@ async def linux_network(directory: Path) -> AsyncIterator[LinuxPorts]:
         parents=KernelParents(layout=layout),
         attachments=ContainerLinks(
             pairs=KernelAttachments(layout=layout, insides=insides),
-            sublinks=KernelSublinks(layout=layout, insides=insides),
-            given=GivenLinks(layout=layout, insides=insides, drivers=no_drivers().networks),
+            sublinks=KernelSublinks(layout=layout, insides=insides, marked=marked),
+            given=GivenLinks(layout=layout, insides=insides, drivers=no_drivers().networks, marked=marked),
+            marked=marked,
         ),
         firewall=KernelFirewall(layout=layout, runner=runner, generations=generations),
         names=name_server,

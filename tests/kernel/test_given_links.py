@@ -7,13 +7,18 @@ from pathlib import Path
 import pytest
 
 from controller.errors import Conflict, NotFound, Refused
+from controller.kernel.attachments import KernelAttachments
+from controller.kernel.container_links import ContainerLinks
 from controller.kernel.given_links import GivenLinks
+from controller.kernel.marked_links import MarkedLinks
+from controller.kernel.sublinks import KernelSublinks
 from controller.kernel.threads import run_in_netns
 from controller.model.ids import Uid
 from controller.model.names import derive_host_link, derive_mac
 from controller.model.plugins import DrivenNetwork, DrivenNetworkFacts, EndpointWant
 from controller.model.wants import AttachmentWant
 from controller.plan.container.links import is_attached
+from controller.ports import Attachments
 from tests.contract.network import WEB, LinuxPorts, linux_network
 
 LOOM = Uid("7" * 32)
@@ -81,12 +86,19 @@ def driver() -> Driver:
 
 
 @pytest.fixture
-def links(host: LinuxPorts, driver: Driver) -> GivenLinks:
-    return GivenLinks(layout=host.layout, insides=host.insides, drivers=driver)
+def links(host: LinuxPorts, driver: Driver) -> Attachments:
+    layout, insides = host.layout, host.insides
+    marked = MarkedLinks(layout=layout, insides=insides)
+    return ContainerLinks(
+        pairs=KernelAttachments(layout=layout, insides=insides),
+        sublinks=KernelSublinks(layout=layout, insides=insides, marked=marked),
+        given=GivenLinks(layout=layout, insides=insides, drivers=driver, marked=marked),
+        marked=marked,
+    )
 
 
 @pytest.mark.usefixtures("outer")
-async def test_a_link_is_moved_once_and_kept_as_wanted(links: GivenLinks, driver: Driver) -> None:
+async def test_a_link_is_moved_once_and_kept_as_wanted(links: Attachments, driver: Driver) -> None:
     await links.ensure(WANT)
     (facts,) = await links.read(WEB)
     assert is_attached(WANT, facts)
@@ -113,7 +125,7 @@ async def test_a_link_is_moved_once_and_kept_as_wanted(links: GivenLinks, driver
 )
 @pytest.mark.usefixtures("outer")
 async def test_a_link_that_the_host_uses_stays(
-    links: GivenLinks, driver: Driver, link: str, commands: list[list[str]], words: str
+    links: Attachments, driver: Driver, link: str, commands: list[list[str]], words: str
 ) -> None:
     for command in commands:
         ip(*command)
@@ -124,13 +136,15 @@ async def test_a_link_that_the_host_uses_stays(
     assert await links.read(WEB) == ()
 
 
-async def test_a_link_that_is_not_there_is_told(links: GivenLinks) -> None:
+async def test_a_link_that_is_not_there_is_told(links: Attachments) -> None:
     with pytest.raises(NotFound, match="plugin odd gives link given0, which the host does not have"):
         await links.ensure(WANT)
 
 
 @pytest.mark.usefixtures("outer")
-async def test_a_name_that_the_container_has_taken_is_left_alone(host: LinuxPorts, links: GivenLinks) -> None:
+async def test_a_name_that_the_container_has_taken_is_left_alone(
+    host: LinuxPorts, links: Attachments
+) -> None:
     run_in_netns(host.layout.netns_path(WEB), lambda: ip("link", "add", "eth0", "type", "bridge"))
     with pytest.raises(Conflict, match="eth0"):
         await links.ensure(WANT)
