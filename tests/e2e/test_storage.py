@@ -166,7 +166,11 @@ def test_snapshots_are_consistent_and_can_be_gone_back_to(machine: Machine, scra
     assert (
         "is no snapshot" in refuse(machine, "volume", "snapshot", "rm", "snap1", "snap2", "nothing") or True
     )
-    machine.succeed("volume", "snapshot", "rm", "snap1", "snap2")
+    machine.succeed("volume", "create", "empty")
+    machine.succeed("volume", "snapshot", "create", "empty", "nothing")
+    assert machine.succeed("run", "--rm", "-v", "nothing:/www:ro", IMAGE, "ls", "/www") == ""
+    machine.succeed("volume", "snapshot", "rm", "snap1", "snap2", "nothing")
+    machine.succeed("volume", "rm", "empty")
 
 
 def test_a_hostile_archive_and_a_broken_one_change_nothing(machine: Machine, scratch: Path) -> None:

@@ -7,6 +7,7 @@ from controller.model.facts import ProcessState
 from controller.model.ids import Uid
 from controller.model.image import ImageConfig
 from controller.model.mounts import MountType
+from controller.model.volume import SNAPSHOT_LABEL
 from controller.plan.container.actions import (
     ApplyLimits,
     ContainerAction,
@@ -101,10 +102,12 @@ def _list_namespace_actions(
 
 
 def _list_prefills(desired: ContainerDesired) -> Iterator[ContainerAction]:
-    """Fill volumes from the image before the container's first start only, as Docker does."""
+    """Fill volumes from the image before the container's first start only, as Docker does; snapshots stay as they are."""
     for mount in desired.container.spec.mounts:
         volume = desired.volumes.get(mount.source)
-        if mount.type is MountType.VOLUME and volume is not None and not (mount.nocopy or mount.subpath):
+        if mount.type is not MountType.VOLUME or volume is None or mount.nocopy or mount.subpath:
+            continue
+        if SNAPSHOT_LABEL not in volume.metadata.labels:
             yield PrefillVolume(
                 volume=make_want(volume),
                 volume_name=mount.source,
