@@ -25,6 +25,8 @@ IPV6_MARK = "# ip6tables"
 NAME_SERVER_PORT = 18053
 """Where the name server listens on gateways: its queries are translated, so that port 53 stays the host's."""
 
+_NEIGHBOUR_MESSAGES = (135, 136)
+"""Neighbour solicitation, neighbour advertisement (RFC 4861)."""
 _LOOPBACK: dict[Family, str] = {4: "127.0.0.0/8", 6: "::1/128"}
 
 
@@ -181,11 +183,14 @@ def _render_filter(part: _Part) -> Iterator[str]:
 def _render_input(part: _Part, network: FirewallNetwork) -> Iterator[str]:
     """Guard the host's loopback, which route_localnet opens to the bridge, and let only neighbours ask for names.
 
-    Answers to what the host asked from its loopback have that address again when they come here.
+    Answers to what the host asked from its loopback have that address again when they come here. Neighbours find the
+    host by messages of IPv6 itself, which a policy to drop must not keep from it, as it does not keep ARP.
     """
     chain, bridge, gateway = part.chain("INPUT"), network.bridge, part.single(part.gateway_of(network))
     if part.family == 4:
         yield f"-A {chain} -d {part.loopback} -i {bridge} -m conntrack ! --ctstate RELATED,ESTABLISHED -j DROP"
+    for message in _NEIGHBOUR_MESSAGES if part.family == 6 else ():
+        yield f"-A {chain} -i {bridge} -p ipv6-icmp -m icmp6 --icmpv6-type {message} -j ACCEPT"
     for protocol in ("udp", "tcp") if network.dns else ():
         port = f"-p {protocol} -m {protocol} --dport {NAME_SERVER_PORT}"
         yield f"-A {chain} -d {gateway} -i {bridge} {port} -j ACCEPT"

@@ -120,6 +120,23 @@ async def test_the_administrators_chain_comes_first(dual: DualHost, peer: Peer) 
         assert ask(open_peer(peer), peer.host_ipv6_address, 8081) == peer.ipv6_address
 
 
+async def test_it_works_where_the_policy_is_to_drop(dual: DualHost, peer: Peer) -> None:
+    run("ip6tables", "-A", "INPUT", "-i", peer.host_link, "-p", "ipv6-icmp", "-j", "ACCEPT")
+    for chain in ("FORWARD", "INPUT"):
+        run("ip6tables", "-P", chain, "DROP")
+    try:
+        await dual.publish(publish(8080))
+        with dual.serving(WEB), serving(open_peer(peer), ("::", 7000)):
+            assert ask(open_peer(peer), peer.host_ipv6_address, 8080) == peer.ipv6_address
+            assert ask(dual.open_socket(CALLER), peer.host_ipv6_address, 8080)
+            assert ask(dual.open_socket(CALLER), peer.ipv6_address, 7000)
+        assert (await dual.ports.firewall.read()).digest
+    finally:
+        for chain in ("FORWARD", "INPUT"):
+            run("ip6tables", "-P", chain, "ACCEPT")
+        run("ip6tables", "-D", "INPUT", "-i", peer.host_link, "-p", "ipv6-icmp", "-j", "ACCEPT")
+
+
 async def test_a_port_that_is_gone_takes_its_flow_along(dual: DualHost, peer: Peer) -> None:
     """A UDP flow that goes on: the kernel would keep sending it to where the port led before."""
     await dual.publish(publish(8080, protocol="udp"))

@@ -160,6 +160,8 @@ COMMIT
 -A FORWARD -m comment --comment "hold:hold" -j HOLD-USER
 -A FORWARD -m comment --comment "hold:hold" -j HOLD-APART
 -A FORWARD -m comment --comment "hold:hold" -j HOLD-FORWARD
+-A HOLD-INPUT -i hold-front -p ipv6-icmp -m icmp6 --icmpv6-type 135 -j ACCEPT
+-A HOLD-INPUT -i hold-front -p ipv6-icmp -m icmp6 --icmpv6-type 136 -j ACCEPT
 -A HOLD-INPUT -d fd00:77::1/128 -i hold-front -p udp -m udp --dport 18053 -j ACCEPT
 -A HOLD-INPUT -d fd00:77::1/128 -i lo -p udp -m udp --dport 18053 -j ACCEPT
 -A HOLD-INPUT -d fd00:77::1/128 -p udp -m udp --dport 18053 -j DROP
