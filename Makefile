@@ -142,8 +142,8 @@ test-e2e: $(STAMP) ## Whole daemons, the command line, kill -9, in a test host
 test-vm: setup ## What this kernel may lack: cgroup v2, nfs, macvlan, ipvlan, VLANs; in a small virtual machine (minutes)
 	@$(call install,$(VM_PACKAGES))
 	@$(call step,tests in a virtual machine)
-	@$(PY) -m tests.vm -- $(PY) -m pytest -q -p no:cacheprovider --color=no -o timeout=900 -m 'kernel or e2e' \
-		tests/contract/test_sublinks.py tests/contract/test_parents.py tests/e2e/test_sublinks.py \
+	@$(PY) -m tests.vm -- $(PY) -m pytest -q -p no:cacheprovider --color=no -m kernel \
+		tests/contract/test_sublinks.py tests/contract/test_parents.py tests/kernel/test_sublink_traffic.py \
 		tests/contract/test_limits.py tests/kernel/test_probes.py \
 		tests/contract/test_processes.py::test_running_out_of_memory_is_told tests/kernel/test_volume_nfs.py $(ARGS) || $(call skippable,virtual machine)
 

@@ -1,11 +1,12 @@
 """What to do for a network that a plugin makes: the network, and the ends of containers that are not on it any more."""
 
+import difflib
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from controller.model.ids import Uid
 from controller.model.network import Network
-from controller.model.network_drivers import is_plugin
+from controller.model.network_drivers import BUILT_IN_DRIVERS, is_plugin
 from controller.model.plugins import DrivenNetwork, DrivenNetworkFacts
 from controller.model.resource import Condition
 from controller.plan.conditions import Reason, make_condition
@@ -76,7 +77,9 @@ def plan_driven_network(
 ) -> DrivenNetworkPlan:
     """Return what the plugin is asked to do for a network that stays; `users` are containers that run, or are about to."""
     if facts.fault:
-        ready = make_condition("Ready", Reason.DRIVER_UNAVAILABLE, facts.fault, holds=False)
+        near = difflib.get_close_matches(want.driver, BUILT_IN_DRIVERS, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        ready = make_condition("Ready", Reason.DRIVER_UNAVAILABLE, f"{facts.fault}{hint}", holds=False)
         return DrivenNetworkPlan(actions=(), ready=ready, is_fault=True)
     actions: tuple[DrivenNetworkAction, ...] = () if facts.current else (EnsureDrivenNetwork(want=want),)
     actions += tuple(

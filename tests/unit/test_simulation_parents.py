@@ -42,6 +42,7 @@ def test_a_parent_that_went_is_waited_for(tmp_path: Path) -> None:
             await sim.settle()
             assert not is_ready(sim.store.snapshot()[LAN].status)
             assert not is_ready(sim.container("web").status)
+            assert "the host has no link eth0" in _find_message(sim.container("web"), "NetworksAttached")
             sim.world.plug_parent("eth0")
             await sim.settle(1.0)
             assert sim.faults() == []

@@ -11,7 +11,7 @@ from controller.model.limits import LimitFacts
 from controller.model.network import FAMILIES, Network
 from controller.model.network_drivers import BRIDGE
 from controller.model.ports import PortMapping
-from controller.model.resource import Condition, find_condition
+from controller.model.resource import Condition, find_condition, is_ready
 from controller.model.resources import Resources
 from controller.plan.conditions import Reason, date_conditions, list_setback, make_condition
 from controller.plan.container.actions import (
@@ -138,7 +138,8 @@ def _list_running(
     conditions = [make_condition("Ready", reason, holds=reason is Reason.RUNNING)]
     if spec.networks:
         why = Reason.ATTACHED if all_attached else Reason.NOT_ATTACHED
-        conditions.append(make_condition("NetworksAttached", why, holds=all_attached))
+        missing = "" if all_attached else _explain_missing(desired)
+        conditions.append(make_condition("NetworksAttached", why, missing, holds=all_attached))
     if unpublishable:
         conditions.append(make_condition("PortsPublished", Reason.NOT_A_BRIDGE, unpublishable, holds=False))
     elif has_ports(desired.container):
@@ -149,6 +150,18 @@ def _list_running(
     if observed.process is not None and not observed.process.monitored:
         conditions.append(make_condition("Monitored", Reason.MONITOR_LOST, MONITOR_LOST_MESSAGE, holds=False))
     return conditions
+
+
+def _explain_missing(desired: ContainerDesired) -> str:
+    """Return what the networks have to say that are not ready, nothing when all are."""
+    told = (
+        (name, find_condition(network.status, "Ready"))
+        for name, network in desired.networks.items()
+        if not is_ready(network.status)
+    )
+    return "; ".join(
+        f"{name}: {ready.message}" for name, ready in told if ready is not None and ready.message
+    )
 
 
 def _find_unpublishable(desired: ContainerDesired) -> str:
