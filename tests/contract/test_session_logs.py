@@ -109,18 +109,16 @@ async def test_lines_from_a_time_on(logged: Logged) -> None:
 async def test_who_follows_is_told_the_rest_and_let_go(logged: Logged) -> None:
     await logged.run("a")
     rest = asyncio.Event()
-    told: list[LogLine] = []
 
-    async def follow() -> None:
-        async for piece in logged.sessions.logs(WEB, follow=rest, since=None, tail=None):
-            told.append(piece)
+    async def follow() -> list[LogLine]:
+        return [piece async for piece in logged.sessions.logs(WEB, follow=rest, since=None, tail=None)]
 
     async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as tasks:
         following = tasks.create_task(follow())
         await logged.run("b")
         assert not following.done()
         rest.set()
-    assert _split(told) == [b"a1", b"a2", b"a3", b"b1", b"b2", b"b3"]
+    assert _split(following.result()) == [b"a1", b"a2", b"a3", b"b1", b"b2", b"b3"]
 
 
 async def test_the_previous_run_alone(logged: Logged) -> None:
