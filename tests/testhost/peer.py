@@ -96,6 +96,8 @@ def connected_peer(
             _ip("-n", name, "route", "add", "default", "via", str(host_ipv6.ip))
         yield peer
     finally:
+        # The kernel takes its time with namespaces, and the cable's name may be wanted at once.
+        subprocess.run(["ip", "link", "delete", peer.host_link], check=False, capture_output=True)
         _ip("netns", "delete", name)
 
 
