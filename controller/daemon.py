@@ -160,6 +160,7 @@ async def _serve(settings: Settings) -> int:
             draw=random.SystemRandom().random, resync_interval_s=settings.resync_interval_s
         )
         reconciler = Reconciler(linux.ports, store, clock, layout, reconcile_options, admission=gate)
+        await reconciler.recover()
         sources = _make_sources(settings, gate, store)
         services = Services(
             gate=gate,

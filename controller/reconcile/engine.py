@@ -101,13 +101,16 @@ class Reconciler:
         """Whether no turn is due or going on; times to come don't count."""
         return self._queue.is_idle
 
+    async def recover(self) -> None:
+        """Record what ended while no daemon ran; to be called once before `run`, before anybody can look."""
+        await self._attempt(Whole.ENDS)
+
     async def run(self) -> None:
         """Run until cancelled. Nothing is torn down then: containers go on, and the next start takes over."""
         revision = self._state.revision()
         self._router.load(self._state.snapshot().values())
         # Rules and names come first, so that conditions of what went on running don't flap.
         await self._attempt(Whole.HOST)
-        await self._attempt(Whole.ENDS)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow_changes(revision))
             tasks.create_task(self._follow_hints())

@@ -104,7 +104,7 @@ class Simulation:
             ReconcileOptions(draw=random.Random(7).random, resync_interval_s=RESYNC_INTERVAL_S),
             admission=self,
         )
-        self._daemon = self.loop.create_task(reconciler.run())
+        self._daemon = self.loop.create_task(_live(reconciler))
         return reconciler
 
     async def kill_daemon(self) -> None:
@@ -197,6 +197,12 @@ class Simulation:
         """Return all events."""
         with self.loop.waiting_for_thread():
             return await self.store.events(0, 10_000)
+
+
+async def _live(reconciler: Reconciler) -> None:
+    """Do what the daemon does with its loops."""
+    await reconciler.recover()
+    await reconciler.run()
 
 
 @asynccontextmanager
