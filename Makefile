@@ -16,6 +16,7 @@ RUNTIME_PACKAGES := crun runc conmon iptables nftables conntrack iproute2 libsec
 PACKAGES := $(RUNTIME_PACKAGES) busybox-static iputils-ping procps systemd docker-registry skopeo umoci apache2-utils postgresql graphviz docker.io
 PEER_PACKAGES := docker.io podman
 BENCH_PACKAGES := $(PEER_PACKAGES) isal iperf3
+GUARD_PACKAGES := firewalld ufw dbus
 VM_PACKAGES := qemu-system-x86 kmod
 
 step = printf '> %s\n' '$(1)'
@@ -149,6 +150,12 @@ test-vm: setup ## What this kernel may lack: cgroup v2, nfs, macvlan, ipvlan, VL
 
 # All stages run, so that one run shows all that is wrong. The end-to-end tests mostly wait, in a host of their own, so they
 # run beside the others.
+.PHONY: test-guards
+test-guards: setup ## Beside the real firewalld and ufw, which it installs, and their reloads
+	@$(call install,$(GUARD_PACKAGES))
+	@$(call step,tests beside other firewalls)
+	@$(HOST) $(PY) -m pytest -q -m kernel tests/kernel/test_network_beside.py $(ARGS) || $(call skippable,firewall)
+
 .PHONY: test-soak
 SECONDS_LONG ?= 300
 SEED ?= 1

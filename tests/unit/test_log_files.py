@@ -203,7 +203,10 @@ async def test_the_last_lines_are_found_across_files(
                 writer.rotate()
             if random.Random(-number).random() < 0.2:
                 writer.compress()
-        found = [int(line.data) async for line in read_log(writer.path, Watches(), follow=None, since=None, tail=tail)]
+        found = [
+            int(line.data)
+            async for line in read_log(writer.path, Watches(), follow=None, since=None, tail=tail)
+        ]
     assert found == list(range(max(0, 10 - tail), 10))
 
 
