@@ -20,9 +20,6 @@ def lan() -> Iterator[Peer]:
     """A machine at 198.51.100.2 on the host's link lan-cable."""
     with connected_peer("lan", subnet="198.51.100.0/24", routed=False) as machine:
         yield machine
-        _ip(
-            "link", "delete", machine.host_link, check=False
-        )  # at once: the kernel takes its time with namespaces
 
 
 def _ip(*arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
