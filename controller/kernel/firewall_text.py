@@ -170,9 +170,10 @@ def _render_table(
 def _render_edit(chain: str, found: Sequence[str], asked: Sequence[str]) -> list[str] | None:
     """Return what changes a few rules of a long chain, None where filling it anew costs no more.
 
-    Removals come first; what is left are rules that stay, in order, so each place counts from those before it.
+    Removals come first; what is left are rules that stay, in order, so each place counts from those before it. A rule is
+    removed by its text, which must tell it from all others.
     """
-    if len(found) < _LONG_CHAIN:
+    if len(found) < _LONG_CHAIN or len(set(found)) < len(found):
         return None
     removals: list[str] = []
     additions: list[str] = []

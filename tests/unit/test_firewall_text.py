@@ -58,6 +58,13 @@ def are_same(wanted: Chains, present: Chains) -> bool:
 rules = st.lists(st.integers(0, 80).map(lambda port: f"-p tcp -m tcp --dport {port} -j ACCEPT"), max_size=90)
 
 
+def test_a_rule_that_somebody_has_doubled_is_removed_at_its_place() -> None:
+    asked = tuple(f"-p tcp -m tcp --dport {port} -j ACCEPT" for port in range(40))
+    present = {"FORWARD": (JUMP,), "HOLD-FORWARD": (*asked, asked[5])}
+    wanted = {"FORWARD": (JUMP,), "HOLD-FORWARD": asked}
+    assert replace(wanted, present)[0] == wanted
+
+
 @given(rules, rules, st.booleans())
 def test_any_chain_becomes_what_is_wanted(
     found: Sequence[str], asked: Sequence[str], is_jumped: bool
