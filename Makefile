@@ -156,6 +156,12 @@ test-guards: setup ## Beside the real firewalld and ufw, which it installs, and 
 	@$(call step,tests beside other firewalls)
 	@$(HOST) $(PY) -m pytest -q -m kernel tests/kernel/test_network_beside.py $(ARGS) || $(call skippable,firewall)
 
+.PHONY: test-scale
+CONTAINERS ?= 1500
+test-scale: setup ## Very many containers on one network: make test-scale CONTAINERS=1500
+	@$(call step,many containers)
+	@$(HOST) $(PY) -m tests.scale $(CONTAINERS) || $(call skippable,scale)
+
 .PHONY: test-soak
 SECONDS_LONG ?= 300
 SEED ?= 1

@@ -1,0 +1,1 @@
+"""Very many containers on one network, by a daemon; see `make test-scale`."""
