@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -11,6 +12,7 @@ from tests.e2e.conftest import running_machine
 from tests.machine import Machine, wait_for
 from tests.registries.debian import RegistryServer, running_registry
 from tests.registries.layouts import make_image, write_layout
+from tests.registries.misbehaving import Fault, misbehaving_beside
 from tests.registries.programs import running_docker, usable_podman
 
 EXAMPLE_PATH = Path(__file__).parents[2] / "manifests/images.yaml"
@@ -156,6 +158,37 @@ def test_logins_of_clients_and_the_daemons_own(guarded: RegistryServer, layout: 
         refused = machine.hold("run", "--rm", "--pull", "always", name)
         assert (refused.returncode, "hold login" in refused.stderr) == (125, True), refused.stderr
         assert LOGIN[1] not in machine.read_log()
+
+
+def test_a_daemon_that_is_killed_while_it_pulls_begins_again(machine: Machine) -> None:
+    random = Random(7)
+    image = make_image([{f"large/{index}": random.randbytes(1 << 20) for index in range(3)}, {"small": b"2"}])
+    large = image.layer_digests[0]
+    images_path = machine.root_path / "images"
+
+    def list_partials() -> list[Path]:
+        return [*images_path.glob("*/.partial-*")]
+
+    machine.import_image("other:1")
+    with misbehaving_beside(image) as registry:
+        registry.fail(large, Fault(hangs=True, after_bytes=2 << 20))
+        name = f"{registry.name}/shop:1"
+        manifest = {"kind": "Image", "metadata": {"name": name}, "spec": {"source": {"registry": name}}}
+        machine.succeed("apply", "-f", "-", stdin=json.dumps(manifest))
+        wait_for(lambda: [*images_path.glob("layers/.partial-*/large/1")], "most of a layer")
+        machine.succeed("rmi", "other:1")  # which collects what nobody needs
+        assert machine.get("image", name)["status"]["conditions"][0]["reason"] == "Pulling"
+        assert len(list_partials()) == 2
+
+        machine.kill_daemon()
+        machine.start_daemon()
+        machine.succeed("wait", "--for=condition=Ready", f"image/{name}")
+        assert list_partials() == []
+        status = machine.get("image", name)["status"]
+        below = images_path / "layers" / status["layers"][0].replace(":", "-") / "large"
+        assert [path.stat().st_size for path in below.iterdir()] == [1 << 20] * 3
+        assert [path for path, _ in registry.asked].count(f"/v2/shop/blobs/{large}") == 2
+        machine.succeed("delete", f"image/{name}")
 
 
 def test_the_example_comes_up_once_its_images_are_there(

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+import queue
+from collections.abc import AsyncIterator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from tests.registries.layouts import OCI_MANIFEST, MadeImage
@@ -122,3 +124,24 @@ async def misbehaving_registry(image: MadeImage) -> AsyncIterator[MisbehavingReg
         for task in registry.tasks:
             task.cancel()
         await asyncio.wait(registry.tasks)
+
+
+@contextlib.contextmanager
+def misbehaving_beside(image: MadeImage) -> Iterator[MisbehavingRegistry]:
+    """Serve from a thread, for tests that wait for other processes themselves."""
+    begun: queue.SimpleQueue[tuple[MisbehavingRegistry, asyncio.AbstractEventLoop]] = queue.SimpleQueue()
+    enough = asyncio.Event()
+
+    async def serve() -> None:
+        async with misbehaving_registry(image) as registry:
+            begun.put((registry, asyncio.get_running_loop()))
+            await enough.wait()
+
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        serving = thread.submit(asyncio.run, serve())
+        registry, loop = begun.get(timeout=20)
+        try:
+            yield registry
+        finally:
+            loop.call_soon_threadsafe(enough.set)
+            serving.result()
