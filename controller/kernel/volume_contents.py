@@ -38,6 +38,7 @@ class VolumeFiles:
         self._mounts = mounts
         self._unpacker = ChrootUnpacker(runner=runner, limits=_NO_LIMITS)
         self._locks: dict[Uid, asyncio.Lock] = {}
+        self._workers: Counter[Uid] = Counter()
         self._changing: set[Uid] = set()
         self._readers: Counter[Uid] = Counter()
 
@@ -109,14 +110,26 @@ class VolumeFiles:
     async def _working(self, volume: VolumeWant, *, lasting: bool = False) -> AsyncGenerator[Workplace]:
         """Give the place where a volume's content grows, to one at a time."""
         data_path = Path(self._layout.volume_path(volume.uid))
-        lock = self._locks.setdefault(volume.uid, asyncio.Lock())
         with translated(f"volume {volume.uid}"):
-            async with lock, self._mounts.kept(volume, lasting=lasting):
+            async with self._alone(volume.uid), self._mounts.kept(volume, lasting=lasting):
                 self._changing.add(volume.uid)
                 try:
                     yield Workplace.beside(data_path) if volume.mount is None else Workplace.inside(data_path)
                 finally:
                     self._changing.discard(volume.uid)
+
+    @contextlib.asynccontextmanager
+    async def _alone(self, volume: Uid) -> AsyncGenerator[None]:
+        """Let one at a time in; what the last one leaves is forgotten."""
+        lock = self._locks.setdefault(volume, asyncio.Lock())
+        self._workers[volume] += 1
+        try:
+            async with lock:
+                yield
+        finally:
+            self._workers[volume] -= 1
+            if not self._workers[volume]:
+                del self._workers[volume], self._locks[volume]
 
     @contextlib.asynccontextmanager
     async def _opened(self, volume: VolumeWant) -> AsyncGenerator[str]:
@@ -130,6 +143,8 @@ class VolumeFiles:
                     yield path
         finally:
             self._readers[volume.uid] -= 1
+            if not self._readers[volume.uid]:
+                del self._readers[volume.uid]
 
     def _check_unread(self, volume: VolumeWant) -> None:
         if self._readers[volume.uid]:
