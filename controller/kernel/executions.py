@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from controller.kernel.consoles import ConsoleSocket
 from controller.kernel.subprocesses import Child, Stdio, wait_readable
 from controller.kernel.writable import wait_writable
 from controller.model.facts import AccountFiles
@@ -77,10 +78,14 @@ _CAPABILITY_NAMES = (
 class ExecPipes:
     """The descriptors between a session and an exec's process: ours, and the other ends for the child."""
 
-    def __init__(self, *, tty: bool, stdin: bool) -> None:
+    def __init__(self, *, tty: bool, stdin: bool, handed_over: bool = False) -> None:
+        """With `handed_over` there are none until the terminal is adopted."""
         self.child_fds: list[int] = []
         self.input_fd: int | None = None
         self.outputs: dict[int, Stream] = {}
+        if handed_over:
+            self.stdio = Stdio()
+            return
         if tty:
             master, slave = os.openpty()
             fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", *_FIRST_SIZE, 0, 0))
@@ -104,6 +109,12 @@ class ExecPipes:
         self.child_fds += ends
         self.stdio = Stdio(stdin=stdin_fd, stdout=ends[0], stderr=ends[1])
 
+    def adopt(self, terminal_fd: int) -> None:
+        """Take over the program's terminal."""
+        fcntl.ioctl(terminal_fd, termios.TIOCSWINSZ, struct.pack("HHHH", *_FIRST_SIZE, 0, 0))
+        self.outputs[terminal_fd] = Stream.STDOUT
+        self.input_fd = terminal_fd
+
     def close_child_ends(self) -> None:
         """Close what the child has by now."""
         for fd in self.child_fds:
@@ -123,8 +134,14 @@ class ExecPipes:
 class ExecSession:
     """Implements `controller.ports.Session` for an exec. `run` has to go on until the process ends."""
 
-    def __init__(self, child: Child, pipes: ExecPipes, *, tty: bool) -> None:
+    def __init__(
+        self, child: Child, pipes: ExecPipes, *, tty: bool, console: ConsoleSocket | None = None
+    ) -> None:
         self._child = child
+        self._console = console
+        self._over = asyncio.Event()
+        self.prepared = asyncio.Event()
+        """Set when input and output are there, or never will be."""
         self._pipes = pipes
         self._tty = tty
         self._chunks: asyncio.Queue[tuple[Stream, bytes] | None] = asyncio.Queue(maxsize=64)
@@ -136,13 +153,18 @@ class ExecSession:
     async def run(self) -> None:
         """Carry output to whoever reads it, throw it away once nobody does, and wait for the end."""
         try:
-            async with asyncio.TaskGroup() as group:
-                for fd, stream in self._pipes.outputs.items():
-                    group.create_task(self._drain(fd, stream))
-            code = await self._child.wait()
+            if self._console is not None:
+                code = await self._carry_terminal(self._console)
+            else:
+                self.prepared.set()
+                async with asyncio.TaskGroup() as group:
+                    for fd, stream in self._pipes.outputs.items():
+                        group.create_task(self._drain(fd, stream))
+                code = await self._child.wait()
             self._code.set_result(code if code >= 0 else 128 - code)
         finally:
             self._pipes.close()
+            self.prepared.set()
             if not self._code.done():
                 self._code.cancel()
         if not self._left.is_set():
@@ -178,6 +200,8 @@ class ExecSession:
             return
         size = struct.pack("HHHH", rows, columns, 0, 0)
         fcntl.ioctl(self._pipes.input_fd, termios.TIOCSWINSZ, size)
+        if self._console is not None:
+            return
         # There are two terminals: runc carries the size from ours to the container's when told, crun (1.8) does not.
         self._child.signal(signal.SIGWINCH)
         _resize_terminal_of(self.pid, size)
@@ -191,6 +215,44 @@ class ExecSession:
         self._left.set()
         while not self._chunks.empty():
             self._chunks.get_nowait()
+
+    async def _carry_terminal(self, console: ConsoleSocket) -> int:
+        """Wait for the terminal, carry what it shows until the program has ended; returns the exit code."""
+        async with asyncio.TaskGroup() as group:
+            coming = group.create_task(console.wait())
+            ending = group.create_task(self._child.wait())
+            await asyncio.wait((coming, ending), return_when=asyncio.FIRST_COMPLETED)
+            coming.cancel()
+            with contextlib.closing(console):
+                terminal_fd = await console.receive()
+            if terminal_fd is not None:
+                self._pipes.adopt(terminal_fd)
+                group.create_task(self._drain_terminal(terminal_fd))
+            self.prepared.set()
+            code = await ending
+            self._over.set()
+        return code
+
+    async def _drain_terminal(self, fd: int) -> None:
+        """Read to the end of the program, not of the terminal: others may hold that open."""
+        while True:
+            try:
+                data = os.read(fd, _CHUNK_BYTES)
+            except BlockingIOError:
+                if self._over.is_set():
+                    return
+                await self._wait_for_more(fd)
+                continue
+            except OSError:  # EIO: the last one that had the terminal open has gone
+                return
+            await self._put((Stream.STDOUT, data))
+
+    async def _wait_for_more(self, fd: int) -> None:
+        async with asyncio.TaskGroup() as group:
+            waits = [group.create_task(wait_readable(fd)), group.create_task(self._over.wait())]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
 
     async def _drain(self, fd: int, stream: Stream) -> None:
         while True:

@@ -27,6 +27,11 @@ class Runtime:
         return PurePath(self.path).name == "crun"
 
     @property
+    def hands_over_terminals(self) -> bool:
+        """Whether an exec that it waits for can have its terminal handed over; runc does so detached alone."""
+        return PurePath(self.path).name == "crun"
+
+    @property
     def options(self) -> tuple[str, ...]:
         return ("--root", self.state_path)
 

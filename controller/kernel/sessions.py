@@ -22,13 +22,14 @@ from controller.kernel.accounts import read_accounts_in_root
 from controller.kernel.attaching import connect
 from controller.kernel.bundles import Bundle
 from controller.kernel.cgroups import Cgroups
+from controller.kernel.consoles import ConsoleSocket
 from controller.kernel.executions import ExecPipes, ExecSession, render_exec_process
 from controller.kernel.gates import AttachGate, Gates
 from controller.kernel.journal import JournalReader
 from controller.kernel.log_files import read_driver
 from controller.kernel.logs import ReadLines, read_log, read_previous_run
 from controller.kernel.runtimes import Runtimes, classify_failure, parse_complaint
-from controller.kernel.subprocesses import Child, Runner
+from controller.kernel.subprocesses import Runner
 from controller.kernel.watches import Watches
 from controller.model.facts import AccountFiles
 from controller.model.ids import Uid
@@ -88,16 +89,27 @@ class ContainerSessions:
         directory = Path(tempfile.mkdtemp(prefix="exec-", dir=bundle.path))
         (directory / "process.json").write_text(json.dumps(process))
         command = runtime.command("exec")
-        options = ("--process", str(directory / "process.json"), "--pid-file", str(directory / "pid"))
+        options: tuple[str, ...] = (
+            "--process",
+            str(directory / "process.json"),
+            "--pid-file",
+            str(directory / "pid"),
+        )
         log = ("--log", str(directory / "log"))
-        pipes = ExecPipes(tty=want.tty, stdin=want.stdin)
+        console = ConsoleSocket(directory) if want.tty and runtime.hands_over_terminals else None
+        if console is not None:
+            options = (*options, "--console-socket", str(console.path))
+        pipes = ExecPipes(tty=want.tty, stdin=want.stdin, handed_over=console is not None)
         with contextlib.ExitStack() as undo:
             undo.callback(shutil.rmtree, directory)
             undo.callback(pipes.close)
+            if console is not None:
+                undo.callback(console.close)
             child = self._runner.spawn(command[0], *log, *command[1:], *options, uid, stdio=pipes.stdio)
             undo.pop_all()
         pipes.close_child_ends()
-        return await self._begin(child, pipes, want, directory)
+        session = ExecSession(child, pipes, tty=want.tty, console=console)
+        return await self._begin(session, want, directory)
 
     def logs(
         self,
@@ -133,12 +145,12 @@ class ContainerSessions:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _begin(self, child: Child, pipes: ExecPipes, want: ExecWant, directory: Path) -> Session:
+    async def _begin(self, session: ExecSession, want: ExecWant, directory: Path) -> Session:
         """Wait until the process is there, or the runtime has said why not."""
-        session = ExecSession(child, pipes, tty=want.tty)
         task = self._go_on(session.run())
         pid = await _wait_for_pid(directory, task, self._watches)
         session.pid = pid
+        await session.prepared.wait()
         complaint = ""
         if pid == 0:
             complaint = (directory / "log").read_text() if (directory / "log").exists() else ""

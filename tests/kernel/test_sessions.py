@@ -8,7 +8,7 @@ from controller.errors import Conflict, NotFound, Refused
 from controller.model.facts import ProcessState
 from controller.ports import ExecWant, Stream
 from tests.contract.containers import DEADLINE_S, WEB
-from tests.kernel.box import Box, Output, collect
+from tests.kernel.box import Box, Output, collect, open_box
 
 
 def _shell(script: str, *, terminal: bool = False) -> ExecWant:
@@ -91,6 +91,22 @@ async def test_exec_has_a_terminal_of_the_clients_size(box: Box) -> None:
     output = await collect(session)
     assert output.out.split()[-3:] == [b"0", b"word", b"xterm"]
     assert output.code == 0
+
+
+async def test_what_a_short_program_shows_at_a_terminal_is_seen() -> None:
+    """crun carries a terminal's bytes too late for that, and hands it over when asked."""
+    async with open_box("crun") as box:
+        await box.ports.run(WEB)
+        for _ in range(10):
+            output = await box.exec(_shell("tty; exit 3", terminal=True))
+            assert output == Output(out=b"/dev/pts/0\r\n", err=b"", code=3)
+
+
+async def test_exec_at_a_terminal_ends_with_its_program(box: Box) -> None:
+    """Others may hold the terminal open."""
+    await box.ports.run(WEB)
+    output = await box.exec(_shell("trap '' HUP; sleep 1000 & echo done", terminal=True))
+    assert (output.out, output.code) == (b"done\r\n", 0)
 
 
 @pytest.mark.parametrize(("program", "words"), [("nope", "not found"), ("/etc/passwd", "permission denied")])
