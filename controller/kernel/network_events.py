@@ -128,6 +128,8 @@ class NetworkEvents:
                 self._add(Hint(type=HintType.LINK, subject=link.name))
 
     def _find_owner(self, message: Message) -> Hint | None:
+        if message.kind == rtnetlink.RTM_DELNETCONF:
+            return None  # the link goes, which is told besides
         if message.kind == rtnetlink.RTM_NEWNETCONF:
             index = rtnetlink.parse_setting(message)
             return (

@@ -184,6 +184,8 @@ def staged(machine: Machine) -> Iterator[Stage]:
         finally:
             stage.traffic.ended.set()
             thread.join()
+        if "Traceback" in machine.read_log():
+            raise NotBack(f"the daemon's log has an error:\n{machine.read_log()[-4000:]}")
         machine.succeed("delete", "-f", "-", "--grace-period", "0", stdin=MANIFEST)
     finally:
         _run_all(_FOREIGN_END)

@@ -224,6 +224,22 @@ async def test_the_death_of_the_name_server_is_heard(network: NetworkHost) -> No
             await network.ports.names.publish(want)
 
 
+async def test_settings_are_heard_and_links_go_quietly(
+    network: NetworkHost, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with listening(network) as ear:
+        run("sysctl", "-qw", f"net.ipv4.conf.{SHOP.name}.forwarding=0")
+        await ear.wait_for(BRIDGE)
+        run("sysctl", "-qw", "net.ipv4.ip_forward=0")
+        await ear.wait_for(Hint(type=HintType.EVERYTHING))
+        await network.ports.bridges.ensure(SHOP)
+        assert all(facts.sound for facts in await network.ports.bridges.list())
+        ear.drain()
+        run("ip", "link", "del", SHOP.name)
+        await ear.wait_for(BRIDGE)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def test_a_container_that_is_disregarded_is_not_heard(network: NetworkHost) -> None:
     caller = Hint(type=HintType.ATTACHMENT, subject=CALLER)
     async with listening(network, WEB, CALLER) as ear:
