@@ -134,7 +134,12 @@ def test_logins_of_clients_and_the_daemons_own(guarded: RegistryServer, layout: 
         guarded.copy_in(layout, f"shop:{tag}")
     name, declared = f"{guarded.name}/shop:1", f"{guarded.name}/shop:2"
     own, clients = tmp_path / "own", tmp_path / "clients"
-    with running_machine(tmp_path, "--registry-logins", str(own / "config.json")) as machine:
+    named = json.dumps({guarded.name: {}, "127.0.0.1:1": {}})
+    options = ("--registry-logins", str(own / "config.json"), "--registries", named)
+    with running_machine(tmp_path, *options) as machine:
+        checks = [line.split() for line in machine.hold("doctor").stdout.splitlines() if " registry " in line]
+        assert [check[0] for check in checks] == ["ok", "warning"], checks
+        assert "refused" in checks[1]
         machine.environment["DOCKER_CONFIG"] = str(clients)
         refused = machine.hold("run", "--rm", name)
         assert (refused.returncode, "hold login" in refused.stderr) == (125, True), refused.stderr
