@@ -117,6 +117,42 @@ def _volumes(**fields: object) -> Step:
     )
 
 
+def _below_parent(*names: str) -> Step:
+    """Join networks below a link of the host, which is there."""
+
+    def step(sim: Simulation) -> Awaitable[object]:
+        if "eth0" not in sim.world.parents:
+            sim.world.plug_parent("eth0")
+        drafts = (
+            make_draft(Key("Network", name), NetworkSpec(driver="macvlan", driver_options={"parent": parent}))
+            for name, parent in (("lan", "eth0.50"), ("wan", "eth0"))
+        )
+        return sim.apply(*draft_shop(), *drafts, draft_container("web", **{**FULL, "networks": list(names)}))
+
+    return step
+
+
+def _replug(sim: Simulation) -> None:
+    sim.world.lose_parent("eth0")
+    sim.world.plug_parent("eth0")
+
+
+def _driven(*networks: str, **fields: object) -> Step:
+    """Join networks, the one of a plugin among them, with a plugin's volume."""
+
+    def step(sim: Simulation) -> Awaitable[object]:
+        sim.plugins.start("odd")
+        mounts = {"mounts": ["books:/books"], "networks": list(networks)}
+        return sim.apply(
+            *draft_shop(),
+            make_draft(Key("Network", "loom"), NetworkSpec(driver="odd")),
+            make_draft(Key("Volume", "books"), VolumeSpec(driver="odd")),
+            draft_container("web", **{**FULL, **mounts, **fields}),
+        )
+
+    return step
+
+
 STORIES: Mapping[str, Story] = {
     "create and delete": (
         _apply(),
@@ -186,5 +222,15 @@ STORIES: Mapping[str, Story] = {
         _delete(WEB, *(Key("Volume", name) for name in ("memory", "plain", "copy"))),
     ),
     "a network of ipv6 alone": (_ipv6_alone("six"), _ipv6_alone("six", "shop"), _ipv6_alone("six")),
+    "networks below a parent": (
+        _below_parent("lan", "shop"),
+        _break(_replug),
+        _delete(WEB, Key("Network", "lan"), Key("Network", "wan")),
+    ),
+    "what plugins make": (
+        _driven("loom"),
+        _driven("shop"),
+        _delete(WEB, Key("Network", "loom"), Key("Volume", "books")),
+    ),
     "host's network": (_apply(), _host_mode, _apply()),
 }

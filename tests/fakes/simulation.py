@@ -21,7 +21,7 @@ from controller.reconcile.engine import ReconcileOptions, Reconciler
 from controller.store.database import derive_url
 from controller.store.store import SqlStore, open_store
 from tests.fakes.address_pools import make_pools
-from tests.fakes.drivers import FakePlugins
+from tests.fakes.drivers import FakePlugins, list_plugin_faults
 from tests.fakes.goal import list_faults
 from tests.fakes.kernel import make_ports
 from tests.fakes.steps import Steps
@@ -181,7 +181,9 @@ class Simulation:
 
     def faults(self) -> list[str]:
         """Return what is not as declared."""
-        return list_faults(self.store.snapshot(), self.world, self.layout)
+        snapshot = self.store.snapshot()
+        plugins = list_plugin_faults(self.plugins, snapshot)
+        return [*list_faults(snapshot, self.world, self.layout), *plugins]
 
     def container(self, name: str) -> Container:
         """Return a container as stored."""
