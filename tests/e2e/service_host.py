@@ -22,6 +22,7 @@ ExecStart=
 ExecStart={sys.executable} -m controller daemon
 WorkingDirectory={REPOSITORY_PATH}
 WatchdogSec={WATCHDOG_S}
+LimitCORE=0
 StandardOutput=append:LOG
 StandardError=append:LOG
 """
