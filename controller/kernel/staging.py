@@ -39,6 +39,11 @@ def stage(wants: Iterable[StagedWant], user_namespace_fd: int | None) -> None:
                 assert_never(want)
 
 
+def derive_mark_path(root_path: str) -> str:
+    """Return the file that is there while nobody may begin to use what is mounted at a volume's data directory."""
+    return f"{Path(root_path).parent}/_closed"
+
+
 def unstage(directory_path: str) -> None:
     """Unmount all that lies in a container's directory and remove it; nothing when there is none."""
     try:
@@ -76,11 +81,19 @@ def _stage_subpath(want: SubpathWant, user_namespace_fd: int | None) -> None:
             ) from exc
     if user_namespace_fd is None:
         _bind_descriptor(fd, Path(want.path), flags=syscalls.MS_BIND | syscalls.MS_REC)
-        return
+    else:
+        _bind_mapped(fd, Path(want.path), user_namespace_fd)
+    if want.is_mounted and Path(derive_mark_path(want.root_path)).exists():
+        _unmount(Path(want.path))
+        raise Unavailable("a volume is being filled: it can be used when that is over")
+
+
+def _bind_mapped(fd: int, target: Path, user_namespace_fd: int) -> None:
+    """Mount what a descriptor holds with owners mapped; closes the descriptor."""
     try:
-        with translated(f"mount at {want.path}"):
-            _make_target(fd, Path(want.path))
-            mount_mapped(fd, want.path, user_namespace_fd)
+        with translated(f"mount at {target}"):
+            _make_target(fd, target)
+            mount_mapped(fd, str(target), user_namespace_fd)
     finally:
         os.close(fd)
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from pathlib import Path
 
-from controller.errors import Invalid, NotFound, Refused, Unavailable
+from controller.errors import InUse, Invalid, NotFound, Refused, Unavailable
 from controller.kernel.container_files_pipes import Pipe, read_chunks
 from controller.kernel.prefill import copy_from_layers, copy_tree
 from controller.kernel.subprocesses import Child, Runner, Stdio, describe_code
@@ -49,8 +49,9 @@ class VolumeFiles:
         async def make(growing_path: Path) -> bool:
             return await copy_from_layers(self._runner, source, path, view_path, growing_path)
 
-        async with self._working(volume, lasting=True) as place:
-            await fill(place, make)
+        with contextlib.suppress(InUse):  # somebody has it already, so it is not for this one to fill
+            async with self._working(volume, lasting=True) as place:
+                await fill(place, make)
 
     async def copy(self, volume: Uid, source: VolumeWant) -> None:
         """See VolumeContents."""
@@ -114,7 +115,11 @@ class VolumeFiles:
             async with self._alone(volume.uid), self._mounts.kept(volume, lasting=lasting):
                 self._changing.add(volume.uid)
                 try:
-                    yield Workplace.beside(data_path) if volume.mount is None else Workplace.inside(data_path)
+                    if not volume.is_mounted:
+                        yield Workplace.beside(data_path)
+                    else:
+                        async with self._mounts.undisturbed(volume.uid):
+                            yield Workplace.inside(data_path)
                 finally:
                     self._changing.discard(volume.uid)
 

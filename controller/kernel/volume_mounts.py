@@ -13,9 +13,10 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-from controller.errors import Refused, Unavailable
+from controller.errors import InUse, Refused, Unavailable
 from controller.kernel import syscalls
 from controller.kernel.mountinfo import read_mounts
+from controller.kernel.staging import derive_mark_path
 from controller.kernel.subprocesses import Runner
 from controller.kernel.whole_copies import Workplace
 from controller.model.ids import Uid
@@ -39,6 +40,7 @@ class VolumeMounts:
         self._locks: dict[Uid, asyncio.Lock] = {}
         self._keepers: Counter[Uid] = Counter()
         self._settled: set[Uid] = set()
+        self._closed: Counter[Uid] = Counter()
 
     def list_mounted(self) -> frozenset[Uid]:
         """Return the volumes with a mount at their data directory."""
@@ -86,6 +88,26 @@ class VolumeMounts:
             if made and not lasting:
                 await self.release(want.uid)
 
+    @contextlib.asynccontextmanager
+    async def undisturbed(self, volume: Uid) -> AsyncGenerator[None]:
+        """Keep containers from beginning to use what is mounted, where files of the host's own making come and go.
+
+        Whoever can put a link in the place of a directory there could lead the work astray. InUse while a container
+        uses it. A container that begins at the same moment sees the mark, or is seen.
+        """
+        mark_path = Path(derive_mark_path(self._layout.volume_path(volume)))
+        self._closed[volume] += 1
+        try:
+            await asyncio.to_thread(mark_path.touch)
+            if (await asyncio.to_thread(self.count_parts))[volume]:
+                raise InUse("containers use the volume: stop them first")
+            yield
+        finally:
+            self._closed[volume] -= 1
+            if not self._closed[volume]:
+                del self._closed[volume]
+                await asyncio.to_thread(mark_path.unlink, missing_ok=True)
+
     async def release(self, volume: Uid) -> None:
         """Unmount it, unless somebody uses it."""
         async with self._alone(volume):
@@ -114,8 +136,10 @@ class VolumeMounts:
             await self._mount(mount, target)
             self._settled.discard(want.uid)
         if want.uid not in self._settled:
-            await asyncio.to_thread(Workplace.inside(Path(target)).settle)
-            self._settled.add(want.uid)
+            with contextlib.suppress(InUse):
+                async with self.undisturbed(want.uid):
+                    await asyncio.to_thread(Workplace.inside(Path(target)).settle)
+                    self._settled.add(want.uid)
         return made
 
     def _find_part(self, want: VolumeWant) -> VolumeMount | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from controller.errors import Refused
 from controller.kernel.prefill import sweep_views
+from controller.kernel.staging import derive_mark_path
 from controller.kernel.translation import translated
 from controller.kernel.volume_mounts import VolumeMounts
 from controller.kernel.whole_copies import Workplace
@@ -95,6 +96,7 @@ class LocalVolumes:
         sweep_views(Path(self._layout.run_path, "prefill"))
         mounted = self._mounts.list_mounted()
         for path in Path(self._layout.volumes_path).glob("*"):
+            Path(derive_mark_path(self._layout.volume_path(Uid(path.name)))).unlink(missing_ok=True)
             if path.name not in mounted:
                 Workplace.beside(Path(self._layout.volume_path(Uid(path.name)))).settle()
             with contextlib.suppress(OSError):

@@ -76,11 +76,11 @@ class Workplace:
             shutil.rmtree(path, ignore_errors=True)
         if not self.data_path.is_dir():
             return
-        if self.restored_path.is_dir():
+        if _is_real_directory(self.restored_path):
             for path in self.list_content():
                 _remove(path)
             self.restored_path.rename(self.filled_path)
-        if self.filled_path.is_dir():
+        if _is_real_directory(self.filled_path):
             self._move_over()
 
     def _move_over(self) -> None:
@@ -156,6 +156,11 @@ def _look_like(model_path: Path, path: Path) -> None:
         raise Refused(
             "owners can't be kept in this volume (root_squash of an nfs server?): mount it with nocopy"
         ) from exc
+
+
+def _is_real_directory(path: Path) -> bool:
+    """Tell whether there is a directory; a link to one was put there by somebody else."""
+    return path.is_dir() and not path.is_symlink()
 
 
 def _remove(path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.errors import Refused, Unavailable
+from controller.errors import InUse, Refused, Unavailable
 from controller.kernel.mountinfo import read_mounts
 from controller.kernel.staging import stage, unstage
 from controller.kernel.subprocesses import Runner
@@ -170,3 +170,36 @@ async def test_nfs_is_mounted_by_the_address_of_its_server(
     nowhere = VolumeMount(kind="nfs4", device="nowhere.invalid:/srv")
     with pytest.raises(Unavailable, match=r"nfs server nowhere\.invalid is not known"):
         await volumes.mount(VolumeWant(uid=DATA, mount=nowhere))
+
+
+async def test_nobody_begins_to_use_it_while_it_is_worked_on(layout: Layout) -> None:
+    mounts = VolumeMounts(layout=layout, runner=Runner(), drivers=no_drivers().volumes)
+    volumes = LocalVolumes(layout=layout, mounts=mounts)
+    await volumes.ensure(DATA)
+    await volumes.mount(MEMORY)
+    async with mounts.undisturbed(DATA), mounts.undisturbed(DATA):
+        with pytest.raises(Unavailable, match="is being filled"):
+            stage([make_part(layout)], None)
+        assert mounts.count_parts()[DATA] == 0
+    stage([make_part(layout)], None)
+    with pytest.raises(InUse, match="containers use the volume"):
+        async with mounts.undisturbed(DATA):
+            pass
+    assert [path.name for path in Path(layout.volume_path(DATA)).parent.iterdir()] == ["_data"]
+
+
+async def test_a_container_can_not_have_the_hosts_files_moved(
+    layout: Layout, volumes: LocalVolumes, tmp_path: Path
+) -> None:
+    """Names that mean something to hold, made by somebody else, lead nowhere."""
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious/file").touch()
+    shared_path = tmp_path / "shared"
+    shared_path.mkdir()
+    for name in (".hold-filled", ".hold-restored", ".hold-copy-x"):
+        (shared_path / name).symlink_to(tmp_path / "precious")
+    mount = VolumeMount(kind="none", device=str(shared_path), options=("bind",))
+    await volumes.ensure(DATA)
+    await volumes.mount(VolumeWant(uid=DATA, mount=mount))
+    assert [path.name for path in (tmp_path / "precious").iterdir()] == ["file"]
+    assert [path for path in shared_path.iterdir() if not path.is_symlink()] == []
