@@ -102,6 +102,9 @@ def go_on(machine: Machine) -> None:
     command_line = Path(f"/proc/{status['pid']}/cmdline").read_bytes()
     assert command_line.startswith(b"/dev/init\0--\0"), "the daemon's own default"
     assert machine.succeed("exec", "b-web", "sh", "-c", "ulimit -n; ulimit -Hn") == "100\n200\n"
+    machine.succeed("exec", "b-web", "sh", "-c", "(sleep 0.1 &); true")
+    listed = ("exec", "b-web", "ps", "-o", "stat,args")
+    wait_for(lambda: "sleep" not in machine.succeed(*listed), "the orphan to be reaped")
     address = status["networks"][0]["ipv4"]
     assert f"inet {address}/" in machine.succeed("exec", "b-web", "ip", "addr")
     assert "Started" in machine.succeed("describe", "container", "b-web")
