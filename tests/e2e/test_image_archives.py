@@ -40,7 +40,7 @@ spec:
         answer = subprocess.run(["gzip", "-1c"], stdin=archive, capture_output=True, check=True).stdout
     (scratch / "box.tar.gz").write_bytes(answer)
     told = machine.succeed("image", "load", "-q", "-i", str(scratch / "box.tar.gz"))
-    assert told == "Loaded image: reg.local:5000/box:2\n"
+    assert told == f"Loaded image: {IMAGE}\nLoaded image: reg.local:5000/box:2\n"
     machine.succeed("rmi", "reg.local:5000/box:2")
 
 
