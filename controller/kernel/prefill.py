@@ -16,6 +16,26 @@ from controller.kernel.subprocesses import Runner
 from controller.model.wants import RootWant
 
 _COPY_TIMEOUT_S = 3600.0
+_COPY = ("cp", "-a", "--reflink=auto", "--sparse=auto")
+"""Keeps everything, and shares blocks where the file system can."""
+_JAIL = """
+mount --no-mtab -t tmpfs -o mode=700 jail "$1"
+mkdir "$1/from" "$1/to"
+mount --no-mtab --bind "$2" "$1/from"
+mount --no-mtab --bind "$3" "$1/to"
+for name in usr bin sbin lib lib32 lib64 libx32; do
+    if [ -L "/$name" ]; then
+        ln -s "usr/$name" "$1/$name"
+    elif [ -d "/$name" ]; then
+        mkdir "$1/$name"
+        mount --no-mtab --bind "/$name" "$1/$name"
+        mount --no-mtab -o remount,bind,ro "$1/$name"
+    fi
+done
+root=$1
+shift 3
+exec chroot "$root" "$@"
+"""
 
 
 async def copy_from_layers(
@@ -34,11 +54,24 @@ async def copy_from_layers(
 
 
 async def copy_tree(runner: Runner, source_path: str, target_path: Path) -> None:
-    """Copy all in a directory, and what the directory itself looks like, sharing blocks where the file system can.
+    """Copy all in a directory that nobody changes, and what the directory itself looks like. Exhausted when the disk is full."""
+    await _run_copy(runner, *_COPY, f"{source_path}/.", str(target_path))
 
-    Exhausted when the disk is full.
+
+async def copy_jailed(runner: Runner, source_path: str, target_path: Path, jail_path: Path) -> None:
+    """Copy all in a directory as `copy_tree` does, whoever changes it meanwhile: a link in it leads out to nothing.
+
+    cp(1) looks names up again and again, so it sees no more than the two directories and the programs of the host, on a
+    file system of its own at `jail_path`. Exhausted when the disk is full.
     """
-    command = ("cp", "-a", "--reflink=auto", "--sparse=auto", f"{source_path}/.", str(target_path))
+    await asyncio.to_thread(jail_path.mkdir, mode=0o700, parents=True, exist_ok=True)
+    arguments = (str(jail_path), source_path, str(target_path), *_COPY, "/from/.", "/to")
+    await _run_copy(
+        runner, "unshare", "--mount", "--propagation", "private", "sh", "-ec", _JAIL, "jail", *arguments
+    )
+
+
+async def _run_copy(runner: Runner, *command: str) -> None:
     try:
         await runner.run(*command, timeout_s=_COPY_TIMEOUT_S)
     except Refused as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from controller.errors import InUse, Invalid, NotFound, Refused, Unavailable
 from controller.kernel.container_files_pipes import Pipe, read_chunks
-from controller.kernel.prefill import copy_from_layers, copy_tree
+from controller.kernel.prefill import copy_from_layers, copy_jailed
 from controller.kernel.subprocesses import Child, Runner, Stdio, describe_code
 from controller.kernel.translation import translated
 from controller.kernel.unpacker import ChrootUnpacker, UnpackLimits
@@ -36,6 +36,7 @@ class VolumeFiles:
         self._layout = layout
         self._runner = runner
         self._mounts = mounts
+        self._jail_path = Path(layout.run_path, "jail")
         self._unpacker = ChrootUnpacker(runner=runner, limits=_NO_LIMITS)
         self._locks: dict[Uid, asyncio.Lock] = {}
         self._workers: Counter[Uid] = Counter()
@@ -58,7 +59,7 @@ class VolumeFiles:
         async with self._working(VolumeWant(uid=volume)) as place, self._opened(source) as path:
 
             async def make(growing_path: Path) -> bool:
-                await copy_tree(self._runner, path, growing_path)
+                await copy_jailed(self._runner, path, growing_path, self._jail_path)
                 return True
 
             await create(place, make)
@@ -102,7 +103,7 @@ class VolumeFiles:
             self._check_unread(volume)
 
             async def make(growing_path: Path) -> bool:
-                await copy_tree(self._runner, path, growing_path)
+                await copy_jailed(self._runner, path, growing_path, self._jail_path)
                 return True
 
             await replace(place, make, force=force)

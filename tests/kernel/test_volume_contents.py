@@ -1,5 +1,6 @@
 """What is in volumes goes out, comes in and is copied, whole or not at all."""
 
+import contextlib
 import io
 import os
 import struct
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.errors import Conflict, Exhausted, Invalid, NotFound, Unavailable
+from controller.errors import Conflict, Exhausted, Invalid, NotFound, Refused, Unavailable
 from controller.kernel.subprocesses import Runner
 from controller.kernel.volume_contents import VolumeFiles
 from controller.kernel.volume_mounts import VolumeMounts
@@ -387,3 +388,37 @@ async def test_what_is_mounted_is_filled_inside(
     assert not facts.mounted
     await volumes.delete(DATA)
     assert (shared / "new").exists()
+
+
+@contextlib.contextmanager
+def swapped(directory: Path) -> Iterator[None]:
+    """Put a link in the place of a directory and back, again and again."""
+    script = "while mv -T dir spare; mv -T link dir; mv -T dir link; do mv -T spare dir; done"
+    swapping = subprocess.Popen(["sh", "-c", script], cwd=directory, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        swapping.kill()
+        swapping.wait()
+
+
+async def test_what_is_read_leaves_the_volume_by_no_link(
+    layout: Layout, volumes: LocalVolumes, contents: VolumeFiles, tmp_path: Path
+) -> None:
+    """All is copied and packed live, while somebody swaps a directory for a link to one of the host."""
+    (tmp_path / "host").mkdir()
+    await volumes.ensure(DATA)
+    data_path = place(layout, DATA)
+    (data_path / "dir").mkdir()
+    (data_path / "link").symlink_to(tmp_path / "host")
+    for number in range(50):
+        (tmp_path / f"host/secret{number}").touch()
+        (data_path / f"dir/own{number}").touch()
+    with swapped(data_path):
+        for number in range(5):
+            copy = Uid(f"{number:032x}")
+            with contextlib.suppress(Refused):  # of what has just gone
+                await contents.copy(copy, VolumeWant(uid=DATA))
+            assert list(place(layout, copy).rglob("secret*")) == []
+            with contextlib.suppress(Refused):
+                assert b"secret" not in await read(contents, DATA)

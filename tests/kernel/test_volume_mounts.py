@@ -188,9 +188,7 @@ async def test_nobody_begins_to_use_it_while_it_is_worked_on(layout: Layout) -> 
     assert [path.name for path in Path(layout.volume_path(DATA)).parent.iterdir()] == ["_data"]
 
 
-async def test_a_container_can_not_have_the_hosts_files_moved(
-    layout: Layout, volumes: LocalVolumes, tmp_path: Path
-) -> None:
+async def test_a_container_can_not_have_the_hosts_files_moved(volumes: LocalVolumes, tmp_path: Path) -> None:
     """Names that mean something to hold, made by somebody else, lead nowhere."""
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious/file").touch()
