@@ -114,9 +114,13 @@ class Plugin:
         """Return the error to raise; a plugin that is silent or gone is not asked again until it answers a handshake."""
         if error.code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE):
             self._settle(self._kinds, self._describe(error))
-            if self._resting is not None:
-                self._resting.reschedule(asyncio.get_running_loop().time())
+            self._hurry()
         return translate(error, f"plugin {self.name}: {what}", self._caller.timeout_s)
+
+    def _hurry(self) -> None:
+        """Ask who it is without waiting for the next beat; several calls may fail at once."""
+        if self._resting is not None and not self._resting.expired():
+            self._resting.reschedule(asyncio.get_running_loop().time())
 
     async def _probe(self) -> "tuple[plugin_pb2.HandshakeResponse | None, str | None]":
         """Return the plugin's answer, or what is wrong with it."""

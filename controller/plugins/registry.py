@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
 from controller.model.ids import Uid
@@ -30,6 +31,8 @@ class Plugins:
         self._hints: asyncio.Queue[Hint] = asyncio.Queue()
 
     async def __aenter__(self) -> Self:
+        path = Path(self._options.directory_path)
+        await asyncio.to_thread(path.mkdir, mode=0o755, parents=True, exist_ok=True)
         await self._tasks.__aenter__()
         return self
 
