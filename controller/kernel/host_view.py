@@ -3,19 +3,12 @@
 import asyncio
 
 from controller.errors import Refused
-from controller.kernel.host_links import (
-    opened_netlink,
-    parse_owner,
-    read_addresses,
-    read_links,
-    read_routes,
-)
+from controller.kernel.host_links import opened_netlink, parse_owner, read_addresses, read_links
+from controller.kernel.host_routes import read_routes
 from controller.kernel.listeners import read_listeners
 from controller.model.facts import HostFacts
 from controller.model.layout import Layout
 from controller.plan.firewall import NAME_SERVER_PORT
-
-_DEFAULT_ROUTES = ("0.0.0.0/0", "::/0")
 
 
 class KernelHostView:
@@ -35,7 +28,6 @@ class KernelHostView:
         with opened_netlink() as netlink:
             links = read_links(netlink)
             addresses = read_addresses(netlink)
-            routes = read_routes(netlink) if networks else ()
         ours = {link.index for link in links if parse_owner(self._instance, link.alias) is not None}
         gateways = {text.split("/")[0] for index in ours for text in addresses.get(index, ())}
         listeners = frozenset(
@@ -43,9 +35,9 @@ class KernelHostView:
         )
         if not networks:
             return HostFacts(listeners=listeners)
-        foreign = (each.destination for each in routes if each.index not in ours)
+        foreign = (each.destination for each in read_routes() if each.index not in ours)
         return HostFacts(
-            routes=tuple(dict.fromkeys(each for each in foreign if each not in _DEFAULT_ROUTES)),
+            routes=tuple(dict.fromkeys(foreign)),
             listeners=listeners,
             link_names=frozenset(link.name for link in links if link.index not in ours),
         )
