@@ -29,13 +29,23 @@ Hear = Callable[[bytes | None], None]
 
 
 def read_resolvers(path: str) -> tuple[str, ...]:
-    """Return the resolvers of a resolv.conf in order, none when it is missing."""
+    """Return the resolvers of a resolv.conf in order, none when it is missing; what is no address is left out."""
     try:
         lines = Path(path).read_text(errors="replace").splitlines()
     except OSError:
         return ()
     fields = (line.split() for line in lines)
-    return tuple(each[1] for each in fields if len(each) > 1 and each[0] == "nameserver")
+    named = (each[1] for each in fields if len(each) > 1 and each[0] == "nameserver")
+    return tuple(address for address in named if _is_address(address))
+
+
+def _is_address(text: str) -> bool:
+    """Tell whether a text is an address, maybe with the link that it is reached by."""
+    try:
+        dns.pack_address(text.partition("%")[0])
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 class Forwarder:

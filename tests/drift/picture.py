@@ -51,9 +51,14 @@ def read_network(prefix: Sequence[str] = (), *, only: str = "") -> tuple[str, ..
         f"route {family} {_render_route(route)}"
         for family in ("-4", "-6")
         for route in read_json(*prefix, "ip", family, "-json", "route", "show", "table", "all")
-        if str(route.get("dev", "")).startswith(names) and not str(route["dst"]).startswith(_LINK_LOCAL)
+        if str(route.get("dev", "")).startswith(names) and not _comes_by_itself(route)
     ]
     return tuple(sorted(lines))
+
+
+def _comes_by_itself(route: dict[str, Any]) -> bool:
+    """Tell of routes that the kernel makes: an anycast one if it forwarded when the address was added."""
+    return route.get("type") == "anycast" or str(route["dst"]).startswith(_LINK_LOCAL)
 
 
 def _render_route(route: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from tests.drift.damages import list_damages
 from tests.drift.stage import Stage, running_machine, staged, take_foreign_picture
 
 _SEED = 20261130
-_ONE_BY_ONE, _PAIRS = 24, 6
+_ONE_BY_ONE, _PAIRS = 18, 4
 
 
 @pytest.fixture

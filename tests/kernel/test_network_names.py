@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import struct
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ from tests.kernel.network_host import (
     own_socket,
     run,
 )
+from tests.machine import wait_for
 from tests.resolver import ADDRESS, resolver
 
 SHORT_UID = WEB[:12]
@@ -229,6 +231,8 @@ async def test_names_are_served_by_ipv6(served: NetworkHost) -> None:
     gateway = "fd00:77::1"
     run("ip", "-6", "address", "add", f"{gateway}/64", "dev", "lo", "nodad")
     try:
+        # The kernel makes the route to its own address a moment after the address.
+        wait_for(lambda: "local" in read("ip", "-6", "route", "get", gateway), "the way to the address")
         web, caller = SHOP_ZONE.hosts
         both = replace(web, addresses=(*web.addresses, "fd00:77::2"))
         ours = replace(caller, addresses=(gateway,))
@@ -303,6 +307,11 @@ async def test_a_long_answer_is_whole_by_tcp_only(served: NetworkHost) -> None:
     assert struct.unpack_from("!H", answer, 2)[0] & 0x0200
     assert len(parse_answer(answer)[1]) > 20
     assert len(ask(served, CALLER, "crowd", stream=True)[1]) == 100
+
+
+def read(*command: str) -> str:
+    """Return what a program of the host prints."""
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Questions and answers on the wire: what is understood, what fits, and that nothing that comes does harm."""
 
 import struct
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from controller.kernel import dns
 from controller.kernel.dns_loop import Loop
+from controller.kernel.dns_upstream import read_resolvers
 from controller.kernel.name_server_answers import Answers
 
 GATEWAY, WEB = "10.77.0.1", "10.77.0.2"
@@ -133,3 +135,14 @@ def test_an_answer_belongs_to_its_question(junk: bytes, tail: bytes) -> None:
     assert not dns.is_answer(question, question)
     assert not dns.is_answer(b"\0\0" + genuine[2:], question)
     assert not dns.is_answer(junk, b"\xff\xff" + question[2:]) or junk[:2] == b"\xff\xff"
+
+
+def test_what_is_no_resolver_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "resolv.conf"
+    path.write_bytes(
+        b"nameserver 192.0.2.1\nnameserver a\x00b\nnameserver localhost\n# nameserver 192.0.2.2\n"
+        b"nameserver\nsearch x\nnameserver 2001:db8::1 trailing\nnameserver fe80::1%eth0\nnameserver \xff\n"
+        b"nameserver " + b"x" * 300
+    )
+    assert read_resolvers(str(path)) == ("192.0.2.1", "2001:db8::1", "fe80::1%eth0")
+    assert read_resolvers(str(tmp_path / "missing")) == ()
