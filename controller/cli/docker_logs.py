@@ -3,25 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-_OPTIONS = {
-    "max-size": "maxSize",
-    "max-file": "maxFiles",
-    "compress": "compress",
-    "tag": "tag",
-    "labels": "labels",
-    "labels-regex": "labelsRegex",
-    "env": "environment",
-    "env-regex": "environmentRegex",
-    "mode": "mode",
-    "max-buffer-size": "maxBufferSize",
-}
+from controller.model.log_forms import LOG_OPTIONS
+
 _UNITS = (("g", 1 << 30), ("m", 1 << 20), ("k", 1 << 10))
 
 
 def view_log(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return LogConfig, with the options that were given as Docker spells them."""
     config = {
-        option: _spell(option, settings[field]) for option, field in _OPTIONS.items() if settings.get(field)
+        option: _spell(option, settings[field])
+        for option, field in LOG_OPTIONS.items()
+        if settings.get(field)
     }
     return {"Type": settings.get("driver", "json-file"), "Config": config}
 

@@ -24,7 +24,7 @@ DRIVER_OPTIONS = {
 TAG_WORD = re.compile(r"\{\{\s*\.(\w+)\s*\}\}")
 TAG_WORDS = ("ID", "FullID", "Name", "ImageName", "DaemonName")
 
-_OPTIONS = {
+LOG_OPTIONS = {
     "max-size": "maxSize",
     "max-file": "maxFiles",
     "compress": "compress",
@@ -48,9 +48,9 @@ def parse_log_options(options: Mapping[str, object], driver: str = "") -> dict[s
     if driver and driver not in DRIVERS:
         raise ValueError(f"no log driver is named {driver!r}: use {', '.join(DRIVERS)}")
     for name, text in options.items():
-        field = _OPTIONS.get(name)
+        field = LOG_OPTIONS.get(name)
         if field is None or (driver and field not in DRIVER_OPTIONS[driver]):
-            known = [each for each, key in _OPTIONS.items() if not driver or key in DRIVER_OPTIONS[driver]]
+            known = [each for each, key in LOG_OPTIONS.items() if not driver or key in DRIVER_OPTIONS[driver]]
             of_driver = f" of {driver}" if driver else ""
             raise ValueError(f"{name}: is no option{of_driver}: known are {', '.join(known)}")
         try:
