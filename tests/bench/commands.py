@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-_DEADLINE_S = 120.0
+_DEADLINE_S = 600.0
 
 
 class CommandFailed(Exception):
@@ -44,7 +44,7 @@ def at_once(bodies: Sequence[Callable[[], object]], width: int) -> None:
 
 
 def wait_until(condition: Callable[[], bool], what: str, interval_s: float = 0.002) -> None:
-    """Return as soon as the condition holds; TimeoutError after two minutes."""
+    """Return as soon as the condition holds; TimeoutError after ten minutes."""
     deadline = time.monotonic() + _DEADLINE_S
     while not condition():
         if time.monotonic() > deadline:

@@ -6,16 +6,17 @@ import re
 import statistics
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.bench.commands import run, wait_until
+from tests.bench.commands import run, time_s, wait_until
 from tests.bench.engines import IMAGE, Engine
 from tests.bench.health_cost import measure_health
 from tests.bench.measures import Rows, start_with_port
 from tests.bench.short_lives import measure_short_lives
 
 _ROUNDS = 7
+_DECLARED = 50
 _WATCHED = 500
 _WATCHED_S = 20.0
 _SETTLED_AFTER_S = 25.0
@@ -26,6 +27,7 @@ def measure_hold(engine: Engine) -> Rows:
     """Return the rows that no peer has."""
     return (
         _measure_repairs(engine)
+        | _measure_apply(engine)
         | _measure_stats(engine)
         | _measure_api(engine)
         | _measure_resync(engine)
@@ -83,19 +85,51 @@ def _measure_api(engine: Engine) -> Rows:
     }
 
 
+def _measure_apply(engine: Engine) -> Rows:
+    """The wall time for each of many containers that one manifest declares, until all of them run, and are gone."""
+    documents = [
+        f"apiVersion: hold/v1\nkind: Container\nmetadata: {{name: declared{index}}}\n"
+        f"spec: {{image: '{IMAGE}', command: [sleep, '1000'], ports: ['{26000 + index}:80']}}"
+        for index in range(_DECLARED)
+    ]
+
+    def start() -> None:
+        _apply(engine, documents)
+        engine.run("wait", "--for=condition=Ready", "container", "--all")
+
+    started_s = time_s(start)
+    removed_s = time_s(lambda: engine.run("delete", "container", "--all", "--grace-period", "0"))
+    return {
+        f"start {_DECLARED} with a port by one manifest, each": started_s / _DECLARED,
+        f"remove {_DECLARED} by one command, each": removed_s / _DECLARED,
+    }
+
+
+def _apply(engine: Engine, documents: Sequence[str]) -> None:
+    command = [*engine.command, "apply", "-f", "-"]
+    text = "\n---\n".join(documents)
+    subprocess.run(
+        command,
+        input=text,
+        text=True,
+        check=True,
+        capture_output=True,
+        env={**os.environ, **engine.environment},
+    )
+
+
 def _measure_stats(engine: Engine) -> Rows:
     """Processor time of the daemon for a second of `stats` on 500 containers with two who watch.
 
     It is left alone first, as new links keep it busy for a while; what it does besides is taken off.
     """
-    document = "\n---\n".join(
+    documents = [
         f"apiVersion: hold/v1\nkind: Container\nmetadata: {{name: used{index}}}\n"
         f"spec: {{image: '{IMAGE}', command: [sleep, '1000']}}"
         for index in range(_WATCHED)
-    )
+    ]
+    _apply(engine, documents)
     environment = {**os.environ, **engine.environment}
-    subprocess.run([*engine.command, "apply", "-f", "-"], input=document.encode(), check=True,
-                   capture_output=True, env=environment)  # fmt: skip
     engine.run("wait", "--for=condition=Ready", "container", "--all", "--timeout", "600s")
     pid = engine.daemon_pids[0]
     time.sleep(_SETTLED_AFTER_S)
@@ -120,13 +154,12 @@ def _measure_stats(engine: Engine) -> Rows:
 
 def _measure_resync(engine: Engine) -> Rows:
     """Processor time of the daemon for resyncs of 1,000 networks-less objects that need nothing."""
-    document = "\n---\n".join(
+    documents = [
         f"apiVersion: hold/v1\nkind: Container\nmetadata: {{name: idle{index}}}\n"
         f"spec: {{image: '{IMAGE}', networkMode: none, desired: stopped}}"
         for index in range(1000)
-    )
-    subprocess.run([*engine.command, "apply", "-f", "-"], input=document.encode(), check=True,
-                   capture_output=True, env={**os.environ, **engine.environment})  # fmt: skip
+    ]
+    _apply(engine, documents)
     pid = engine.daemon_pids[0]
     _wait_until_idle(pid)
     before = _read_cpu_s(pid)
