@@ -46,6 +46,7 @@ ip link add foreign0 address 02:00:5e:00:53:01 type bridge ageing_time 1234
 ip address add 192.0.2.1/24 dev foreign0
 ip link add foreign1 type veth peer name foreign2
 ip link set foreign1 master foreign0 alias theirs
+for link in foreign0 foreign1 foreign2; do sysctl -qw net.ipv6.conf.$link.disable_ipv6=1; done
 ip link set foreign0 up; ip link set foreign1 up; ip link set foreign2 up
 ip route add 198.51.100.0/24 via 192.0.2.9
 ip rule add from 192.0.2.0/24 lookup 77 priority 777
