@@ -26,9 +26,17 @@ LimitCORE=0
 StandardOutput=append:LOG
 StandardError=append:LOG
 """
+# systemd makes directories beside the hierarchies; crun would take them for hierarchies of the host.
 _BOOT = """
 mount -t tmpfs -o mode=755 none /run
 mount -t tmpfs -o mode=755 none /var/lib
+mkdir /run/cgroups
+mount -t tmpfs -o mode=755 none /run/cgroups
+for hierarchy in /sys/fs/cgroup/*; do
+    mkdir "/run/cgroups/${hierarchy##*/}"
+    mount --bind "$hierarchy" "/run/cgroups/${hierarchy##*/}"
+done
+mount --move /run/cgroups /sys/fs/cgroup
 exec /lib/systemd/systemd --system --unit=default.target --log-target=console --show-status=0
 """
 

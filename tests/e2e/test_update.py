@@ -14,6 +14,7 @@ _BASE: dict[str, Any] = {
     "command": ["httpd", "-f", "-p", "80", "-h", "/www"],
     "networks": [{"name": "update"}],
     "ports": ["8083:80"],
+    "stopGracePeriod": "1s",
     "environment": {"MODE": "live"},
 }
 _NETWORK = {"apiVersion": "hold/v1", "kind": "Network", "metadata": {"name": "update"}}
