@@ -8,6 +8,8 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.bench.commands import run, wait_until
@@ -29,30 +31,37 @@ while True:
 def measure_ports(engine: Engine) -> Rows:
     """Return the rows; hold alone keeps no process for each port."""
     rows: Rows = {}
+    _apply(engine, _render("single", ()))
     for count in (_FEW, _MANY):
-        _apply(engine, _render_crowd(count))
-        engine.run("wait", "--for=condition=Ready", "container/crowd", "--timeout", "120s")
-        pid = _find_pid(engine, "crowd")
-        command = ["nsenter", "-t", pid, "-n", sys.executable, "-c", _ACCEPT]
-        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _apply(engine, _render("crowd", range(_FIRST_PORT, _FIRST_PORT + count)))
+        engine.run("wait", "--for=condition=Ready", "container", "--all", "--timeout", "120s")
         last = _FIRST_PORT + count - 1
-        try:
+        with _serving(engine, "crowd"), _serving(engine, "single"):
             wait_until(functools.partial(_connects, last), "the last port")
             rows[f"connection by a published port, {count:,} published"] = _measure_connections(last)
             rows[f"one more published port, {count:,} there"] = _measure_one_more(engine)
-        finally:
-            server.kill()
-            server.wait()
-    engine.run("rm", "-f", "crowd")
+    engine.run("rm", "-f", "crowd", "single")
     return rows | _measure_name(engine)
 
 
-def _render_crowd(count: int) -> str:
-    ports = ", ".join(f'"{_FIRST_PORT + number}:80"' for number in range(count))
+def _render(name: str, ports: Iterable[int]) -> str:
+    published = ", ".join(f'"{port}:80"' for port in ports)
     return (
-        "apiVersion: hold/v1\nkind: Container\nmetadata: {name: crowd}\n"
-        f"spec: {{image: '{IMAGE}', command: [sleep, '100000'], ports: [{ports}]}}\n"
+        f"apiVersion: hold/v1\nkind: Container\nmetadata: {{name: {name}}}\n"
+        f"spec: {{image: '{IMAGE}', command: [sleep, '100000'], ports: [{published}]}}\n"
     )
+
+
+@contextmanager
+def _serving(engine: Engine, name: str) -> Iterator[None]:
+    """Accept connections at port 80 of a container for the length of the block."""
+    command = ["nsenter", "-t", _find_pid(engine, name), "-n", sys.executable, "-c", _ACCEPT]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        server.kill()
+        server.wait()
 
 
 def _apply(engine: Engine, manifest: str) -> None:
@@ -89,10 +98,7 @@ def _measure_connections(port: int) -> float:
 
 
 def _measure_one_more(engine: Engine) -> float:
-    """Return the time from the acknowledged start of a container with a port to the rule for it, less that without one.
-
-    The daemon tells in its log when it asked for the rules; what counts here is what a client sees.
-    """
+    """Return the time from the call that publishes one more port, of another container, to the first connection by it."""
     script = Path(__file__).with_name("port_latency.py")
     python = str(Path(engine.command[0]).with_name("python"))
     answer = run([python, str(script), str(_EXTRA_PORT), str(_ROUNDS)], engine.environment)

@@ -1,6 +1,6 @@
 """Prints how long one more published port takes: `port_latency PORT ROUNDS`, from the call to the first connection.
 
-The daemon is HOLD_HOST's; the port is added to, and taken from, the running container `crowd`, whose server answers.
+The daemon is HOLD_HOST's; the port is added to, and taken from, the running container `single`, whose server answers.
 """
 
 import copy
@@ -32,9 +32,9 @@ def main(port: int, rounds: int) -> None:
         def apply(resource: resource_pb2.Resource) -> None:
             state.Apply(state_pb2.ApplyRequest(resources=[resource]))
 
-        found = state.Get(state_pb2.GetRequest(key=state_pb2.Key(kind="Container", name="crowd"))).resource
+        found = state.Get(state_pb2.GetRequest(key=state_pb2.Key(kind="Container", name="single"))).resource
         before = resource_pb2.Resource(api_version="hold/v1", kind="Container", container=found.container)
-        before.metadata.name = "crowd"
+        before.metadata.name = "single"
         after = copy.deepcopy(before)
         after.container.ports.add(host_port=port, container_port=80)
         for _ in range(rounds):
