@@ -49,7 +49,8 @@ async def test_a_paused_one_stays_so(containers: ContainerPorts) -> None:
 
 async def test_nothing_is_held_of_what_does_not_run(containers: ContainerPorts) -> None:
     async with containers.freezer.holding(NOBODY):
-        pass
+        assert await containers.processes.read(NOBODY) is None
+    assert await containers.processes.read(NOBODY) is None
 
 
 async def test_one_can_be_deleted_meanwhile(containers: ContainerPorts) -> None:

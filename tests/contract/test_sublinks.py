@@ -124,3 +124,4 @@ async def test_deleting_what_is_missing_succeeds(host: NetworkPorts) -> None:
     await host.attachments.ensure(WANT)
     await host.namespaces.delete(WEB)
     await host.attachments.delete(WEB, WANT.host_link)
+    assert await host.attachments.read(WEB) == ()
