@@ -8,11 +8,19 @@ import struct
 from collections.abc import Mapping
 
 from controller.kernel.netlink import Message, attribute, nested_attribute, parse_attributes, text_attribute
-from controller.kernel.rtnetlink import RTM_NEWLINK, Link
+from controller.kernel.rtnetlink import (
+    IFLA_ADDRESS,
+    IFLA_IFNAME,
+    IFLA_INFO_DATA,
+    IFLA_INFO_KIND,
+    IFLA_INFO_SLAVE_DATA,
+    IFLA_LINKINFO,
+    LINK_HEADER,
+    RTM_NEWLINK,
+    Link,
+)
 
-_LINK = struct.Struct("=BxHiII")
-_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_LINKINFO = 1, 3, 18
-_INFO_KIND, _INFO_DATA, _INFO_SLAVE_KIND, _INFO_SLAVE_DATA = 1, 2, 4, 5
+_IFLA_INFO_SLAVE_KIND = 4
 _IFF_NOARP = 0x80
 _OFF, _ON = b"\x00", b"\x01"
 
@@ -51,9 +59,9 @@ def settle_bridge(link: Link, mac: str) -> Message:
     """
     settings = _list_changes(link.data, _BRIDGE)
     info = nested_attribute(
-        _IFLA_LINKINFO, text_attribute(_INFO_KIND, "bridge"), nested_attribute(_INFO_DATA, *settings)
+        IFLA_LINKINFO, text_attribute(IFLA_INFO_KIND, "bridge"), nested_attribute(IFLA_INFO_DATA, *settings)
     )
-    address = attribute(_IFLA_ADDRESS, bytes.fromhex(mac.replace(":", "")))
+    address = attribute(IFLA_ADDRESS, bytes.fromhex(mac.replace(":", "")))
     return _change(link.name, address + info)
 
 
@@ -77,9 +85,9 @@ def settle_port(name: str, before: Link | None, *, isolated: bool) -> Message:
     settings = [attribute(_PORT_HAIRPIN, _ON), attribute(_PORT_ISOLATED, _ON if isolated else _OFF)]
     settings += _list_changes(before.port if before is not None else b"", _PORT)
     info = nested_attribute(
-        _IFLA_LINKINFO,
-        text_attribute(_INFO_SLAVE_KIND, "bridge"),
-        nested_attribute(_INFO_SLAVE_DATA, *settings),
+        IFLA_LINKINFO,
+        text_attribute(_IFLA_INFO_SLAVE_KIND, "bridge"),
+        nested_attribute(IFLA_INFO_SLAVE_DATA, *settings),
     )
     return _change(name, info)
 
@@ -88,9 +96,9 @@ def settle_joint(name: str, *, isolated: bool) -> Message:
     """Return what makes a link between two bridges: no frame goes back, or broadcasts would go round."""
     settings = [attribute(_PORT_HAIRPIN, _OFF), attribute(_PORT_ISOLATED, _ON if isolated else _OFF)]
     info = nested_attribute(
-        _IFLA_LINKINFO,
-        text_attribute(_INFO_SLAVE_KIND, "bridge"),
-        nested_attribute(_INFO_SLAVE_DATA, *settings),
+        IFLA_LINKINFO,
+        text_attribute(_IFLA_INFO_SLAVE_KIND, "bridge"),
+        nested_attribute(IFLA_INFO_SLAVE_DATA, *settings),
     )
     return _change(name, info)
 
@@ -107,7 +115,7 @@ def make_neighbourly(name: str) -> Message:
 
 def _change(name: str, attributes: bytes) -> Message:
     """Return a change of a link, which asks and answers for neighbours from then on."""
-    head = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, _IFF_NOARP) + text_attribute(_IFLA_IFNAME, name)
+    head = LINK_HEADER.pack(socket.AF_UNSPEC, 0, 0, 0, _IFF_NOARP) + text_attribute(IFLA_IFNAME, name)
     return Message(kind=RTM_NEWLINK, body=head + attributes)
 
 

@@ -40,23 +40,23 @@ SETTING_GROUPS = (RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF)
 EVERY_LINK = -1
 
 IFF_UP = 0x1
-_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10
-_IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_NET_NS_FD, _IFLA_EXT_MASK = 18, 20, 28, 29
-_IFLA_INFO_KIND, _IFLA_INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
-_IFLA_OPERSTATE, _IFLA_INFO_SLAVE_DATA, _IFLA_BRPORT_ISOLATED = 16, 5, 33
+IFLA_ADDRESS, IFLA_IFNAME, _IFLA_MTU, IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10
+IFLA_LINKINFO, IFLA_IFALIAS, IFLA_NET_NS_FD, _IFLA_EXT_MASK = 18, 20, 28, 29
+IFLA_INFO_KIND, IFLA_INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
+_IFLA_OPERSTATE, IFLA_INFO_SLAVE_DATA, _IFLA_BRPORT_ISOLATED = 16, 5, 33
 _OPERATIONAL = b"\x06"
 _RTEXT_FILTER_SKIP_STATS = 8
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST = 1, 2, 4
 _IFA_F_NODAD = 0x02
-_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PREFSRC, _RTA_TABLE = 1, 4, 5, 7, 15
-_RT_TABLE_MAIN, _RTN_UNICAST = 254, 1
-_RTPROT_KERNEL, _RTPROT_BOOT = 2, 3
-_RT_SCOPE_UNIVERSE, _RT_SCOPE_LINK = 0, 253
+_RTA_DST, RTA_OIF, _RTA_GATEWAY, _RTA_PREFSRC, _RTA_TABLE = 1, 4, 5, 7, 15
+RT_TABLE_MAIN, RTN_UNICAST = 254, 1
+_RTPROT_KERNEL, RTPROT_BOOT = 2, 3
+_RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 0, 253
 _ADDRESS_BYTES: dict[int, int] = {socket.AF_INET: 4, socket.AF_INET6: 16}
 
-_LINK = struct.Struct("=BxHiII")
+LINK_HEADER = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBI")
-_ROUTE = struct.Struct("=BBBBBBBBI")
+ROUTE_HEADER = struct.Struct("=BBBBBBBBI")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,23 +102,23 @@ class Route:
 
 def parse_link(message: Message) -> Link:
     """Return the link that an RTM_NEWLINK or RTM_DELLINK is about."""
-    _, _, index, flags, _ = _LINK.unpack_from(message.body)
-    found = parse_attributes(message.body, _LINK.size)
-    info = parse_attributes(found.get(_IFLA_LINKINFO, b""))
-    port = parse_attributes(info.get(_IFLA_INFO_SLAVE_DATA, b""))
+    _, _, index, flags, _ = LINK_HEADER.unpack_from(message.body)
+    found = parse_attributes(message.body, LINK_HEADER.size)
+    info = parse_attributes(found.get(IFLA_LINKINFO, b""))
+    port = parse_attributes(info.get(IFLA_INFO_SLAVE_DATA, b""))
     return Link(
         index=index,
-        name=parse_text(found.get(_IFLA_IFNAME)),
+        name=parse_text(found.get(IFLA_IFNAME)),
         up=bool(flags & IFF_UP),
-        kind=parse_text(info.get(_IFLA_INFO_KIND)),
-        alias=parse_text(found.get(_IFLA_IFALIAS)),
+        kind=parse_text(info.get(IFLA_INFO_KIND)),
+        alias=parse_text(found.get(IFLA_IFALIAS)),
         master_index=parse_number(found.get(_IFLA_MASTER)),
-        peer_index=parse_number(found.get(_IFLA_LINK)),
-        mac=found.get(_IFLA_ADDRESS, b"").hex(":"),
+        peer_index=parse_number(found.get(IFLA_LINK)),
+        mac=found.get(IFLA_ADDRESS, b"").hex(":"),
         mtu=parse_number(found.get(_IFLA_MTU)),
         isolated=port.get(_IFLA_BRPORT_ISOLATED) == b"\x01",
-        data=info.get(_IFLA_INFO_DATA, b""),
-        port=info.get(_IFLA_INFO_SLAVE_DATA, b""),
+        data=info.get(IFLA_INFO_DATA, b""),
+        port=info.get(IFLA_INFO_SLAVE_DATA, b""),
         flags=flags,
         is_operational=found.get(_IFLA_OPERSTATE) == _OPERATIONAL,
     )
@@ -149,16 +149,16 @@ def parse_route(message: Message) -> Route | None:
 
     None for link-local ones of IPv6, too.
     """
-    family, prefix, _, _, table, _, _, kind, _ = _ROUTE.unpack_from(message.body)
-    if (table, kind) != (_RT_TABLE_MAIN, _RTN_UNICAST) or family not in _ADDRESS_BYTES:
+    family, prefix, _, _, table, _, _, kind, _ = ROUTE_HEADER.unpack_from(message.body)
+    if (table, kind) != (RT_TABLE_MAIN, RTN_UNICAST) or family not in _ADDRESS_BYTES:
         return None
-    found = parse_attributes(message.body, _ROUTE.size)
+    found = parse_attributes(message.body, ROUTE_HEADER.size)
     gateway = found.get(_RTA_GATEWAY)
     destination = found.get(_RTA_DST, bytes(_ADDRESS_BYTES[family]))
     if _is_link_local(family, destination):
         return None
     return Route(
-        index=parse_number(found.get(_RTA_OIF)),
+        index=parse_number(found.get(RTA_OIF)),
         destination=f"{socket.inet_ntop(family, destination)}/{prefix}",
         gateway=socket.inet_ntop(family, gateway) if gateway is not None else "",
     )
@@ -188,19 +188,19 @@ def find_subnet(text: str) -> str:
 def dump_links(*, kind: str = "") -> Message:
     """Return the request for every link, or those of one kind, without counters."""
     parts = [
-        _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0),
+        LINK_HEADER.pack(socket.AF_UNSPEC, 0, 0, 0, 0),
         number_attribute(_IFLA_EXT_MASK, _RTEXT_FILTER_SKIP_STATS),
     ]
     if kind:
-        parts.append(nested_attribute(_IFLA_LINKINFO, text_attribute(_IFLA_INFO_KIND, kind)))
+        parts.append(nested_attribute(IFLA_LINKINFO, text_attribute(IFLA_INFO_KIND, kind)))
     return Message(kind=RTM_GETLINK, body=b"".join(parts))
 
 
 def get_link(*, name: str = "", index: int = 0) -> Message:
     """Return the request for one link, by its name or its index."""
-    parts = [_LINK.pack(socket.AF_UNSPEC, 0, index, 0, 0)]
+    parts = [LINK_HEADER.pack(socket.AF_UNSPEC, 0, index, 0, 0)]
     if name:
-        parts.append(text_attribute(_IFLA_IFNAME, name))
+        parts.append(text_attribute(IFLA_IFNAME, name))
     parts.append(number_attribute(_IFLA_EXT_MASK, _RTEXT_FILTER_SKIP_STATS))
     return Message(kind=RTM_GETLINK, body=b"".join(parts))
 
@@ -212,17 +212,17 @@ def dump_addresses(index: int = 0) -> Message:
 
 def dump_routes(index: int = 0) -> Message:
     """Return the request for the routes of the main table, or those by one link; ENODEV when that is gone."""
-    body = _ROUTE.pack(socket.AF_UNSPEC, 0, 0, 0, _RT_TABLE_MAIN, 0, 0, 0, 0)
-    parts = [body, number_attribute(_RTA_TABLE, _RT_TABLE_MAIN)]
+    body = ROUTE_HEADER.pack(socket.AF_UNSPEC, 0, 0, 0, RT_TABLE_MAIN, 0, 0, 0, 0)
+    parts = [body, number_attribute(_RTA_TABLE, RT_TABLE_MAIN)]
     if index:
-        parts.append(number_attribute(_RTA_OIF, index))
+        parts.append(number_attribute(RTA_OIF, index))
     return Message(kind=RTM_GETROUTE, body=b"".join(parts))
 
 
 def create_bridge(name: str) -> Message:
     """Return what makes a bridge; EEXIST when a link has the name."""
-    info = nested_attribute(_IFLA_LINKINFO, text_attribute(_IFLA_INFO_KIND, "bridge"))
-    body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + text_attribute(_IFLA_IFNAME, name) + info
+    info = nested_attribute(IFLA_LINKINFO, text_attribute(IFLA_INFO_KIND, "bridge"))
+    body = LINK_HEADER.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + text_attribute(IFLA_IFNAME, name) + info
     return Message(kind=RTM_NEWLINK, flags=NLM_F_CREATE | NLM_F_EXCL, body=body)
 
 
@@ -233,28 +233,28 @@ def create_veth(name: str, *, outer_mac: str, inside: str, mac: str, netns_fd: i
     """
     peer = b"".join(
         [
-            _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0),
-            text_attribute(_IFLA_IFNAME, inside),
-            attribute(_IFLA_ADDRESS, bytes.fromhex(mac.replace(":", ""))),
-            number_attribute(_IFLA_NET_NS_FD, netns_fd) if netns_fd is not None else b"",
+            LINK_HEADER.pack(socket.AF_UNSPEC, 0, 0, 0, 0),
+            text_attribute(IFLA_IFNAME, inside),
+            attribute(IFLA_ADDRESS, bytes.fromhex(mac.replace(":", ""))),
+            number_attribute(IFLA_NET_NS_FD, netns_fd) if netns_fd is not None else b"",
         ]
     )
     info = nested_attribute(
-        _IFLA_LINKINFO,
-        text_attribute(_IFLA_INFO_KIND, "veth"),
-        nested_attribute(_IFLA_INFO_DATA, attribute(_VETH_INFO_PEER, peer)),
+        IFLA_LINKINFO,
+        text_attribute(IFLA_INFO_KIND, "veth"),
+        nested_attribute(IFLA_INFO_DATA, attribute(_VETH_INFO_PEER, peer)),
     )
-    body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + text_attribute(_IFLA_IFNAME, name)
-    body += attribute(_IFLA_ADDRESS, bytes.fromhex(outer_mac.replace(":", ""))) + info
+    body = LINK_HEADER.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + text_attribute(IFLA_IFNAME, name)
+    body += attribute(IFLA_ADDRESS, bytes.fromhex(outer_mac.replace(":", ""))) + info
     return Message(kind=RTM_NEWLINK, flags=NLM_F_CREATE | NLM_F_EXCL, body=body)
 
 
 def set_link(name: str, *, alias: str = "", master_index: int | None = None, up: bool = False) -> Message:
     """Return what marks a link, makes it a port of a bridge, or brings it up; what is not given stays."""
     flags = IFF_UP if up else 0
-    parts = [_LINK.pack(socket.AF_UNSPEC, 0, 0, flags, flags), text_attribute(_IFLA_IFNAME, name)]
+    parts = [LINK_HEADER.pack(socket.AF_UNSPEC, 0, 0, flags, flags), text_attribute(IFLA_IFNAME, name)]
     if alias:
-        parts.append(attribute(_IFLA_IFALIAS, alias.encode()))
+        parts.append(attribute(IFLA_IFALIAS, alias.encode()))
     if master_index is not None:
         parts.append(number_attribute(_IFLA_MASTER, master_index))
     return Message(kind=RTM_NEWLINK, body=b"".join(parts))
@@ -262,32 +262,30 @@ def set_link(name: str, *, alias: str = "", master_index: int | None = None, up:
 
 def set_mtu(name: str, mtu: int) -> Message:
     """Return what sets a link's MTU in bytes."""
-    body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + text_attribute(_IFLA_IFNAME, name)
+    body = LINK_HEADER.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + text_attribute(IFLA_IFNAME, name)
     return Message(kind=RTM_NEWLINK, body=body + number_attribute(_IFLA_MTU, mtu))
 
 
 def set_mac(name: str, mac: str) -> Message:
     """Return what sets a link's hardware address."""
-    body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + text_attribute(_IFLA_IFNAME, name)
-    return Message(
-        kind=RTM_NEWLINK, body=body + attribute(_IFLA_ADDRESS, bytes.fromhex(mac.replace(":", "")))
-    )
+    body = LINK_HEADER.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + text_attribute(IFLA_IFNAME, name)
+    return Message(kind=RTM_NEWLINK, body=body + attribute(IFLA_ADDRESS, bytes.fromhex(mac.replace(":", ""))))
 
 
 def rename_link(index: int, name: str) -> Message:
     """Return what gives a link another name."""
-    body = _LINK.pack(socket.AF_UNSPEC, 0, index, 0, 0) + text_attribute(_IFLA_IFNAME, name)
+    body = LINK_HEADER.pack(socket.AF_UNSPEC, 0, index, 0, 0) + text_attribute(IFLA_IFNAME, name)
     return Message(kind=RTM_NEWLINK, body=body)
 
 
 def set_down(index: int) -> Message:
     """Return what takes a link down, as changing its name needs."""
-    return Message(kind=RTM_NEWLINK, body=_LINK.pack(socket.AF_UNSPEC, 0, index, 0, IFF_UP))
+    return Message(kind=RTM_NEWLINK, body=LINK_HEADER.pack(socket.AF_UNSPEC, 0, index, 0, IFF_UP))
 
 
 def delete_link(index: int) -> Message:
     """Return what removes a link; ENODEV when it is gone."""
-    return Message(kind=RTM_DELLINK, body=_LINK.pack(socket.AF_UNSPEC, 0, index, 0, 0))
+    return Message(kind=RTM_DELLINK, body=LINK_HEADER.pack(socket.AF_UNSPEC, 0, index, 0, 0))
 
 
 def add_address(index: int, text: str) -> Message:
@@ -314,11 +312,11 @@ def set_subnet_route(index: int, text: str) -> Message:
     """Return what makes the route to an IPv4 address' neighbours as the kernel does, who removes it with the address."""
     interface = IPv4Interface(text)
     prefix = interface.network.prefixlen
-    origin = (_RTPROT_KERNEL, _RT_SCOPE_LINK, _RTN_UNICAST)
-    header = _ROUTE.pack(socket.AF_INET, prefix, 0, 0, _RT_TABLE_MAIN, *origin, 0)
+    origin = (_RTPROT_KERNEL, RT_SCOPE_LINK, RTN_UNICAST)
+    header = ROUTE_HEADER.pack(socket.AF_INET, prefix, 0, 0, RT_TABLE_MAIN, *origin, 0)
     destination = attribute(_RTA_DST, interface.network.network_address.packed)
     source = attribute(_RTA_PREFSRC, interface.ip.packed)
-    body = header + destination + source + number_attribute(_RTA_OIF, index)
+    body = header + destination + source + number_attribute(RTA_OIF, index)
     return Message(kind=RTM_NEWROUTE, flags=NLM_F_CREATE | NLM_F_REPLACE, body=body)
 
 
@@ -336,5 +334,7 @@ def _address_body(index: int, text: str) -> bytes:
 def _default_route(index: int, gateway: str) -> bytes:
     address = ipaddress.ip_address(gateway)
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    header = _ROUTE.pack(family, 0, 0, 0, _RT_TABLE_MAIN, _RTPROT_BOOT, _RT_SCOPE_UNIVERSE, _RTN_UNICAST, 0)
-    return header + attribute(_RTA_GATEWAY, address.packed) + number_attribute(_RTA_OIF, index)
+    header = ROUTE_HEADER.pack(
+        family, 0, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, _RT_SCOPE_UNIVERSE, RTN_UNICAST, 0
+    )
+    return header + attribute(_RTA_GATEWAY, address.packed) + number_attribute(RTA_OIF, index)

@@ -16,33 +16,43 @@ from controller.kernel.netlink import (
     parse_number,
     text_attribute,
 )
+from controller.kernel.rtnetlink import (
+    IFLA_ADDRESS,
+    IFLA_IFALIAS,
+    IFLA_IFNAME,
+    IFLA_INFO_DATA,
+    IFLA_INFO_KIND,
+    IFLA_LINK,
+    IFLA_LINKINFO,
+    IFLA_NET_NS_FD,
+    LINK_HEADER,
+    ROUTE_HEADER,
+    RT_SCOPE_LINK,
+    RT_TABLE_MAIN,
+    RTA_OIF,
+    RTN_UNICAST,
+    RTPROT_BOOT,
+)
 from controller.model.network_drivers import IPVLAN, MACVLAN, Sublink
 
-_LINK = struct.Struct("=BxHiII")
-_ROUTE = struct.Struct("=BBBBBBBBI")
-_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_LINK, _IFLA_LINKINFO = 1, 3, 5, 18
-_IFLA_IFALIAS, _IFLA_NET_NS_FD = 20, 28
-_IFLA_INFO_KIND, _IFLA_INFO_DATA = 1, 2
 _IFLA_MACVLAN_MODE = 1
 _IFLA_IPVLAN_MODE, _IFLA_IPVLAN_FLAGS = 1, 2
 _IFLA_VLAN_ID = 1
 _MACVLAN_MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
 _IPVLAN_MODES = {"l2": 0, "l3": 1, "l3s": 2}
 _IPVLAN_FLAGS = {"bridge": 0, "private": 1, "vepa": 2}
-_RTA_OIF = 4
-_RT_TABLE_MAIN, _RTN_UNICAST, _RTPROT_BOOT, _RT_SCOPE_LINK = 254, 1, 3, 253
 
 
 def create_sublink(sublink: Sublink, *, name: str, mac: str, parent_index: int, netns_fd: int) -> Message:
     """Return what makes a link below a parent, born in another namespace; EEXIST when the name is taken there."""
     parts = [
-        _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0),
-        text_attribute(_IFLA_IFNAME, name),
-        number_attribute(_IFLA_LINK, parent_index),
-        number_attribute(_IFLA_NET_NS_FD, netns_fd),
+        LINK_HEADER.pack(socket.AF_UNSPEC, 0, 0, 0, 0),
+        text_attribute(IFLA_IFNAME, name),
+        number_attribute(IFLA_LINK, parent_index),
+        number_attribute(IFLA_NET_NS_FD, netns_fd),
     ]
     if mac:
-        parts.append(attribute(_IFLA_ADDRESS, bytes.fromhex(mac.replace(":", ""))))
+        parts.append(attribute(IFLA_ADDRESS, bytes.fromhex(mac.replace(":", ""))))
     parts.append(_info(sublink.kind, _describe(sublink)))
     return Message(kind=rtnetlink.RTM_NEWLINK, flags=NLM_F_CREATE | NLM_F_EXCL, body=b"".join(parts))
 
@@ -78,9 +88,9 @@ def _name(numbers: dict[str, int], value: bytes | None) -> str:
 def create_vlan(name: str, *, vlan_id: int, lower_index: int) -> Message:
     """Return what makes a VLAN of a link; EEXIST when the link has that VLAN, or a link has the name."""
     parts = [
-        _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0),
-        text_attribute(_IFLA_IFNAME, name),
-        number_attribute(_IFLA_LINK, lower_index),
+        LINK_HEADER.pack(socket.AF_UNSPEC, 0, 0, 0, 0),
+        text_attribute(IFLA_IFNAME, name),
+        number_attribute(IFLA_LINK, lower_index),
         _info("vlan", (attribute(_IFLA_VLAN_ID, struct.pack("=H", vlan_id)),)),
     ]
     return Message(kind=rtnetlink.RTM_NEWLINK, flags=NLM_F_CREATE | NLM_F_EXCL, body=b"".join(parts))
@@ -93,7 +103,7 @@ def parse_vlan_id(data: bytes) -> int:
 
 def create_dummy(name: str) -> Message:
     """Return what makes a link that leads nowhere; EEXIST when a link has the name."""
-    body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + text_attribute(_IFLA_IFNAME, name)
+    body = LINK_HEADER.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + text_attribute(IFLA_IFNAME, name)
     return Message(
         kind=rtnetlink.RTM_NEWLINK, flags=NLM_F_CREATE | NLM_F_EXCL, body=body + _info("dummy", ())
     )
@@ -101,16 +111,16 @@ def create_dummy(name: str) -> Message:
 
 def mark_link(index: int, alias: str) -> Message:
     """Return what marks a link by its index."""
-    body = _LINK.pack(socket.AF_UNSPEC, 0, index, 0, 0)
-    return Message(kind=rtnetlink.RTM_NEWLINK, body=body + attribute(_IFLA_IFALIAS, alias.encode()))
+    body = LINK_HEADER.pack(socket.AF_UNSPEC, 0, index, 0, 0)
+    return Message(kind=rtnetlink.RTM_NEWLINK, body=body + attribute(IFLA_IFALIAS, alias.encode()))
 
 
 def move_link(index: int, *, name: str, netns_fd: int) -> Message:
     """Return what puts a link into another namespace under another name; EEXIST when the name is taken there."""
     parts = [
-        _LINK.pack(socket.AF_UNSPEC, 0, index, 0, rtnetlink.IFF_UP),
-        number_attribute(_IFLA_NET_NS_FD, netns_fd),
-        text_attribute(_IFLA_IFNAME, name),
+        LINK_HEADER.pack(socket.AF_UNSPEC, 0, index, 0, rtnetlink.IFF_UP),
+        number_attribute(IFLA_NET_NS_FD, netns_fd),
+        text_attribute(IFLA_IFNAME, name),
     ]
     return Message(kind=rtnetlink.RTM_NEWLINK, body=b"".join(parts))
 
@@ -128,12 +138,12 @@ def delete_route_by_link(index: int, destination: str) -> Message:
 
 def _route_by_link(index: int, destination: str) -> bytes:
     family = socket.AF_INET6 if ":" in destination else socket.AF_INET
-    header = _ROUTE.pack(family, 0, 0, 0, _RT_TABLE_MAIN, _RTPROT_BOOT, _RT_SCOPE_LINK, _RTN_UNICAST, 0)
-    return header + number_attribute(_RTA_OIF, index)
+    header = ROUTE_HEADER.pack(family, 0, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, RT_SCOPE_LINK, RTN_UNICAST, 0)
+    return header + number_attribute(RTA_OIF, index)
 
 
 def _info(kind: str, data: tuple[bytes, ...]) -> bytes:
-    inner = [text_attribute(_IFLA_INFO_KIND, kind)]
+    inner = [text_attribute(IFLA_INFO_KIND, kind)]
     if data:
-        inner.append(nested_attribute(_IFLA_INFO_DATA, *data))
-    return nested_attribute(_IFLA_LINKINFO, *inner)
+        inner.append(nested_attribute(IFLA_INFO_DATA, *data))
+    return nested_attribute(IFLA_LINKINFO, *inner)
