@@ -176,8 +176,14 @@ def _view_security(options: Document) -> list[str]:
     return words + [f"label={label}" for label in options.get("labels", [])]
 
 
+def _view_wishes(attachment: Document) -> dict[str, Any]:
+    """Return the addresses that were asked for."""
+    fields = {"ipv4": "IPv4Address", "ipv6": "IPv6Address", "linkLocalIPs": "LinkLocalIPs"}
+    return {fields[name]: attachment[name] for name in fields if attachment.get(name)}
+
+
 def _view_networks(spec: Document, status: Document) -> dict[str, Any]:
-    aliases = {each["name"]: each.get("aliases", []) for each in spec.get("networks", [])}
+    asked = {each["name"]: each for each in spec.get("networks", [])}
     networks = {
         each["name"]: {
             "IPAddress": each.get("ipv4", ""),
@@ -185,7 +191,8 @@ def _view_networks(spec: Document, status: Document) -> dict[str, Any]:
             "Gateway": each.get("gateway", ""),
             "GlobalIPv6Address": each.get("ipv6", ""),
             "IPv6Gateway": each.get("ipv6Gateway", ""),
-            "Aliases": aliases.get(each["name"], []),
+            "Aliases": asked.get(each["name"], {}).get("aliases", []),
+            "IPAMConfig": _view_wishes(asked.get(each["name"], {})),
         }
         for each in status.get("networks", [])
     }

@@ -58,6 +58,9 @@ def _add_connection(verbs: Any) -> None:  # noqa: ANN401 - argparse keeps the ty
     joining.add_argument("--ip", default=None, help="Fixed address.")
     joining.add_argument("--ip6", default=None, help="Fixed IPv6 address.")
     joining.add_argument("--mac-address", default=None, help="Fixed MAC address.")
+    joining.add_argument(
+        "--link-local-ip", action="append", default=[], metavar="IP", help="Link-local address besides."
+    )
     joining.add_argument("--alias", action="append", default=[], help="Further name.")
     joining.add_argument("--gw-priority", type=int, default=0, help="The highest gives the default route.")
     leaving = verbs.add_parser("disconnect", help="Disconnect a container.")
@@ -183,6 +186,7 @@ def _connect(resource: resource_pb2.Resource, options: argparse.Namespace) -> No
         ipv4=options.ip,
         ipv6=options.ip6,
         mac=options.mac_address,
+        link_local_ips=options.link_local_ip,
         gateway_priority=options.gw_priority,
     )
 

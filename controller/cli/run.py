@@ -79,6 +79,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     add_name_flags(parser)
     many("--network", "--net", metavar="NETWORK", text="Network to join; host, none or container:NAME.")
     many("--network-alias", metavar="NAME", text="Further name on the first network.")
+    many("--link-local-ip", metavar="IP", text="Link-local address on the first network besides.")
     for flag, text in (
         ("--ip", "Fixed address on the first network."),
         ("--ip6", "Fixed IPv6 address on the first network."),
@@ -255,12 +256,14 @@ def _set_networks(spec: resource_pb2.ContainerSpec, options: argparse.Namespace)
             raise Failure(f"--network: {text} can't be joined with another network", code=EXIT_DAEMON)
         else:
             spec.network_mode = text
-    if not (options.ip or options.ip6 or options.mac_address or options.network_alias):
+    names = (*options.network_alias, *options.link_local_ip)
+    if not (options.ip or options.ip6 or options.mac_address or names):
         return
     if not spec.networks:
         spec.networks.add(name="bridge")
     first = spec.networks[0]
     first.aliases.extend(options.network_alias)
+    first.link_local_ips.extend(options.link_local_ip)
     if options.ip:
         first.ipv4 = options.ip
     if options.ip6:
@@ -303,9 +306,18 @@ def _parse_network(text: str) -> resource_pb2.NetworkAttachment:
                 attachment.ipv6 = value
             case "mac-address":
                 attachment.mac = value.lower()
+            case "link-local-ip":
+                attachment.link_local_ips.append(value)
+            case "gw-priority":
+                attachment.gateway_priority = _read_priority(value)
             case _:
-                raise Failure(
-                    f"--network: {key!r} is not a key: use name, alias, ip, ip6, mac-address",
-                    code=EXIT_DAEMON,
-                )
+                known = "name, alias, ip, ip6, mac-address, link-local-ip, gw-priority"
+                raise Failure(f"--network: {key!r} is not a key: use {known}", code=EXIT_DAEMON)
     return attachment
+
+
+def _read_priority(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise Failure(f"--network: gw-priority {text!r} is not a number", code=EXIT_DAEMON) from error

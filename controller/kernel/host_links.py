@@ -44,7 +44,7 @@ def read_addresses(netlink: Netlink, index: int = 0) -> dict[int, tuple[str, ...
     found: dict[int, tuple[str, ...]] = {}
     for message in netlink.dump(rtnetlink.dump_addresses(index)):
         address = rtnetlink.parse_address(message)
-        if address is not None:
+        if address is not None and not address.is_link_local:
             found[address.index] = (*found.get(address.index, ()), address.text)
     return found
 

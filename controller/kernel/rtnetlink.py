@@ -4,11 +4,12 @@ import ipaddress
 import socket
 import struct
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface
 
 from controller.kernel.netlink import (
+    NLM_F_APPEND,
     NLM_F_CREATE,
     NLM_F_EXCL,
     NLM_F_REPLACE,
@@ -47,7 +48,9 @@ _IFLA_OPERSTATE, IFLA_INFO_SLAVE_DATA, _IFLA_BRPORT_ISOLATED = 16, 5, 33
 _OPERATIONAL = b"\x06"
 _RTEXT_FILTER_SKIP_STATS = 8
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST = 1, 2, 4
-_IFA_F_NODAD = 0x02
+_IFA_FLAGS, _IFA_PROTO, _IFAPROT_KERNEL_LL = 8, 11, b"\x02"
+_IFA_F_NODAD, _IFA_F_STABLE_PRIVACY = 0x02, 0x800
+_MIDDLE_OF_MAC = b"\xff\xfe"
 _RTA_DST, RTA_OIF, _RTA_GATEWAY, _RTA_PREFSRC, _RTA_TABLE = 1, 4, 5, 7, 15
 RT_TABLE_MAIN, RTN_UNICAST = 254, 1
 _RTPROT_KERNEL, RTPROT_BOOT = 2, 3
@@ -85,10 +88,14 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """An address of a link; `text` has its prefix, such as 10.77.0.1/24 or fd00:77::1/64."""
+    """An address of a link; `text` has its prefix, such as 10.77.0.1/24 or fd00:77::1/64.
+
+    `is_link_local` is that of IPv6: routes to its neighbours are the kernel's alone, and not looked at.
+    """
 
     index: int
     text: str
+    is_link_local: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,16 +139,28 @@ def is_about_port(message: Message) -> bool:
 def parse_address(message: Message) -> Address | None:
     """Return the address that an RTM_NEWADDR or RTM_DELADDR is about.
 
-    None for those of other families, and for link-local ones of IPv6: the kernel gives and takes them by itself.
+    None for those of other families, and for link-local ones of IPv6 that the kernel gives and takes by itself.
     """
     family, prefix, _, _, index = _ADDRESS.unpack_from(message.body)
     if family not in _ADDRESS_BYTES:
         return None
     found = parse_attributes(message.body, _ADDRESS.size)
     local = found.get(_IFA_LOCAL, found.get(_IFA_ADDRESS, bytes(_ADDRESS_BYTES[family])))
-    if _is_link_local(family, local):
+    is_link_local = _is_link_local(family, local)
+    if is_link_local and _is_of_kernel(local, found):
         return None
-    return Address(index=index, text=f"{socket.inet_ntop(family, local)}/{prefix}")
+    text = f"{socket.inet_ntop(family, local)}/{prefix}"
+    return Address(index=index, text=text, is_link_local=is_link_local)
+
+
+def _is_of_kernel(packed: bytes, attributes: Mapping[int, bytes]) -> bool:
+    """Tell whether a link-local address is one that the kernel has made, out of a MAC or of a secret (RFC 7217).
+
+    Kernels before 5.18 do not say whose it is, which its form and its flags tell, too.
+    """
+    is_of_mac = packed[11:13] == _MIDDLE_OF_MAC
+    is_of_secret = bool(parse_number(attributes.get(_IFA_FLAGS)) & _IFA_F_STABLE_PRIVACY)
+    return is_of_mac or is_of_secret or attributes.get(_IFA_PROTO) == _IFAPROT_KERNEL_LL
 
 
 def parse_route(message: Message) -> Route | None:
@@ -177,7 +196,9 @@ def parse_setting(message: Message) -> int:
 def has_subnet_route(address: Address, routes: Iterable[Route]) -> bool:
     """Tell whether the address' neighbours are reached: the kernel makes that route with the address, anyone can remove it."""
     subnet = find_subnet(address.text)
-    return any((route.index, route.destination) == (address.index, subnet) for route in routes)
+    return address.is_link_local or any(
+        (route.index, route.destination) == (address.index, subnet) for route in routes
+    )
 
 
 def find_subnet(text: str) -> str:
@@ -309,7 +330,10 @@ def delete_default_route(index: int, gateway: str) -> Message:
 
 
 def set_subnet_route(index: int, text: str) -> Message:
-    """Return what makes the route to an IPv4 address' neighbours as the kernel does, who removes it with the address."""
+    """Return what makes the route to an IPv4 address' neighbours as the kernel does, who removes it with the address.
+
+    Several links can have a route to the link-local ones: EEXIST when this one has it.
+    """
     interface = IPv4Interface(text)
     prefix = interface.network.prefixlen
     origin = (_RTPROT_KERNEL, RT_SCOPE_LINK, RTN_UNICAST)
@@ -317,7 +341,8 @@ def set_subnet_route(index: int, text: str) -> Message:
     destination = attribute(_RTA_DST, interface.network.network_address.packed)
     source = attribute(_RTA_PREFSRC, interface.ip.packed)
     body = header + destination + source + number_attribute(RTA_OIF, index)
-    return Message(kind=RTM_NEWROUTE, flags=NLM_F_CREATE | NLM_F_REPLACE, body=body)
+    how = NLM_F_APPEND if interface.is_link_local else NLM_F_REPLACE
+    return Message(kind=RTM_NEWROUTE, flags=NLM_F_CREATE | how, body=body)
 
 
 def _address_body(index: int, text: str) -> bytes:
@@ -328,7 +353,8 @@ def _address_body(index: int, text: str) -> bytes:
     if isinstance(interface, IPv6Interface):
         return _ADDRESS.pack(socket.AF_INET6, prefix, _IFA_F_NODAD, 0, index) + local
     broadcast = attribute(_IFA_BROADCAST, interface.network.broadcast_address.packed)
-    return _ADDRESS.pack(socket.AF_INET, prefix, 0, 0, index) + local + broadcast
+    scope = RT_SCOPE_LINK if interface.is_link_local else _RT_SCOPE_UNIVERSE
+    return _ADDRESS.pack(socket.AF_INET, prefix, 0, scope, index) + local + broadcast
 
 
 def _default_route(index: int, gateway: str) -> bytes:

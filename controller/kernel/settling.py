@@ -30,6 +30,8 @@ def complete_link(want: AttachmentWant, inside: Inside, index: int) -> None:
         if want.ipv6_gateway:
             changes.append(rtnetlink.set_default_route(index, want.ipv6_gateway))
         inside.run(*changes)
+    if want.link_local:
+        inside.run(*(rtnetlink.add_address(index, text) for text in want.link_local))
 
 
 def settle_link(want: AttachmentWant, inside: Inside, peer: rtnetlink.Link, facts: InsideFacts) -> None:
@@ -38,13 +40,13 @@ def settle_link(want: AttachmentWant, inside: Inside, peer: rtnetlink.Link, fact
     settled = {each.text for each in facts.settled if each.index == peer.index}
     # The kernel makes the route to the neighbours of an IPv6 address with the address, and takes none but its own away.
     adrift = {text for text in present - settled if ":" in text}
-    surplus = sorted(present.difference(want.addresses) | adrift)
+    surplus = sorted(present.difference(want.all_addresses) | adrift)
     if surplus:  # before all else: what leaves takes with it what the kernel has filed under it
         inside.run(*(rtnetlink.delete_address(peer.index, text) for text in surplus), tolerate=_ABSENT)
     changes = _list_link_changes(want, peer)
     if changes:
         inside.run(*changes)
-    missing = [text for text in want.addresses if surplus or changes or text not in present]
+    missing = [text for text in want.all_addresses if surplus or changes or text not in present]
     if any(":" in text for text in missing):
         inside.set_ipv6(_LOOPBACK, want.inside)
     if missing:
@@ -68,8 +70,9 @@ def _list_link_changes(want: AttachmentWant, peer: rtnetlink.Link) -> list[Messa
 
 def _ensure_routes(want: AttachmentWant, inside: Inside, index: int) -> None:
     routes = inside.read().routes
-    if want.address and not has_subnet_route(Address(index=index, text=want.address), routes):
-        inside.run(rtnetlink.set_subnet_route(index, want.address))
+    for text in (each for each in want.all_addresses if ":" not in each):
+        if not has_subnet_route(Address(index=index, text=text), routes):
+            inside.run(rtnetlink.set_subnet_route(index, text), tolerate=_EXISTS)
     for destination, wanted in (
         (DEFAULT_ROUTE, want.gateway),
         (IPV6_DEFAULT_ROUTE, want.ipv6_gateway),

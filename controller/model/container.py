@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from controller.model.attachments import AssignedAttachment, Attachment, AttachmentStatus
 from controller.model.base import Model
 from controller.model.devices import DeviceCgroupRules, Devices
 from controller.model.health import Health, Healthcheck
@@ -27,7 +28,6 @@ from controller.model.naming import (
     UserNamespace,
     VolumesFrom,
 )
-from controller.model.network import Ipv4, Ipv6
 from controller.model.ports import Expose, PortMapping
 from controller.model.resource import API_VERSION, ApiVersion, Metadata, Status
 from controller.model.resources import Resources, Ulimits
@@ -35,26 +35,6 @@ from controller.model.restart import RestartPolicy
 from controller.model.security import CapAdd, CapDrop, Privileged, SecurityOpt, SecurityOptions, Sysctls
 from controller.model.short_forms import expand_ports, parse_restart
 from controller.model.units import DurationS, Number, SignalName, SizeBytes, Text
-
-
-class NetworkAttachment(Model):
-    """A container's place on a network."""
-
-    name: ObjectName = Field(description="The network.")
-    aliases: tuple[ObjectName, ...] = Field(default=(), description="Further names on this network.")
-    ipv4: Ipv4 | None = Field(default=None, description="Fixed address; chosen from the subnet by default.")
-    ipv6: Ipv6 | None = Field(
-        default=None, description="Fixed IPv6 address; chosen from the IPv6 subnet by default."
-    )
-    mac: Annotated[str, Field(pattern=r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")] | None = Field(
-        default=None, description="Fixed MAC address; derived by default."
-    )
-    gateway_priority: Number = Field(
-        default=0,
-        ge=-(2**31),
-        lt=2**31,
-        description="The network with the highest one carries the default route; the first of several.",
-    )
 
 
 class DependencyCondition(StrEnum):
@@ -90,10 +70,6 @@ class DesiredState(StrEnum):
     PAUSED = "paused"
 
 
-def _list_attachment(value: object) -> object:
-    return {"name": value} if isinstance(value, str) else value
-
-
 def _dict_environment(value: object) -> object:
     """Accept Docker's and Compose's list form `[A=1, B=2]`."""
     if not isinstance(value, list | tuple):
@@ -119,7 +95,6 @@ def _split_command(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-Attachment = Annotated[NetworkAttachment, BeforeValidator(_list_attachment)]
 Command = Annotated[tuple[Text, ...], BeforeValidator(_split_command)]
 
 
@@ -283,19 +258,6 @@ class ContainerSpec(Model):
         return self
 
 
-class AssignedAttachment(Model):
-    """Addresses chosen for one network of a container; that of a family which the network lacks is empty."""
-
-    ipv4: str
-    mac: str
-    ipv6: str = ""
-
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        """Those that there are, IPv4 first."""
-        return tuple(filter(None, (self.ipv4, self.ipv6)))
-
-
 class StopOrder(Model):
     """How somebody wants a process to be asked to end, where it is not as the spec says; for runs up to `run` alone."""
 
@@ -331,17 +293,6 @@ class Phase(StrEnum):
     STOPPING = "Stopping"
     EXITED = "Exited"
     FAILED = "Failed"
-
-
-class AttachmentStatus(Model):
-    """One network of a container as observed."""
-
-    name: str = Field(description="The network.")
-    ipv4: str = Field(default="", description="The container's address there.")
-    mac: str = Field(description="Its MAC address.")
-    gateway: str = Field(default="", description="The network's gateway, where the default route goes by it.")
-    ipv6: str = Field(default="", description="The container's IPv6 address there.")
-    ipv6_gateway: str = Field(default="", description="The same of the IPv6 default route.")
 
 
 class ContainerStatus(Status):

@@ -18,6 +18,9 @@ FAMILIES: tuple[Family, ...] = (4, 6)
 IPV6_LOOPBACK = "::1"
 IPV6_LEAST_MTU = 1280
 """Links with less have no IPv6 (RFC 8200, section 5)."""
+LINK_LOCAL_SUBNETS: dict[Family, str] = {4: "169.254.0.0/16", 6: "fe80::/64"}
+"""Where addresses come from that are of use on one link alone (RFC 3927; RFC 4291, section 2.5.6)."""
+_DERIVED_MIDDLE = b"\xff\xfe"
 _LONGEST_PREFIX = {4: 30, 6: 126}
 
 
@@ -60,6 +63,24 @@ def check_address(text: str) -> str:
     return check_ipv6(text) if ":" in text else check_ipv4(text)
 
 
+def family_of(address: str) -> Family:
+    """Return the family of an address or a subnet."""
+    return 6 if ":" in address else 4
+
+
+def check_link_local(text: str) -> str:
+    """Return `text` in its shortest spelling if a container may have it as a link-local address; ValueError otherwise."""
+    address = ipaddress.ip_address(check_address(text))
+    subnet = LINK_LOCAL_SUBNETS[family_of(text)]
+    if not _is_host(str(address), subnet):
+        raise ValueError(
+            f"{text!r} is not link-local: use an address of {' or '.join(LINK_LOCAL_SUBNETS.values())}"
+        )
+    if address.version == 6 and address.packed[11:13] == _DERIVED_MIDDLE:
+        raise ValueError(f"{text!r} is of the form that the kernel derives from a MAC: choose another")
+    return str(address)
+
+
 def _check_link_name(text: str) -> str:
     if not re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_.-]{0,14}", text):
         raise ValueError(
@@ -95,6 +116,7 @@ Subnet = Annotated[str, AfterValidator(_check_subnet)]
 Ipv4 = Annotated[str, AfterValidator(check_ipv4)]
 Ipv6 = Annotated[str, AfterValidator(check_ipv6)]
 Address = Annotated[str, AfterValidator(check_address)]
+LinkLocalAddress = Annotated[str, AfterValidator(check_link_local)]
 AddressRange = Annotated[str, AfterValidator(_check_range)]
 Ipv6Range = Annotated[str, AfterValidator(_check_ipv6_range)]
 InterfacePrefix = Annotated[str, AfterValidator(_check_interface_prefix)]

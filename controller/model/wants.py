@@ -160,7 +160,7 @@ class AttachmentWant:
     that carries the default route and empty on others. An `isolated` one reaches the host, but no other isolated one.
     With `sublink` it is a link below a parent instead, without an end outside: `bridge` is empty, and so is `mac` where
     the parent's is shared. With `driver` the link comes from that plugin, and has no end outside that hold knows. `ipv6_address` and `ipv6_gateway` are the same for IPv6; a family that the network lacks has
-    no address.
+    no address. `link_local` are addresses with prefix besides.
     """
 
     container: Uid
@@ -177,11 +177,17 @@ class AttachmentWant:
     isolated: bool = False
     sublink: Sublink | None = None
     driver: str = ""
+    link_local: tuple[str, ...] = ()
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Those that there are, IPv4 first."""
+        """Those of the network's subnets that there are, IPv4 first."""
         return tuple(filter(None, (self.address, self.ipv6_address)))
+
+    @property
+    def all_addresses(self) -> tuple[str, ...]:
+        """The link-local ones, too."""
+        return (*self.addresses, *self.link_local)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from controller.model.container import Container, ContainerAssigned
 from controller.model.ids import KINDS, Key, KindName, Revision, Uid
 from controller.model.image import ImageAssigned
 from controller.model.kinds import RESOURCE_TYPES, Assigned, Resource, key_of
-from controller.model.network import Network, NetworkAssigned
+from controller.model.network import Network, NetworkAssigned, family_of
 from controller.model.volume import VolumeAssigned
 from controller.ports import Committed
 
@@ -80,6 +80,7 @@ def list_claims(resource: Resource) -> list[Row]:
             for network, attachment in assigned.networks.items():
                 found += [(f"ipv4 {network}", attachment.ipv4)] if attachment.ipv4 else []
                 found += [(f"ipv6 {network}", attachment.ipv6)] if attachment.ipv6 else []
+                found += [(f"ipv{family_of(each)} {network}", each) for each in attachment.link_local_ips]
                 found.append(("mac", attachment.mac))
             found.extend(
                 ("port", f"{port.protocol} {port.host_ip or '*'} {port.host_port}") for port in assigned.ports

@@ -52,6 +52,7 @@ async def test_making_one_again_changes_nothing(host: NetworkPorts) -> None:
         pytest.param(replace(WANT, isolated=True), id="isolated"),
         pytest.param(replace(WANT, mtu=1300), id="mtu"),
         pytest.param(replace(WANT, ipv6_address="fd00:77::2/64"), id="ipv6"),
+        pytest.param(replace(WANT, link_local=("169.254.7.7/16", "169.254.7.8/16")), id="link-local"),
         pytest.param(replace(WANT, address="", gateway="", ipv6_address="fd00:77::2/64"), id="ipv6 alone"),
         pytest.param(replace(WANT, bridge=BACK_BRIDGE.name, address="10.78.0.7/24", gateway="10.78.0.1"), id="bridge"),
     ],
@@ -73,6 +74,7 @@ async def test_what_differs_is_mended(host: NetworkPorts, want: AttachmentWant) 
         pytest.param(replace(DUAL, inside="eth3"), id="name"),
         pytest.param(replace(DUAL, mtu=1300), id="mtu"),
         pytest.param(replace(DUAL, ipv6_address="", ipv6_gateway=""), id="no ipv6"),
+        pytest.param(replace(DUAL, link_local=("169.254.7.7/16", "fe80::7/64")), id="link-local"),
     ],
 )
 async def test_what_differs_is_mended_with_both_families(host: NetworkPorts, want: AttachmentWant) -> None:
@@ -93,6 +95,21 @@ async def test_a_container_can_be_on_two_networks(host: NetworkPorts) -> None:
     await host.attachments.delete(WEB, WANT.host_link)
     (left,) = await host.attachments.read(WEB)
     assert is_attached(OTHER_NETWORK, left)
+
+
+async def test_links_can_have_link_local_addresses_alike(host: NetworkPorts) -> None:
+    first = replace(DUAL, link_local=("169.254.7.7/16", "fe80::7/64"))
+    second = replace(OTHER_NETWORK, link_local=("169.254.7.7/16",))
+    for want in (first, second, first):
+        await host.attachments.ensure(want)
+    facts = {each.host_link: each for each in await host.attachments.read(WEB)}
+    assert is_attached(first, facts[first.host_link])
+    assert is_attached(second, facts[second.host_link])
+    one_less = replace(first, link_local=("fe80::7/64",))
+    await host.attachments.ensure(one_less)
+    facts = {each.host_link: each for each in await host.attachments.read(WEB)}
+    assert is_attached(one_less, facts[first.host_link])
+    assert not is_attached(first, facts[first.host_link])
 
 
 async def test_the_default_route_can_move(host: NetworkPorts) -> None:

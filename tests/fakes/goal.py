@@ -223,6 +223,7 @@ def _check_links(container: Container, snapshot: Snapshot, world: FakeWorld) -> 
         link, place = found.get(way), container.assigned.networks[attachment.name]
         addresses = [(place.ipv4, network.assigned.subnet), (place.ipv6, network.assigned.ipv6_subnet)]
         texts = tuple(f"{own}/{subnet.partition('/')[2]}" for own, subnet in addresses if own)
+        texts += tuple(f"{own}/{64 if ':' in own else 16}" for own in attachment.link_local_ips)
         right = link is not None and link.host_up and link.inside_up
         right = right and (network.spec.driver == "ipvlan" or (link is not None and link.mac == place.mac))
         if link is None or not right or link.addresses != texts:

@@ -173,7 +173,7 @@ class FakeAttachments(FakePort):
             raise NotFound(f"there is no bridge {want.bridge}")
         for (uid, _), link in world.links.items():
             if uid != want.container and link.bridge == want.bridge:
-                for address in set(want.addresses) & set(link.addresses):
+                for address in set(want.all_addresses) & set(link.addresses):
                     world.violate(f"address {address} twice")
         before = world.links.get((want.container, want.host_link))
         world.links[want.container, want.host_link] = AttachmentFacts(
@@ -184,7 +184,7 @@ class FakeAttachments(FakePort):
             inside=want.inside,
             inside_up=True,
             mac=want.mac or PARENT_MAC,
-            addresses=want.addresses,
+            addresses=want.all_addresses,
             gateway=want.gateway,
             ipv6_gateway=want.ipv6_gateway,
             mtu=want.mtu or (before.mtu if before is not None else 1500),

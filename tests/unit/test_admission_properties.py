@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.errors import HoldError
+from controller.model.attachments import NetworkAttachment
 from controller.model.changes import Decision, Draft, Put, Snapshot
-from controller.model.container import Container, ContainerSpec, NetworkAttachment
+from controller.model.container import Container, ContainerSpec
 from controller.model.facts import HostFacts
 from controller.model.ids import Key
 from controller.model.kinds import Resource, key_of

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from controller.errors import AlreadyExists, Expired, Invalid, NotFound
+from controller.model.attachments import AssignedAttachment
 from controller.model.changes import (
     Change,
     ChangeType,
@@ -20,7 +21,6 @@ from controller.model.changes import (
     Verb,
 )
 from controller.model.container import (
-    AssignedAttachment,
     Container,
     ContainerAssigned,
     ContainerSpec,

@@ -1159,6 +1159,7 @@ class NetworkAttachment(_message.Message):
     MAC_FIELD_NUMBER: _builtins.int
     GATEWAY_PRIORITY_FIELD_NUMBER: _builtins.int
     IPV6_FIELD_NUMBER: _builtins.int
+    LINK_LOCAL_IPS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     ipv4: _builtins.str
     mac: _builtins.str
@@ -1167,6 +1168,8 @@ class NetworkAttachment(_message.Message):
     ipv6: _builtins.str
     @_builtins.property
     def aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def link_local_ips(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
@@ -1176,10 +1179,11 @@ class NetworkAttachment(_message.Message):
         mac: _builtins.str | None = ...,
         gateway_priority: _builtins.int = ...,
         ipv6: _builtins.str | None = ...,
+        link_local_ips: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_ipv4", b"_ipv4", "_ipv6", b"_ipv6", "_mac", b"_mac", "ipv4", b"ipv4", "ipv6", b"ipv6", "mac", b"mac"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ipv4", b"_ipv4", "_ipv6", b"_ipv6", "_mac", b"_mac", "aliases", b"aliases", "gateway_priority", b"gateway_priority", "ipv4", b"ipv4", "ipv6", b"ipv6", "mac", b"mac", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ipv4", b"_ipv4", "_ipv6", b"_ipv6", "_mac", b"_mac", "aliases", b"aliases", "gateway_priority", b"gateway_priority", "ipv4", b"ipv4", "ipv6", b"ipv6", "link_local_ips", b"link_local_ips", "mac", b"mac", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ipv4: _TypeAlias = _typing.Literal["ipv4"]  # noqa: Y015
     _WhichOneofArgType__ipv4: _TypeAlias = _typing.Literal["_ipv4", b"_ipv4"]  # noqa: Y015
@@ -1820,12 +1824,15 @@ class AttachmentStatus(_message.Message):
     GATEWAY_FIELD_NUMBER: _builtins.int
     IPV6_FIELD_NUMBER: _builtins.int
     IPV6_GATEWAY_FIELD_NUMBER: _builtins.int
+    LINK_LOCAL_IPS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     ipv4: _builtins.str
     mac: _builtins.str
     gateway: _builtins.str
     ipv6: _builtins.str
     ipv6_gateway: _builtins.str
+    @_builtins.property
+    def link_local_ips(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
@@ -1835,10 +1842,11 @@ class AttachmentStatus(_message.Message):
         gateway: _builtins.str = ...,
         ipv6: _builtins.str = ...,
         ipv6_gateway: _builtins.str = ...,
+        link_local_ips: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway", b"gateway", "ipv4", b"ipv4", "ipv6", b"ipv6", "ipv6_gateway", b"ipv6_gateway", "mac", b"mac", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway", b"gateway", "ipv4", b"ipv4", "ipv6", b"ipv6", "ipv6_gateway", b"ipv6_gateway", "link_local_ips", b"link_local_ips", "mac", b"mac", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -6,18 +6,13 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from controller.errors import AlreadyExists, Exhausted, Invalid, Unavailable
+from controller.model.attachments import AssignedAttachment, NetworkAttachment
 from controller.model.changes import Snapshot
-from controller.model.container import (
-    AssignedAttachment,
-    Container,
-    ContainerAssigned,
-    ContainerSpec,
-    NetworkAttachment,
-)
+from controller.model.container import Container, ContainerAssigned, ContainerSpec
 from controller.model.facts import HostFacts
 from controller.model.ids import Key
 from controller.model.names import derive_mac
-from controller.model.network import FAMILIES, Family
+from controller.model.network import FAMILIES, Family, family_of
 from controller.model.ports import PortMapping
 from controller.plan.addresses import IpAddress
 from controller.plan.admission.findings import Findings
@@ -122,25 +117,39 @@ class ContainerAssigner:
                 named = _find_named(attachment, family)
                 if named is not None and (attachment.name, family) not in work.addresses:
                     self._take_address(work, attachment.name, ip_address(named), f"{path}.{_FIELDS[family]}")
+            for number, text in enumerate(attachment.link_local_ips):
+                self._take_link_local(work, attachment.name, text, f"{path}.linkLocalIPs[{number}]")
 
     def _take_address(self, work: _Work, network: str, address: IpAddress, path: str) -> None:
-        family: Family = 4 if address.version == 4 else 6
+        family = family_of(str(address))
         place = self._find_place(network, family)
         if place is None:
             if find_network(self._world, network) is not None:
-                message = f"Network/{network} has no IPv{family}: leave it out, or give the network a subnet"
-                self._findings.add(Invalid, work.intent.key, path, message)
+                self._findings.add(Invalid, work.intent.key, path, _tell_lack(network, family))
             return
         wrong = place.find_fault(address)
-        holder = self._taken.list_addresses(network, family).get(int(address))
         if wrong:
             self._findings.add(Invalid, work.intent.key, path, wrong)
-        elif holder is None:
+        elif self._is_free(work, network, str(address), path):
             self._take(work, network, str(address))
-        else:
-            refusal = Unavailable if holder.leaving else AlreadyExists
-            message = f"{address} is taken by {holder}: choose another address"
-            self._findings.add(refusal, work.intent.key, path, message)
+
+    def _take_link_local(self, work: _Work, network: str, address: str, path: str) -> None:
+        family = family_of(address)
+        if self._find_place(network, family) is not None:
+            if self._is_free(work, network, address, path):
+                self._taken.take_address(network, address, Holder(key=work.intent.key))
+        elif find_network(self._world, network) is not None:
+            self._findings.add(Invalid, work.intent.key, path, _tell_lack(network, family))
+
+    def _is_free(self, work: _Work, network: str, address: str, path: str) -> bool:
+        """Tell whether nobody has an address of the network; a finding names who has it."""
+        holder = self._taken.list_addresses(network, family_of(address)).get(int(ip_address(address)))
+        if holder is None:
+            return True
+        refusal = Unavailable if holder.leaving else AlreadyExists
+        message = f"{address} is taken by {holder}: choose another address"
+        self._findings.add(refusal, work.intent.key, path, message)
+        return False
 
     def _take_mac(self, work: _Work, mac: str, path: str) -> None:
         holder = self._taken.macs.get(mac)
@@ -173,7 +182,7 @@ class ContainerAssigner:
                 self._take(work, attachment.name, str(address))
 
     def _take(self, work: _Work, network: str, address: str) -> None:
-        work.addresses[network, 6 if ":" in address else 4] = address
+        work.addresses[network, family_of(address)] = address
         self._taken.take_address(network, address, Holder(key=work.intent.key))
 
     def _finish(self, work: _Work, attachment: NetworkAttachment) -> AssignedAttachment:
@@ -183,6 +192,7 @@ class ContainerAssigner:
             ipv4=work.addresses.get((attachment.name, 4), ""),
             ipv6=work.addresses.get((attachment.name, 6), ""),
             mac=attachment.mac or derived,
+            link_local_ips=attachment.link_local_ips,
         )
 
     def _find_place(self, name: str, family: Family) -> Place | None:
@@ -190,6 +200,10 @@ class ContainerAssigner:
             taken = self._taken.list_addresses(name, family)
             self._places[name, family] = find_place(self._world, name, family, taken)
         return self._places[name, family]
+
+
+def _tell_lack(network: str, family: Family) -> str:
+    return f"Network/{network} has no IPv{family}: leave it out, or give the network a subnet"
 
 
 def _find_named(attachment: NetworkAttachment, family: Family) -> str | None:

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from controller.errors import AlreadyExists, Invalid, NotFound, StaleRevision, Unavailable
+from controller.model.attachments import NetworkAttachment
 from controller.model.changes import Draft, Snapshot
-from controller.model.container import ContainerSpec, NetworkAttachment
+from controller.model.container import ContainerSpec
 from controller.model.ids import IMAGE_NAME_PATTERN, NAME_PATTERN, Key, Uid
 from controller.model.image import ImageSpec, complete_image_name
 from controller.model.kinds import Assigned, Resource, Spec

@@ -7,11 +7,11 @@ from controller.errors import AlreadyExists, Exhausted, Invalid, Unavailable
 from controller.model.container import ContainerAssigned
 from controller.model.facts import HostFacts
 from controller.model.ids import Key
-from controller.model.network import IPV6_LOOPBACK, Family
+from controller.model.network import IPV6_LOOPBACK, Family, family_of
 from controller.model.ports import PortMapping, render_host
 from controller.plan.admission.findings import Findings
 from controller.plan.admission.intents import Intent
-from controller.plan.admission.taken import Holder, Listeners, Taken, family_of, list_random_ports
+from controller.plan.admission.taken import Holder, Listeners, Taken, list_random_ports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from controller.model.container import Container, ContainerAssigned
 from controller.model.facts import HostFacts
 from controller.model.ids import Key, Uid
-from controller.model.network import Family
+from controller.model.network import Family, family_of
 from controller.model.ports import ANY_IPV4, ANY_IPV6, PortMapping, Protocol
 
 RANDOM_PORTS = range(32768, 61000)
@@ -38,7 +38,7 @@ class Taken:
         """Take everything that a stored container has."""
         assigned = container.assigned or ContainerAssigned()
         for network, attachment in assigned.networks.items():
-            for address in attachment.addresses:
+            for address in (*attachment.addresses, *attachment.link_local_ips):
                 self.take_address(network, address, holder)
             self.macs[attachment.mac] = holder
         for port in assigned.ports:
@@ -87,11 +87,6 @@ def shares_address(one: str, other: str) -> bool:
     if not one or not other or one == other:
         return True
     return family_of(one) == family_of(other) and bool({one, other} & {ANY_IPV4, ANY_IPV6})
-
-
-def family_of(address: str) -> Family:
-    """Return the family of an address."""
-    return 6 if ":" in address else 4
 
 
 def list_random_ports(uid: Uid, container_port: int) -> Iterator[int]:

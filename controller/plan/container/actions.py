@@ -42,7 +42,7 @@ class Attach:
         want = self.want
         gateways = " and ".join(filter(None, (want.gateway, want.ipv6_gateway)))
         route = f", default route by {gateways}" if gateways else ""
-        addresses = " and ".join(want.addresses)
+        addresses = " and ".join(want.all_addresses)
         return f"attach {want.inside} to network {self.network_name} with {addresses} ({want.mac}){route}"
 
 

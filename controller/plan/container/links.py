@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 
-from controller.model.container import AssignedAttachment
+from controller.model.attachments import AssignedAttachment
 from controller.model.facts import AttachmentFacts
 from controller.model.ids import Uid
 from controller.model.names import derive_host_link
-from controller.model.network import FAMILIES, Family, Network
+from controller.model.network import FAMILIES, LINK_LOCAL_SUBNETS, Family, Network, family_of
 from controller.model.network_drivers import BRIDGE, DEFAULT_MTU, Sublink, derive_sublink, is_plugin
 from controller.model.resource import is_ready
 from controller.model.wants import IPV6_ON_LINK, ON_LINK, AttachmentWant
@@ -55,6 +55,9 @@ def list_wants(desired: ContainerDesired, present: Sequence[AttachmentFacts]) ->
             isolated=not network.spec.inter_container,
             sublink=sublink,
             driver=network.spec.driver if is_plugin(network.spec.driver) else "",
+            link_local=tuple(
+                with_prefix(each, LINK_LOCAL_SUBNETS[family_of(each)]) for each in address.link_local_ips
+            ),
         )
         wants.append(Attach(network_name=network.metadata.name, want=want))
     return tuple(wants)
@@ -109,7 +112,7 @@ def is_attached(want: AttachmentWant, facts: AttachmentFacts | None) -> bool:
         and facts.inside == want.inside
         and want.mac in ("", facts.mac)
         and facts.sublink == want.sublink
-        and facts.addresses == want.addresses
+        and set(facts.addresses) == set(want.all_addresses)
         and facts.gateway == want.gateway
         and facts.ipv6_gateway == want.ipv6_gateway
         and want.mtu in (None, facts.mtu)

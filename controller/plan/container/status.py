@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from controller.errors import HoldError, Invalid, NotFound, Refused, Unsupported
-from controller.model.container import AttachmentStatus, ContainerSpec, ContainerStatus, DesiredState, Phase
+from controller.model.attachments import AttachmentStatus
+from controller.model.container import ContainerSpec, ContainerStatus, DesiredState, Phase
 from controller.model.facts import ProcessFacts, ProcessState
 from controller.model.health import Health
 from controller.model.limits import LimitFacts
@@ -200,6 +201,7 @@ def _derive_attachment(attach: Attach) -> AttachmentStatus:
         gateway=want.gateway,
         ipv6=want.ipv6_address.partition("/")[0],
         ipv6_gateway=want.ipv6_gateway,
+        link_local_ips=tuple(text.partition("/")[0] for text in want.link_local),
     )
 
 

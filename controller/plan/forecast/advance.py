@@ -173,7 +173,7 @@ def _attach(want: AttachmentWant) -> AttachmentFacts:
         inside=want.inside,
         inside_up=True,
         mac=want.mac,
-        addresses=want.addresses,
+        addresses=want.all_addresses,
         gateway=want.gateway,
         ipv6_gateway=want.ipv6_gateway,
         mtu=want.mtu or 1500,
