@@ -16,7 +16,8 @@ from controller.kernel.bundles import Bundle
 from controller.kernel.cgroups import Cgroups
 from controller.kernel.inotify import FileEvent, Inotify
 from controller.kernel.limit_files import list_limit_files
-from controller.kernel.mountinfo import MOUNTINFO_PATH, read_mounts
+from controller.kernel.mounted_roots import MountedRoots
+from controller.kernel.mountinfo import MOUNTINFO_PATH
 from controller.model.ids import Uid
 from controller.model.layout import Layout
 from controller.ports import Hint, HintType
@@ -47,7 +48,7 @@ class ProcessEvents:
         self._by_watch: dict[int, Hint] = {}
         self._inotify: Inotify | None = None
         self._exits_watch: int | None = None
-        self._mounted: frozenset[str] = frozenset()
+        self._roots = MountedRoots(layout=layout)
         self._mount_check: asyncio.TimerHandle | None = None
         self._mount_check_took_s = 0.0
 
@@ -60,7 +61,7 @@ class ProcessEvents:
         mount_table = _MountTable()
         loop = asyncio.get_running_loop()
         loop.add_reader(mount_table.fileno(), self._on_mount_table, mount_table)
-        self._mounted = self._read_mounted()
+        self._roots.find_lost()
         for uid in self._expected:
             self._add(uid)
         try:
@@ -79,6 +80,7 @@ class ProcessEvents:
     def expect(self, uid: Uid) -> None:
         """Watch a container's process and limits from now on; again after each creation."""
         self._expected.add(uid)
+        self._roots.expect(uid)
         if self._inotify is not None:
             self._drop(uid)
             self._add(uid)
@@ -86,6 +88,7 @@ class ProcessEvents:
     def disregard(self, uid: Uid) -> None:
         """Stop watching a container."""
         self._expected.discard(uid)
+        self._roots.disregard(uid)
         self._drop(uid)
 
     def _add(self, uid: Uid) -> None:
@@ -171,15 +174,10 @@ class ProcessEvents:
     def _check_mounts(self) -> None:
         self._mount_check = None
         began_s = time.monotonic()
-        mounted = self._read_mounted()
+        lost = self._roots.find_lost()
         self._mount_check_took_s = time.monotonic() - began_s
-        for uid in self._mounted - mounted:
+        for uid in lost:
             self._hints.put_nowait(Hint(type=HintType.ROOT, subject=uid))
-        self._mounted = mounted
-
-    def _read_mounted(self) -> frozenset[str]:
-        prefix = f"{self._layout.roots_path}/"
-        return frozenset(entry.target.removeprefix(prefix) for entry in read_mounts(prefix))
 
 
 class _MountTable:

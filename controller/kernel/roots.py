@@ -31,6 +31,7 @@ class OverlayRoots:
         self._private = asyncio.Lock()
         self._known: dict[Uid, tuple[int, tuple[str, ...] | None]] = {}
         """What was found at a root's place, by the unique number of the mount there."""
+        self._private_mount_id: int | None = None
 
     async def list(self) -> tuple[RootFacts, ...]:
         """Return every root that is mounted or has a writable layer."""
@@ -122,11 +123,14 @@ class OverlayRoots:
 
     def _ensure_private(self) -> None:
         path = self._layout.roots_path
-        if any(entry.target == path for entry in read_mounts(path)):
-            return
         Path(path).mkdir(mode=0o711, parents=True, exist_ok=True)
-        syscalls.mount(path, path, flags=syscalls.MS_BIND)
-        syscalls.mount("", path, flags=syscalls.MS_PRIVATE)
+        mount_id = syscalls.read_unique_mount_id(path)
+        if mount_id is not None and mount_id == self._private_mount_id:
+            return
+        if all(entry.target != path for entry in read_mounts(path)):
+            syscalls.mount(path, path, flags=syscalls.MS_BIND)
+            syscalls.mount("", path, flags=syscalls.MS_PRIVATE)
+        self._private_mount_id = syscalls.read_unique_mount_id(path)
 
     def _mount(self, want: RootWant, user_namespace_fd: int | None) -> None:
         mounted = self._find_mount(want.uid)
@@ -148,6 +152,13 @@ class OverlayRoots:
             scratch_path = f"{self._layout.roots_path}/.mapped/{want.uid}"
             mapping = OwnerMapping(user_namespace_fd=user_namespace_fd, scratch_path=scratch_path)
             mount_mapped_overlay(target, want.lower_paths, (upper, work), links_path, mapping)
+        self._remember(want)
+
+    def _remember(self, want: RootWant) -> None:
+        """Spare a look at the table for what was just mounted."""
+        mount_id = syscalls.read_unique_mount_id(self._layout.merged_path(want.uid))
+        if mount_id is not None:
+            self._known[want.uid] = (mount_id, want.lower_paths)
 
     def _give_to(self, want: RootWant) -> None:
         """Let the writable layer belong to the users that the root is for, and remember who they are."""

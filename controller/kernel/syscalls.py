@@ -45,6 +45,9 @@ IN_CLOEXEC = os.O_CLOEXEC
 _AT_SYMLINK_NOFOLLOW = 0x100
 _STATX_MNT_ID_UNIQUE = 0x4000
 _STATX_MNT_ID_OFFSET, _STATX_BYTES = 144, 256
+_LSMT_ROOT = 0xFFFF_FFFF_FFFF_FFFF
+_MNT_ID_REQUEST = struct.Struct("=IIQQ")
+_MOUNTS_AT_ONCE = 4096
 OPEN_TREE_CLONE = 1
 OPEN_TREE_CLOEXEC = os.O_CLOEXEC
 AT_EMPTY_PATH = 0x1000
@@ -53,6 +56,7 @@ _MOUNT_ATTR_IDMAP = 0x00100000
 _NR_OPEN_TREE = 428
 _NR_MOVE_MOUNT = 429
 _NR_MOUNT_SETATTR = 442
+_NR_LISTMOUNT = 458
 _NR_OPENAT2 = 437
 """The same on every machine: numbers were made equal from 424 on (arch/*/syscall.tbl)."""
 
@@ -168,6 +172,26 @@ def read_unique_mount_id(path: str) -> int | None:
     _call(_load_libc().statx, AT_FDCWD, os.fsencode(path), _AT_SYMLINK_NOFOLLOW, mask, buffer, about=path)
     (told,) = struct.unpack_from("=I", buffer)
     return struct.unpack_from("=Q", buffer, _STATX_MNT_ID_OFFSET)[0] if told & _STATX_MNT_ID_UNIQUE else None
+
+
+def list_mount_ids() -> frozenset[int] | None:
+    """Return the numbers, as `read_unique_mount_id` gives them, of all mounts below the calling process' root.
+
+    None from a kernel that can't tell (listmount(2): Linux 6.8).
+    """
+    numbers = (ctypes.c_uint64 * _MOUNTS_AT_ONCE)()
+    found: list[int] = []
+    while True:
+        last = found[-1] if found else 0
+        request = _MNT_ID_REQUEST.pack(_MNT_ID_REQUEST.size, 0, _LSMT_ROOT, last)
+        count = _load_libc().syscall(
+            ctypes.c_long(_NR_LISTMOUNT), request, numbers, ctypes.c_size_t(_MOUNTS_AT_ONCE), ctypes.c_uint(0)
+        )
+        if count < 0:
+            return None
+        found += numbers[:count]
+        if count < _MOUNTS_AT_ONCE:
+            return frozenset(found)
 
 
 def inotify_init1(flags: int) -> int:
