@@ -11,7 +11,7 @@ from controller.kernel.prefill import sweep_views
 from controller.kernel.staging import derive_mark_path
 from controller.kernel.translation import translated
 from controller.kernel.volume_mounts import VolumeMounts
-from controller.kernel.whole_copies import Workplace
+from controller.kernel.whole_copies import Workplace, check_unmounted
 from controller.model.facts import VolumeFacts
 from controller.model.ids import Uid
 from controller.model.layout import Layout
@@ -90,6 +90,7 @@ class LocalVolumes:
     def _delete(self, volume: Uid) -> None:
         if self._mounts.is_mounted(volume):
             raise Refused("something is mounted at the volume's directory, and its content is not to be lost")
+        check_unmounted(Path(self._layout.volume_path(volume)))
         _delete(Path(self._layout.volume_path(volume)))
 
     def _sweep(self) -> None:
@@ -98,7 +99,10 @@ class LocalVolumes:
         for path in Path(self._layout.volumes_path).glob("*"):
             Path(derive_mark_path(self._layout.volume_path(Uid(path.name)))).unlink(missing_ok=True)
             if path.name not in mounted:
-                Workplace.beside(Path(self._layout.volume_path(Uid(path.name)))).settle()
+                with contextlib.suppress(
+                    Refused
+                ):  # somebody has mounted something inside: who works on it is told
+                    Workplace.beside(Path(self._layout.volume_path(Uid(path.name)))).settle()
             with contextlib.suppress(OSError):
                 path.rmdir()  # only what has nothing in it: its volume was about to be made, or almost deleted
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from controller.errors import Conflict, Refused
 from controller.kernel import syscalls
+from controller.kernel.mountinfo import read_mounts
 
 _INSIDE_PREFIX = ".hold-"
 _LOST = "lost+found"
@@ -55,12 +56,11 @@ class Workplace:
         return self.directory_path / f"{self.prefix}restored"
 
     def list_content(self) -> list[Path]:
-        """Return what is in the volume."""
-        return [
-            path
-            for path in self.data_path.iterdir()
-            if path.name != _LOST and not path.name.startswith(_INSIDE_PREFIX)
-        ]
+        """Return what is in the volume; where copies grow inside it, and of a whole file system, not what belongs to those."""
+        found = self.data_path.iterdir()
+        if self.directory_path != self.data_path:
+            return list(found)
+        return [path for path in found if path.name != _LOST and not path.name.startswith(_INSIDE_PREFIX)]
 
     def check_empty(self) -> None:
         """Raise Conflict when there is anything in the volume."""
@@ -68,7 +68,7 @@ class Workplace:
         if names:
             more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
             shown = ", ".join(names[:_MOST_NAMED])
-            raise Conflict(f"the volume is not empty, it has {shown}{more}: use force to replace all of it")
+            raise Conflict(f"the volume is not empty, it has {shown}{more}: replace all of it by --force")
 
     def settle(self) -> None:
         """Remove copies that were broken off, and bring one that is whole to its end."""
@@ -77,6 +77,7 @@ class Workplace:
         if not self.data_path.is_dir():
             return
         if _is_real_directory(self.restored_path):
+            check_unmounted(self.data_path)
             for path in self.list_content():
                 _remove(path)
             self.restored_path.rename(self.filled_path)
@@ -110,6 +111,7 @@ async def fill(place: Workplace, make: Make) -> None:
 
 async def replace(place: Workplace, make: Make, *, force: bool) -> None:
     """Put new content in place of all that there is. Conflict when there is anything and `force` was not given."""
+    await asyncio.to_thread(check_unmounted, place.data_path)
     await asyncio.to_thread(place.settle)
     if not force:
         await asyncio.to_thread(place.check_empty)
@@ -135,6 +137,14 @@ async def _grow(place: Workplace, make: Make, whole_path: Path) -> None:
             await asyncio.to_thread(_finish, growing_path, whole_path)
     finally:
         await asyncio.to_thread(shutil.rmtree, growing_path, ignore_errors=True)
+
+
+def check_unmounted(data_path: Path) -> None:
+    """Raise Refused when somebody has mounted anything inside a volume: emptying the one would empty the other."""
+    for entry in read_mounts(f"{os.path.realpath(data_path)}/"):
+        raise Refused(
+            f"{entry.source} is mounted inside the volume, at {entry.target}, and is not to be lost: unmount it first"
+        )
 
 
 def _finish(growing_path: Path, whole_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_snapshots_are_consistent_and_can_be_gone_back_to(machine: Machine, scra
     assert "used by writer: stop what uses it first" in refuse(machine, *restore, "-f", "data")
     assert "snap1 is a snapshot, which stays as it is" in refuse(machine, *restore, "-f", "snap1")
     machine.succeed("stop", "-t", "0", "writer")
-    assert "not empty, it has one, two: use force" in refuse(machine, *restore, "data")
+    assert "not empty, it has one, two: replace all of it by --force" in refuse(machine, *restore, "data")
     back = ("volume", "snapshot", "restore", "snap1")
     assert "not empty" in refuse(machine, *back)
     assert machine.succeed(*back, "--force") == "data\n"

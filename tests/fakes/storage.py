@@ -135,7 +135,7 @@ class FakeVolumeContents(FakePort):
 
     def _check_empty(self, volume: VolumeWant, *, force: bool) -> None:
         if self._find(volume) and not force:
-            raise Conflict(f"volume {volume.uid} is not empty: use force to replace all of it")
+            raise Conflict(f"volume {volume.uid} is not empty: replace all of it by --force")
 
 
 class FakeImages(FakePort):

@@ -128,7 +128,9 @@ async def test_a_copy_is_a_volume_once_it_is_whole(
     (place(layout, DATA) / "new").touch()
     await contents.copy(OTHER, VolumeWant(uid=DATA))
     assert not (place(layout, OTHER) / "new").exists()
-    with pytest.raises(Conflict, match=r"it has \.wh\.deep, deep, fifo and \d more: use force"):
+    with pytest.raises(
+        Conflict, match=r"it has \.wh\.deep, deep, fifo and \d more: replace all of it by --force"
+    ):
         await contents.revert(VolumeWant(uid=DATA), VolumeWant(uid=OTHER), force=False)
     await contents.revert(VolumeWant(uid=DATA), VolumeWant(uid=OTHER), force=True)
     assert describe(place(layout, DATA)) == describe(place(layout, OTHER))
@@ -316,6 +318,52 @@ async def test_what_is_mounted_is_filled_inside(
     assert not facts.mounted
     await volumes.delete(DATA)
     assert (shared / "new").exists()
+
+
+async def test_names_that_mean_something_elsewhere_are_content_of_a_plain_volume(
+    layout: Layout, volumes: LocalVolumes, contents: VolumeFiles
+) -> None:
+    await volumes.ensure(DATA)
+    for name in ("lost+found", ".hold-filled", "_restored"):
+        (place(layout, DATA) / name).mkdir()
+    with pytest.raises(Conflict, match=r"it has \.hold-filled, _restored, lost\+found: replace"):
+        await contents.restore(VolumeWant(uid=DATA), pieces(_pack(("new", ""))), force=False)
+    await contents.restore(VolumeWant(uid=DATA), pieces(_pack(("new", ""))), force=True)
+    assert [path.name for path in place(layout, DATA).iterdir()] == ["new"]
+
+
+@contextlib.contextmanager
+def bound(source_path: Path, target_path: Path) -> Iterator[None]:
+    """Mount a directory a second time, as somebody does behind hold's back."""
+    subprocess.run(["mount", "--bind", source_path, target_path], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", target_path], check=True)
+
+
+async def test_what_others_have_mounted_inside_is_not_emptied(
+    layout: Layout, volumes: LocalVolumes, contents: VolumeFiles, tmp_path: Path
+) -> None:
+    await volumes.ensure(DATA)
+    inside_path, kept_path = place(layout, DATA) / "deep/inside", tmp_path / "disk/kept"
+    for path in (inside_path, kept_path):
+        path.mkdir(parents=True)
+    words = f"is mounted inside the volume, at {inside_path}, .* unmount it"
+    with bound(tmp_path / "disk", inside_path):
+        for _ in range(2):
+            with pytest.raises(Refused, match=words):
+                await contents.restore(VolumeWant(uid=DATA), pieces(_pack(("new", ""))), force=True)
+            if list_beside(layout, DATA) == ["_data"]:
+                _break_off(place(layout, DATA).parent, "whole")
+            await volumes.open()
+        with pytest.raises(Refused, match=words):
+            await volumes.delete(DATA)
+        assert kept_path.is_dir()
+    await volumes.open()
+    assert sorted(path.name for path in place(layout, DATA).iterdir()) == ["more", "new"]
+    await volumes.delete(DATA)
+    assert kept_path.is_dir()
 
 
 @contextlib.contextmanager

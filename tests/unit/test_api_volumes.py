@@ -74,7 +74,7 @@ async def test_content_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
         await _stub(bench).RestoreVolume(_upload("spare"))
         assert _read(bench, "spare") == ["/new"]
         revert = volume_pb2.RevertVolumeRequest(volume="spare", source="snap")
-        with pytest.raises(grpc.aio.AioRpcError, match="is not empty: use force"):
+        with pytest.raises(grpc.aio.AioRpcError, match="is not empty: replace all of it by --force"):
             await _stub(bench).RevertVolume(revert)
         revert.force = True
         await _stub(bench).RevertVolume(revert)
