@@ -12,7 +12,9 @@ from controller.api.convert import to_proto
 from controller.api.exits import choose_start_code, convert_exit
 from controller.api.logs import Logs
 from controller.api.orders import Ending, Orders, read_ending
+from controller.api.patience import Waits
 from controller.api.run import Answers, Run
+from controller.api.starts import Starts, is_at_rest
 from controller.api.status import reported
 from controller.api.streams import converse, read_signal
 from controller.api.usage import Usage
@@ -150,7 +152,26 @@ class ContainerService(container_pb2_grpc.ContainerServiceServicer):
     async def Start(self, request: container_pb2.StartRequest, context: Any) -> Any:
         """See the proto."""
         async with reported(context):
-            return container_pb2.StartResponse(resource=to_proto(await self._orders.start(request.container)))
+            was_at_rest = is_at_rest(self._find(request.container))
+            begun = await self._orders.start(request.container)
+            return container_pb2.StartResponse(resource=to_proto(begun), was_at_rest=was_at_rest)
+
+    # grpc.aio takes a coroutine that writes as well as a generator; the stubs know only the latter.
+    async def AwaitStart(  # type: ignore[override]
+        self,
+        request: container_pb2.AwaitStartRequest,
+        context: Any,
+    ) -> None:
+        """See the proto."""
+        async with reported(context):
+            waits = Waits(lambda waiting: context.write(container_pb2.AwaitStartResponse(waiting=waiting)))
+            container = self._find(request.container)
+            starts = Starts(gate=self._gate)
+            found = await starts.await_start(container, request.run, waits, give_up=request.give_up)
+            if isinstance(found, Container):
+                await context.write(container_pb2.AwaitStartResponse(started=to_proto(found)))
+            else:
+                await context.write(container_pb2.AwaitStartResponse(exit=found))
 
     async def Stop(self, request: container_pb2.StopRequest, context: Any) -> Any:
         """See the proto."""

@@ -1,20 +1,20 @@
 """Runs of containers that a client goes along with: from the first instruction to the end, in one call."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from controller.api.admission import Gate
-from controller.api.containers import find_container, follow, has_ended, is_running, uid_of
+from controller.api.containers import find_container, follow, has_ended, uid_of
 from controller.api.convert import to_draft, to_proto
-from controller.api.exits import DAEMON_FAILED, convert_exit
-from controller.api.orders import Ending, Orders
+from controller.api.exits import convert_exit
+from controller.api.orders import Orders
 from controller.api.patience import Waits
+from controller.api.starts import Starts, is_at_rest
 from controller.api.streams import HasInput, converse
 from controller.api.v1 import container_pb2
-from controller.errors import Invalid, NotFound, Unavailable, Violation
-from controller.model.container import Container, Phase
+from controller.errors import Invalid, Unavailable, Violation
+from controller.model.container import Container
 from controller.model.kinds import key_of
 from controller.plan.admission import ApplyBatch
 from controller.ports import Gate as StartGate
@@ -50,7 +50,14 @@ class Run:
         if start.detach:
             container = await self._create(start)
             await write(container_pb2.RunResponse(created=to_proto(container)))
-            await self._await_start(container, write)
+            waits = Waits(lambda waiting: write(container_pb2.RunResponse(waiting=waiting)))
+            starts = Starts(gate=self.gate)
+            found = await starts.await_start(container, container.spec.run, waits, give_up=True)
+            await write(
+                container_pb2.RunResponse(started=to_proto(found))
+                if isinstance(found, Container)
+                else container_pb2.RunResponse(exit=found)
+            )
             return
         answers = Answers(
             waiting=lambda waiting: write(container_pb2.RunResponse(waiting=waiting)),
@@ -60,7 +67,7 @@ class Run:
         try:
             container = await self._create(start)
             await write(container_pb2.RunResponse(created=to_proto(container)))
-            ended = await self._go_along(container, requests, gate, answers)
+            ended = await self._go_along(container, requests, gate, answers, give_up=True)
         finally:
             gate.open()
         await write(container_pb2.RunResponse(exit=ended))
@@ -72,7 +79,7 @@ class Run:
         gate = self.sessions.expect_attach(container.metadata.name)
         try:
             begun = await Orders(gate=self.gate).start(uid_of(container))
-            return await self._go_along(begun, requests, gate, answers)
+            return await self._go_along(begun, requests, gate, answers, give_up=is_at_rest(container))
         finally:
             gate.open()
 
@@ -89,42 +96,14 @@ class Run:
             dict(zip(map(key_of, committed.resources), committed.resources, strict=True)), draft.key.name
         )
 
-    async def _await_start(self, container: Container, write: Write) -> None:
-        waits = Waits(lambda waiting: write(container_pb2.RunResponse(waiting=waiting)))
-        async with asyncio.TaskGroup() as tasks:
-            starting = tasks.create_task(self._find_start(container, waits))
-            hoping = tasks.create_task(waits.follow())
-            await asyncio.wait([starting, hoping], return_when=asyncio.FIRST_COMPLETED)
-            if starting.done():
-                hoping.cancel()
-                await write(starting.result())
-            else:
-                starting.cancel()
-                ended = await self._give_up(container, hoping.result())
-                await write(container_pb2.RunResponse(exit=ended))
-
-    async def _find_start(self, container: Container, waits: Waits) -> container_pb2.RunResponse:
-        """Return the answer that tells that the process has started, or why it never will."""
-        async for state, gone in follow(self.gate.store, container):
-            if is_running(state) or (state.status.phase is Phase.EXITED and not state.status.error):
-                return container_pb2.RunResponse(started=to_proto(state))
-            if gone or state.status.phase is Phase.FAILED:
-                return container_pb2.RunResponse(exit=convert_exit(state))
-            waits.look(state)
-        raise Unavailable("the store's watch has ended")
-
-    async def _give_up(self, container: Container, waiting: container_pb2.Waiting) -> container_pb2.Exit:
-        """Ask no longer for a start that keeps failing; a container that is to go after its run goes now."""
-        orders = Orders(gate=self.gate)
-        with contextlib.suppress(NotFound):
-            if container.spec.auto_remove:
-                await orders.remove(container)
-            else:
-                await orders.stop(container.metadata.name, Ending())
-        return container_pb2.Exit(code=DAEMON_FAILED, error=waiting.message)
-
     async def _go_along(
-        self, container: Container, requests: AsyncIterator[HasInput], gate: StartGate, answers: Answers
+        self,
+        container: Container,
+        requests: AsyncIterator[HasInput],
+        gate: StartGate,
+        answers: Answers,
+        *,
+        give_up: bool,
     ) -> container_pb2.Exit:
         """Attach before the first instruction runs, carry the streams, and return how it ended."""
         last = container
@@ -148,7 +127,7 @@ class Run:
             if hoping.done() and not (ending.done() or created.done()):
                 ending.cancel()
                 created.cancel()
-                return await self._give_up(container, hoping.result())
+                return await Starts(gate=self.gate).end_wait(container, hoping.result(), give_up=give_up)
             hoping.cancel()
             if created.done() and created.result():
                 session = await self.sessions.attach(uid)

@@ -5,8 +5,9 @@ import sys
 from collections.abc import Callable
 
 from controller.api.v1 import container_pb2, resource_pb2
-from controller.cli.client import Client, Failure
+from controller.cli.client import PATIENCE_S, Client, Failure
 from controller.cli.detach_keys import add_detach_keys_flag
+from controller.cli.following import follow
 from controller.cli.limits import add_limit_flags, has_limits, set_limits, set_restart
 from controller.cli.terminal import add_sig_proxy_flag
 from controller.cli.transport import CallFailed
@@ -66,23 +67,27 @@ def run_start(client: Client, options: argparse.Namespace) -> int:
 def _start(client: Client, name: str) -> None:
     request = container_pb2.StartRequest(container=name)
     answer = client.channel.unary("ContainerService/Start", request, container_pb2.StartResponse)
-    _await_run(client, answer.resource)
+    _await_run(client, answer.resource, give_up=answer.was_at_rest)
 
 
-def _await_run(client: Client, container: resource_pb2.Resource) -> None:
-    run = container.container.run
+def _await_run(client: Client, container: resource_pb2.Resource, *, give_up: bool) -> None:
+    """Return once it runs; Failure tells why it does not. With `give_up` a start that keeps failing is taken back."""
     narrator = Narrator(container.metadata.name)
-
-    def test(state: resource_pb2.Resource) -> bool:
-        status = state.container_status
-        begun = status.run >= run and status.phase in ("Running", *_ENDED)
-        if not begun:
-            narrator.look(state)
-        return begun
-
-    status = wait_for_status(client, container, test).container_status
-    if status.phase == "Failed":
-        raise Failure(f"{container.metadata.name} can't be started: {status.error}")
+    request = container_pb2.AwaitStartRequest(
+        container=container.metadata.uid, run=container.container.run, give_up=give_up
+    )
+    answers = follow(
+        client.channel,
+        "ContainerService/AwaitStart",
+        container_pb2.AwaitStartResponse,
+        lambda: request,
+        patience_s=PATIENCE_S,
+    )
+    for answer in answers:
+        if answer.HasField("waiting"):
+            narrator.tell(answer.waiting.reason, answer.waiting.message)
+        elif answer.exit.error:
+            raise Failure(f"{container.metadata.name} can't be started: {answer.exit.error}")
 
 
 # --- stop, restart, kill ---
@@ -150,7 +155,7 @@ def _restart(client: Client, name: str, options: argparse.Namespace) -> None:
         container=name, signal=options.signal, grace_period_s=_read_grace_period_s(options)
     )
     answer = client.channel.unary("ContainerService/Restart", request, container_pb2.RestartResponse)
-    _await_run(client, answer.resource)
+    _await_run(client, answer.resource, give_up=False)
 
 
 def add_kill(parser: argparse.ArgumentParser) -> None:

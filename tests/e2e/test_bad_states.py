@@ -104,14 +104,28 @@ def test_states_that_a_verb_does_not_fit(machine: Machine) -> None:
 def test_a_start_that_keeps_failing_is_given_up(machine: Machine, scratch: Path) -> None:
     """Its root file system isn't there; what is made later does not start it behind the back of whoever gave up."""
     root_path = scratch / "root"
-    lines = (("--name", "hopeless"), ("--name", "brief", "--rm"), ("-d", "--name", "aside"))
-    with ThreadPoolExecutor() as pool:
-        answers = pool.map(
-            lambda flags: machine.hold("run", *flags, "--rootfs", str(root_path), "true"), lines
-        )
-    for answer in answers:
-        assert (answer.returncode, answer.stdout) == (125, "")
-        assert answer.stderr.splitlines()[-1].endswith(f"{root_path} is not a directory")
-    assert machine.get("container", "hopeless")["spec"]["desired"] == "stopped"
+    why = f"{root_path} is not a directory"
+    for name in ("still", "heard", "wanted"):
+        machine.succeed("create", "--name", name, "--rootfs", str(root_path), "true")
+    lines = (
+        (125, ("run", "--name", "hopeless", "--rootfs", str(root_path), "true")),
+        (125, ("run", "--name", "brief", "--rm", "--rootfs", str(root_path), "true")),
+        (125, ("run", "-d", "--name", "aside", "--rootfs", str(root_path), "true")),
+        (1, ("start", "still")),
+        (125, ("start", "-a", "heard")),
+        (1, ("restart", "wanted")),
+    )
+    with ThreadPoolExecutor(max_workers=len(lines)) as pool:
+        answers = list(pool.map(lambda line: machine.hold(*line[1]), lines))
+    for (code, words), answer in zip(lines, answers, strict=True):
+        assert (answer.returncode, answer.stdout) == (code, ""), words
+        assert answer.stderr.splitlines()[-1].endswith(why), words
+    for name in ("hopeless", "aside", "still", "heard"):
+        found = machine.get("container", name)
+        ready = next(each for each in found["status"]["conditions"] if each["type"] == "Ready")
+        assert (found["spec"]["desired"], ready["status"]) == ("stopped", "False"), name
+        assert why in ready["message"], name
+    assert machine.get("container", "wanted")["spec"]["desired"] == "running"
     machine.succeed("wait", "--for=delete", "container/brief")
-    machine.succeed("rm", "hopeless", "aside")
+    machine.succeed("rm", "hopeless", "aside", "still", "heard")
+    machine.succeed("rm", "-f", "wanted")

@@ -225,3 +225,25 @@ def test_a_process_whose_making_was_broken_off_is_made_anew() -> None:
     plan = plan_container(desired, ContainerObserved(process=remains), NOW)
     assert [action.describe() for action in plan.actions] == ["delete process"]
     assert plan.status == container.status
+
+
+def test_who_gave_a_start_up_is_told_why_it_never_was() -> None:
+    waiting = {
+        "type": "Ready",
+        "status": "False",
+        "reason": "WaitingForVolumes",
+        "message": "not there: data",
+    }
+    container = Container.model_validate(
+        {
+            "metadata": {"name": "web", "uid": UID},
+            "spec": {"image": "web:1", "desired": "stopped"},
+            "status": {"conditions": [waiting]},
+        }
+    )
+    for _ in range(2):
+        desired = ContainerDesired(container=container, spec_hash="x", layout=LAYOUT, image=IMAGE)
+        status = plan_container(desired, ContainerObserved(), NOW).status
+        (ready,) = status.conditions
+        assert (ready.reason, ready.message) == ("Stopped", "it never started: not there: data")
+        container = container.model_copy(update={"status": status})

@@ -420,18 +420,22 @@ class StartResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RESOURCE_FIELD_NUMBER: _builtins.int
+    WAS_AT_REST_FIELD_NUMBER: _builtins.int
+    was_at_rest: _builtins.bool
+    """Before, no process was there or on its way: who asked may take that back when the start keeps failing."""
     @_builtins.property
     def resource(self) -> _resource_pb2.Resource:
-        """The object as written."""
+        """The object as written; container.run is the run asked for."""
 
     def __init__(
         self,
         *,
         resource: _resource_pb2.Resource | None = ...,
+        was_at_rest: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["resource", b"resource"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["resource", b"resource"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["resource", b"resource", "was_at_rest", b"was_at_rest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -580,6 +584,67 @@ class RestartResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RestartResponse: _TypeAlias = RestartResponse  # noqa: Y015
+
+@_typing.final
+class AwaitStartRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTAINER_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
+    GIVE_UP_FIELD_NUMBER: _builtins.int
+    container: _builtins.str
+    run: _builtins.int
+    """The run that Start or Restart asked for; later ones count too."""
+    give_up: _builtins.bool
+    """Make stopped the desired state when the start keeps failing, as Run does."""
+    def __init__(
+        self,
+        *,
+        container: _builtins.str = ...,
+        run: _builtins.int = ...,
+        give_up: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["container", b"container", "give_up", b"give_up", "run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AwaitStartRequest: _TypeAlias = AwaitStartRequest  # noqa: Y015
+
+@_typing.final
+class AwaitStartResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WAITING_FIELD_NUMBER: _builtins.int
+    STARTED_FIELD_NUMBER: _builtins.int
+    EXIT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def waiting(self) -> Global___Waiting: ...
+    @_builtins.property
+    def started(self) -> _resource_pb2.Resource:
+        """Last answer, when the process has started."""
+
+    @_builtins.property
+    def exit(self) -> Global___Exit:
+        """Last answer, when it could not be started, or keeps failing."""
+
+    def __init__(
+        self,
+        *,
+        waiting: Global___Waiting | None = ...,
+        started: _resource_pb2.Resource | None = ...,
+        exit: Global___Exit | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["exit", b"exit", "message", b"message", "started", b"started", "waiting", b"waiting"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exit", b"exit", "message", b"message", "started", b"started", "waiting", b"waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["waiting", "started", "exit"]  # noqa: Y015
+    _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
+
+Global___AwaitStartResponse: _TypeAlias = AwaitStartResponse  # noqa: Y015
 
 @_typing.final
 class Input(_message.Message):

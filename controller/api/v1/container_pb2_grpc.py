@@ -64,6 +64,11 @@ class ContainerServiceStub:
                 request_serializer=controller_dot_api_dot_v1_dot_container__pb2.RestartRequest.SerializeToString,
                 response_deserializer=controller_dot_api_dot_v1_dot_container__pb2.RestartResponse.FromString,
                 _registered_method=True)
+        self.AwaitStart = channel.unary_stream(
+                '/hold.v1.ContainerService/AwaitStart',
+                request_serializer=controller_dot_api_dot_v1_dot_container__pb2.AwaitStartRequest.SerializeToString,
+                response_deserializer=controller_dot_api_dot_v1_dot_container__pb2.AwaitStartResponse.FromString,
+                _registered_method=True)
         self.Rename = channel.unary_unary(
                 '/hold.v1.ContainerService/Rename',
                 request_serializer=controller_dot_api_dot_v1_dot_container__pb2.RenameRequest.SerializeToString,
@@ -166,6 +171,13 @@ class ContainerServiceServicer:
 
     def Restart(self, request, context):
         """Asks for a new run; answers before it has begun.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AwaitStart(self, request, context):
+        """Goes along with the start of a run: tells what it waits for, then that it has begun, or why it has not.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -286,6 +298,11 @@ def add_ContainerServiceServicer_to_server(servicer, server):
                     servicer.Restart,
                     request_deserializer=controller_dot_api_dot_v1_dot_container__pb2.RestartRequest.FromString,
                     response_serializer=controller_dot_api_dot_v1_dot_container__pb2.RestartResponse.SerializeToString,
+            ),
+            'AwaitStart': grpc.unary_stream_rpc_method_handler(
+                    servicer.AwaitStart,
+                    request_deserializer=controller_dot_api_dot_v1_dot_container__pb2.AwaitStartRequest.FromString,
+                    response_serializer=controller_dot_api_dot_v1_dot_container__pb2.AwaitStartResponse.SerializeToString,
             ),
             'Rename': grpc.unary_unary_rpc_method_handler(
                     servicer.Rename,
@@ -510,6 +527,33 @@ class ContainerService:
             '/hold.v1.ContainerService/Restart',
             controller_dot_api_dot_v1_dot_container__pb2.RestartRequest.SerializeToString,
             controller_dot_api_dot_v1_dot_container__pb2.RestartResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AwaitStart(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/hold.v1.ContainerService/AwaitStart',
+            controller_dot_api_dot_v1_dot_container__pb2.AwaitStartRequest.SerializeToString,
+            controller_dot_api_dot_v1_dot_container__pb2.AwaitStartResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,8 @@ class ContainerServiceStub:
     """Makes stopped the desired state; answers before the process has ended."""
     Restart: _grpc.UnaryUnaryMultiCallable[_container_pb2.RestartRequest, _container_pb2.RestartResponse]
     """Asks for a new run; answers before it has begun."""
+    AwaitStart: _grpc.UnaryStreamMultiCallable[_container_pb2.AwaitStartRequest, _container_pb2.AwaitStartResponse]
+    """Goes along with the start of a run: tells what it waits for, then that it has begun, or why it has not."""
     Rename: _grpc.UnaryUnaryMultiCallable[_container_pb2.RenameRequest, _container_pb2.RenameResponse]
     """Gives a container another name while it goes on; refused while others name it, as by dependsOn."""
     Logs: _grpc.UnaryStreamMultiCallable[_container_pb2.LogsRequest, _container_pb2.LogsResponse]
@@ -82,6 +84,8 @@ class ContainerServiceAsyncStub(ContainerServiceStub):
     """Makes stopped the desired state; answers before the process has ended."""
     Restart: _aio.UnaryUnaryMultiCallable[_container_pb2.RestartRequest, _container_pb2.RestartResponse]  # type: ignore[assignment]
     """Asks for a new run; answers before it has begun."""
+    AwaitStart: _aio.UnaryStreamMultiCallable[_container_pb2.AwaitStartRequest, _container_pb2.AwaitStartResponse]  # type: ignore[assignment]
+    """Goes along with the start of a run: tells what it waits for, then that it has begun, or why it has not."""
     Rename: _aio.UnaryUnaryMultiCallable[_container_pb2.RenameRequest, _container_pb2.RenameResponse]  # type: ignore[assignment]
     """Gives a container another name while it goes on; refused while others name it, as by dependsOn."""
     Logs: _aio.UnaryStreamMultiCallable[_container_pb2.LogsRequest, _container_pb2.LogsResponse]  # type: ignore[assignment]
@@ -154,6 +158,14 @@ class ContainerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_container_pb2.RestartResponse, _abc.Awaitable[_container_pb2.RestartResponse]]:
         """Asks for a new run; answers before it has begun."""
+
+    @_abc_1.abstractmethod
+    def AwaitStart(
+        self,
+        request: _container_pb2.AwaitStartRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_container_pb2.AwaitStartResponse], _abc.AsyncIterator[_container_pb2.AwaitStartResponse]]:
+        """Goes along with the start of a run: tells what it waits for, then that it has begun, or why it has not."""
 
     @_abc_1.abstractmethod
     def Rename(

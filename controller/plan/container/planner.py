@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from controller.model.changes import EventType
 from controller.model.container import ContainerStatus, DesiredState, Phase
 from controller.model.facts import ProcessFacts, ProcessState
-from controller.model.resource import find_condition
+from controller.model.resource import Condition, find_condition
 from controller.plan.base import Note, Plan
 from controller.plan.conditions import Reason, has_reason, make_condition
 from controller.plan.container.actions import ContainerAction, DeleteProcess
@@ -172,7 +172,7 @@ def _plan_rest(desired: ContainerDesired, observed: ContainerObserved, now: date
     ended = status.finished_at is not None or bool(status.error)
     before = find_condition(status, "Ready")
     if spec.desired is DesiredState.STOPPED:
-        ready = make_condition("Ready", Reason.STOPPED, holds=False)
+        ready = make_condition("Ready", Reason.STOPPED, "" if ended else _recall_setback(before), holds=False)
     else:
         ready = before or make_condition("Ready", Reason.ERROR, holds=False)
     phase = _choose_ended_phase(desired) if ended else Phase.PENDING
@@ -181,6 +181,13 @@ def _plan_rest(desired: ContainerDesired, observed: ContainerObserved, now: date
         return Plan(actions=(), status=rested, retire=True)
     actions = (*list_release_actions(observed), *list_root_actions(desired, observed))
     return Plan(actions=actions, status=rested)
+
+
+def _recall_setback(before: Condition | None) -> str:
+    """Return why a container that nobody wants to start any more never did."""
+    if before is None or not before.message:
+        return ""
+    return before.message if before.reason == Reason.STOPPED else f"it never started: {before.message}"
 
 
 def _find_remaining_s(status: ContainerStatus, wait_s: float, now: datetime) -> float:
