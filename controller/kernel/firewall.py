@@ -6,7 +6,7 @@ after a restart of the daemon too, whether anything of ours was changed.
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +74,8 @@ class KernelFirewall:
                 present = await self._read_rules()
                 await self._install(wanted, present)
             self._save(_Installed(digest=want.digest, text=want.text))
-            changed = find_outdated(_parse_translations(present), _parse_translations(wanted))
+            before, after = _list_nat_rules(present), _list_nat_rules(wanted)
+            changed = find_outdated(_parse_translations(before - after), _parse_translations(after - before))
             if changed:
                 await asyncio.to_thread(forget_connections, changed)
 
@@ -162,11 +163,16 @@ def _parse_want(text: str) -> Ruleset:
     return {"iptables": parse_tables(ipv4), "ip6tables": parse_tables(ipv6)}
 
 
-def _parse_translations(rules: Ruleset) -> frozenset[Translation]:
-    found = (
-        Translation.parse(rule)
+def _list_nat_rules(rules: Ruleset) -> set[str]:
+    """Return what is said anywhere in tables that translate; telling apart what two sets have is cheap."""
+    return {
+        rule
         for tables in rules.values()
         for chain in (tables["nat"].chains.values() if "nat" in tables else ())
         for rule in chain
-    )
+    }
+
+
+def _parse_translations(rules: Iterable[str]) -> frozenset[Translation]:
+    found = map(Translation.parse, rules)
     return frozenset(each for each in found if each is not None)

@@ -5,7 +5,6 @@ Ours are the chains of an instance, all rules in them, and the rules elsewhere t
 
 import difflib
 import itertools
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +13,6 @@ from controller.model.names import ADMIN_CHAIN, derive_chain
 _LONG_CHAIN = 32
 _ACCEPTING = "-FORWARD"
 """How the chains end that accept packets to and from bridges."""
-_RULE = re.compile(r"-A (\S+) (.*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +31,9 @@ def parse_tables(text: str) -> dict[str, Table]:
             chains = tables.setdefault(line[1:], {})
         elif line.startswith(":"):
             chains.setdefault(line[1:].split(" ", 1)[0], [])
-        elif rule := _RULE.fullmatch(line):
-            chains.setdefault(rule[1], []).append(rule[2].rstrip())
+        elif line.startswith("-A "):
+            chain, _, rule = line[3:].partition(" ")
+            chains.setdefault(chain, []).append(rule.rstrip())
     return {
         name: Table(chains={chain: tuple(rules) for chain, rules in found.items()})
         for name, found in tables.items()
@@ -153,7 +152,10 @@ def _render_table(
     stale = [chain for chain in found if owner.is_chain(chain) and chain not in asked]
     ours = [chain for chain in asked if owner.is_chain(chain)]
     changed = [chain for chain in ours if found.get(chain) != asked[chain]]
-    edits = {chain: _render_edit(chain, found.get(chain, ()), asked[chain]) for chain in changed}
+    edits = {
+        chain: _render_edit(chain, found[chain], asked[chain]) if chain in found else None
+        for chain in changed
+    }
     for chain in [*(each for each in changed if edits[each] is None), *stale]:
         yield f":{chain} - [0:0]"
     if _needs_admin(asked) and ADMIN_CHAIN not in found:
@@ -168,7 +170,31 @@ def _render_table(
 
 
 def _render_edit(chain: str, found: Sequence[str], asked: Sequence[str]) -> list[str] | None:
-    """Return what changes a few rules of a long chain, None where filling it anew costs no more.
+    """Return what changes rules of a chain that is there, None where filling it anew costs no more.
+
+    Where all rules stay, others are put between them: unlike adding, removing waits for the kernel's readers.
+    """
+    added = _find_added(found, asked)
+    if added is not None:
+        return [f"-I {chain} {place + 1} {asked[place]}" for place in added]
+    return _render_exchange(chain, found, asked)
+
+
+def _find_added(found: Sequence[str], asked: Sequence[str]) -> list[int] | None:
+    """Return the places of rules that are not there, None where not all that are there are asked for in their order."""
+    staying = iter(found)
+    next_one = next(staying, None)
+    added: list[int] = []
+    for place, rule in enumerate(asked):
+        if rule == next_one:
+            next_one = next(staying, None)
+        else:
+            added.append(place)
+    return added if next_one is None else None
+
+
+def _render_exchange(chain: str, found: Sequence[str], asked: Sequence[str]) -> list[str] | None:
+    """Return what removes and adds a few rules of a long chain.
 
     Removals come first; what is left are rules that stay, in order, so each place counts from those before it. A rule is
     removed by its text, which must tell it from all others.

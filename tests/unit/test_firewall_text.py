@@ -120,6 +120,14 @@ def test_one_rule_among_many_is_one_line() -> None:
     assert replace(present, wanted)[1] == f"*filter\n-D HOLD-FORWARD {many[500]}\nCOMMIT\n"
 
 
+def test_a_short_chain_is_added_to_without_removing_any_rule() -> None:
+    few = tuple(f"-p tcp -m tcp --dport {port} -j ACCEPT" for port in range(5))
+    present: Chains = {"FORWARD": (JUMP,), "HOLD-FORWARD": (few[0], few[2], few[3])}
+    wanted: Chains = {"FORWARD": (JUMP,), "HOLD-FORWARD": few}
+    added = f"-I HOLD-FORWARD 2 {few[1]}\n-I HOLD-FORWARD 5 {few[4]}"
+    assert replace(wanted, present)[1] == f"*filter\n{added}\nCOMMIT\n"
+
+
 def test_deleting_leaves_what_others_made() -> None:
     foreign = ("-s 192.0.2.9/32 -j DROP",)
     present = {
