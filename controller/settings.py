@@ -235,7 +235,12 @@ class Settings(NetworkSettings):
     def container_defaults(self) -> ContainerDefaults:
         """What containers get that do not say it."""
         return ContainerDefaults(
-            ulimits=self.default_ulimits, shm_size_bytes=self.default_shm_size_bytes, init=self.init
+            ulimits=self.default_ulimits,
+            shm_size_bytes=self.default_shm_size_bytes,
+            init=self.init,
+            dns=self.dns,
+            dns_search=self.dns_search,
+            dns_opt=self.dns_opts,
         )
 
     @property
@@ -314,14 +319,16 @@ def _list_violations(error: ValidationError, origin: Mapping[str, _Source]) -> l
     by_alias = {field.alias: name for name, field in Settings.model_fields.items()}
     violations = []
     for detail in error.errors():
-        first = str(detail["loc"][0]) if detail["loc"] else ""
+        # What is wrong with several together begins with the name of one of them.
+        told = detail["msg"].removeprefix("Value error, ")
+        first = str(detail["loc"][0]) if detail["loc"] else re.split(r"[ :,]", told, maxsplit=1)[0]
         name = by_alias.get(first, first)
         place = origin[name].describe(name) if name in origin else first
         place = ": ".join([place, *(str(part) for part in detail["loc"][1:])])
         if detail["type"] == "extra_forbidden":
             message = f"{detail['loc'][-1]!r} is no setting there"
         else:
-            message = detail["msg"].removeprefix("Value error, ")
+            message = told
         violations.append(Violation(field=place, message=message))
     return violations
 

@@ -8,6 +8,8 @@ from controller.cli.client import Client, Failure
 from controller.cli.pairs import read_pairs
 from controller.model.network_drivers import BRIDGE
 
+_DEFAULT_GATEWAYS = ("DefaultGatewayIPv4", "DefaultGatewayIPv6")
+"""Docker's names of auxiliary addresses that containers' default routes go by."""
 Spec = resource_pb2.NetworkSpec
 
 
@@ -32,7 +34,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=IP",
-        help="Address that no container gets.",
+        help="Address that no container gets; DefaultGatewayIPv4= and DefaultGatewayIPv6= are routers that default routes go by.",
     )
     parser.add_argument("--internal", action="store_true", help="Cut it off from everything outside.")
     parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", help="Label.")
@@ -60,6 +62,8 @@ def create(client: Client, options: argparse.Namespace) -> str:
 
 def read_spec(options: argparse.Namespace) -> Spec:
     """Return the network that the flags ask for."""
+    reserved = read_pairs("--aux-address", options.aux_address)
+    default_gateway, ipv6_default_gateway = (reserved.pop(name, None) for name in _DEFAULT_GATEWAYS)
     spec = Spec(
         driver=options.driver,
         subnets=options.subnet,
@@ -69,7 +73,9 @@ def read_spec(options: argparse.Namespace) -> Spec:
         ipv6_gateway=_choose("--gateway", options.gateway, ipv6=True),
         ip_range=_choose("--ip-range", options.ip_range, ipv6=False),
         ipv6_range=_choose("--ip-range", options.ip_range, ipv6=True),
-        reserved_addresses=read_pairs("--aux-address", options.aux_address),
+        reserved_addresses=reserved,
+        default_gateway=default_gateway,
+        ipv6_default_gateway=ipv6_default_gateway,
         internal=options.internal,
     )
     apply_options(spec, options.opt)

@@ -150,6 +150,13 @@ class NetworkSpec(Model):
     ipv6_gateway: Ipv6 | None = Field(
         default=None, description="The bridge's own IPv6 address; the IPv6 subnet's first by default."
     )
+    default_gateway: Ipv4 | None = Field(
+        default=None,
+        description="Next hop of containers' default routes, such as a router on the network; the gateway by default.",
+    )
+    ipv6_default_gateway: Ipv6 | None = Field(
+        default=None, description="The same of their IPv6 default routes; the IPv6 gateway by default."
+    )
     ip_range: AddressRange | None = Field(
         default=None,
         description="Part of the subnet that addresses are chosen from; the whole of it by default.",
@@ -193,6 +200,8 @@ class NetworkSpec(Model):
             "bridgeName": self.bridge_name is not None,
             "hostBinding": self.host_binding is not None,
             "interContainer: false": not self.inter_container,
+            "defaultGateway": self.default_gateway is not None,
+            "ipv6DefaultGateway": self.ipv6_default_gateway is not None,
         }
         for field, given in of_bridges.items():
             if given:
@@ -214,6 +223,10 @@ class NetworkSpec(Model):
         """Whether containers get IPv6 addresses."""
         return self.enable_ipv6 or bool(self.ipv6_subnet)
 
+    def find_default_gateway(self, family: Family) -> str:
+        """The next hop of default routes of a family that is asked for, empty when it is the gateway."""
+        return (self.default_gateway if family == 4 else self.ipv6_default_gateway) or ""
+
     @model_validator(mode="after")
     def _families_are_clear(self) -> Self:
         if len({":" in subnet for subnet in self.subnets}) < len(self.subnets):
@@ -230,20 +243,37 @@ class NetworkSpec(Model):
 
     @model_validator(mode="after")
     def _addresses_are_inside(self) -> Self:
-        for family, subnet, gateway, part in (
-            (4, self.ipv4_subnet, ("gateway", self.gateway), ("ipRange", self.ip_range)),
-            (6, self.ipv6_subnet, ("ipv6Gateway", self.ipv6_gateway), ("ipv6Range", self.ipv6_range)),
-        ):
-            texts = self.reserved_addresses.items()
-            reserved = {name: text for name, text in texts if (":" in text) is (family == 6)}
-            for field, value in dict([gateway, part, ("reservedAddresses", reserved)]).items():
-                if value and not subnet:
-                    raise ValueError(f"{field} needs subnets: name the subnet that it belongs to")
-            if subnet:
-                _check_gateway(*gateway, subnet, reserved.values())
-                _check_part(*part, subnet)
-                _check_reserved(reserved, subnet)
+        _check_family(
+            self.ipv4_subnet,
+            gateways={"gateway": self.gateway, "defaultGateway": self.default_gateway},
+            part=("ipRange", self.ip_range),
+            reserved={name: text for name, text in self.reserved_addresses.items() if family_of(text) == 4},
+        )
+        _check_family(
+            self.ipv6_subnet,
+            gateways={"ipv6Gateway": self.ipv6_gateway, "ipv6DefaultGateway": self.ipv6_default_gateway},
+            part=("ipv6Range", self.ipv6_range),
+            reserved={name: text for name, text in self.reserved_addresses.items() if family_of(text) == 6},
+        )
         return self
+
+
+def _check_family(
+    subnet: str,
+    *,
+    gateways: Mapping[str, str | None],
+    part: tuple[str, str | None],
+    reserved: Mapping[str, str],
+) -> None:
+    """Refuse addresses of one family that are not the subnet's, or are two things at once."""
+    for field, value in {**gateways, **dict([part]), "reservedAddresses": reserved}.items():
+        if value and not subnet:
+            raise ValueError(f"{field} needs subnets: name the subnet that it belongs to")
+    if subnet:
+        for field, gateway in gateways.items():
+            _check_gateway(field, gateway, subnet, reserved.values())
+        _check_part(*part, subnet)
+        _check_reserved(reserved, subnet)
 
 
 def _check_gateway(field: str, gateway: str | None, subnet: str, reserved: Iterable[str]) -> None:
@@ -286,6 +316,8 @@ class NetworkAssigned(Model):
     ipv6_gateway: str = ""
     parent: str = ""
     """The link that links in containers hang below; empty where there is a bridge, or a plugin."""
+    driver_forgotten: bool = False
+    """Whether it may be deleted without the plugin that makes it."""
 
 
 class NetworkStatus(Status):

@@ -1,15 +1,37 @@
 """Settings of the daemon for networks: pools of addresses, and the default bridge by Docker's names."""
 
 import ipaddress
+from dataclasses import dataclass
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from controller.model.base import Model
-from controller.model.network import NetworkSpec
+from controller.model.naming import Dns, DnsOptions, DnsSearch
+from controller.model.network import (
+    Address,
+    AddressRange,
+    Family,
+    Ipv4,
+    Ipv6,
+    Ipv6Range,
+    NetworkSpec,
+    family_of,
+)
 from controller.model.units import Number
 
 IPV6_SUBNET_PREFIX = 64
+_SETTINGS = {
+    "gateway": "bip",
+    "ipv6Gateway": "bip6",
+    "ipRange": "fixedCidr",
+    "ipv6Range": "fixedCidrV6",
+    "ipv6DefaultGateway": "defaultGatewayV6",
+    "hostBinding": "ip",
+}
+"""Settings by the fields of the default bridge's spec that they make."""
+_SETTINGS_OF_SUBNETS: dict[Family, str] = {4: "bip, fixedCidr", 6: "bip6, fixedCidrV6"}
 
 
 def split_list(value: object) -> object:
@@ -46,6 +68,18 @@ def _check_bip(text: str) -> str:
     return str(interface)
 
 
+def _check_bip6(text: str) -> str:
+    try:
+        interface = ipaddress.IPv6Interface(text)
+    except ValueError as error:
+        raise ValueError(
+            f"{text!r} is not an address with its prefix, such as fd00:20::1/64: {error}"
+        ) from error
+    if "/" not in text:
+        raise ValueError(f"{text!r} has no prefix: write one, such as {text}/64")
+    return str(interface)
+
+
 class NetworkSettings(Model):
     """What can be set about networks."""
 
@@ -68,18 +102,45 @@ class NetworkSettings(Model):
         default=None,
         description="Address of the default bridge with its subnet's prefix; from addressPool by default.",
     )
-    fixed_cidr: str | None = Field(
+    fixed_cidr: AddressRange | None = Field(
         default=None,
         description="Part of the default bridge's subnet that addresses are chosen from; without bip its subnet.",
     )
+    bip6: Annotated[str, AfterValidator(_check_bip6)] | None = Field(
+        default=None, description="IPv6 address of the default bridge with its subnet's prefix."
+    )
+    default_gateway: Ipv4 | None = Field(
+        default=None,
+        description="Router on the default bridge that containers' default routes go by; the bridge by default.",
+    )
+    default_gateway_v6: Ipv6 | None = Field(
+        default=None, alias="defaultGatewayV6", description="The same of their IPv6 default routes."
+    )
     ipv6: bool = Field(default=False, description="Whether the default bridge has IPv6.")
-    fixed_cidr_v6: str | None = Field(
+    fixed_cidr_v6: Ipv6Range | None = Field(
         default=None,
         alias="fixedCidrV6",
-        description="IPv6 subnet of the default bridge; from addressPoolIPv6 by default.",
+        description="IPv6 subnet of the default bridge, with bip6 a part of it; from addressPoolIPv6 by default.",
     )
     mtu: Number | None = Field(
         default=None, ge=68, le=65535, description="Largest packet of the default bridge in bytes."
+    )
+    icc: bool = Field(default=True, description="Whether containers on the default bridge reach one another.")
+    ip: Address | None = Field(
+        default=None,
+        description="Host address of published ports of the default bridge that name none; every address by default.",
+    )
+    ip_masq: bool = Field(
+        default=True, description="Whether traffic that leaves the default bridge takes the host's address."
+    )
+    dns: Annotated[Dns, BeforeValidator(split_list)] = Field(
+        default=(), description="Name servers of containers that name none; those of resolvConf by default."
+    )
+    dns_search: Annotated[DnsSearch, BeforeValidator(split_list)] = Field(
+        default=(), description="Search domains of containers that name none; those of resolvConf by default."
+    )
+    dns_opts: Annotated[DnsOptions, BeforeValidator(split_list)] = Field(
+        default=(), description="Options for resolvers in containers that name none, such as ndots:2."
     )
 
     @model_validator(mode="after")
@@ -87,8 +148,21 @@ class NetworkSettings(Model):
         for pool in self.address_pool:
             if ipaddress.IPv4Network(pool).prefixlen > self.address_pool_prefix:
                 raise ValueError(f"addressPoolPrefix {self.address_pool_prefix} does not fit into {pool}")
-        if self.fixed_cidr_v6 is not None and not self.ipv6:
-            raise ValueError(f"fixedCidrV6 {self.fixed_cidr_v6} needs ipv6: true")
+        for name, value in {
+            "fixedCidrV6": self.fixed_cidr_v6,
+            "bip6": self.bip6,
+            "defaultGatewayV6": self.default_gateway_v6,
+        }.items():
+            if value is not None and not self.ipv6:
+                raise ValueError(f"{name} {value} needs ipv6: true")
+        if self.default_gateway is not None and self.bip is None and self.fixed_cidr is None:
+            raise ValueError(
+                f"defaultGateway {self.default_gateway} needs bip: name the subnet that it is in"
+            )
+        if self.default_gateway_v6 is not None and self.bip6 is None and self.fixed_cidr_v6 is None:
+            raise ValueError(
+                f"defaultGatewayV6 {self.default_gateway_v6} needs fixedCidrV6: name the subnet that it is in"
+            )
         return self
 
     @model_validator(mode="after")
@@ -96,21 +170,51 @@ class NetworkSettings(Model):
         try:
             self.default_network  # noqa: B018 - for its errors
         except ValidationError as error:
-            told = "; ".join(detail["msg"].removeprefix("Value error, ") for detail in error.errors())
-            raise ValueError(f"bip, fixedCidr, fixedCidrV6, mtu make no network: {told}") from error
+            raise ValueError("; ".join(map(_tell_of_default_bridge, error.errors()))) from error
         return self
 
     @property
     def default_network(self) -> NetworkSpec:
         """What the network is like that containers join which name none; ValidationError when it can't be."""
-        bridge = ipaddress.IPv4Interface(self.bip) if self.bip is not None else None
-        subnets = [str(bridge.network) if bridge is not None else self.fixed_cidr, self.fixed_cidr_v6]
+        ipv4, ipv6 = _parse_interface(self.bip), _parse_interface(self.bip6)
+        subnets = [ipv4.subnet or self.fixed_cidr, ipv6.subnet or self.fixed_cidr_v6]
         return NetworkSpec.model_validate(
             {
                 "subnets": [subnet for subnet in subnets if subnet is not None],
-                "gateway": str(bridge.ip) if bridge is not None else None,
-                "ip_range": self.fixed_cidr if bridge is not None else None,
+                "gateway": ipv4.address,
+                "ipv6_gateway": ipv6.address,
+                "ip_range": self.fixed_cidr if self.bip is not None else None,
+                "ipv6_range": self.fixed_cidr_v6 if self.bip6 is not None else None,
+                "default_gateway": self.default_gateway,
+                "ipv6_default_gateway": self.default_gateway_v6,
                 "enable_ipv6": self.ipv6,
                 "mtu": self.mtu,
+                "inter_container": self.icc,
+                "masquerade": self.ip_masq,
+                "host_binding": self.ip,
             }
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Interface:
+    """An address and its subnet; nothing where none is set."""
+
+    address: str | None = None
+    subnet: str | None = None
+
+
+def _parse_interface(text: str | None) -> _Interface:
+    if text is None:
+        return _Interface()
+    interface = ipaddress.ip_interface(text)
+    return _Interface(address=str(interface.ip), subnet=str(interface.network))
+
+
+def _tell_of_default_bridge(detail: ErrorDetails) -> str:
+    """Return what is wrong with the default bridge in the words of its settings, the setting first."""
+    message = detail["msg"].removeprefix("Value error, ")
+    if detail["loc"][:1] == ("subnets",):
+        return f"{_SETTINGS_OF_SUBNETS[family_of(str(detail['input']))]}: {message}"
+    first, _, rest = message.partition(" ")
+    return f"{_SETTINGS.get(first, first)} {rest}"

@@ -11,6 +11,7 @@ from controller.plan.base import Plan
 from controller.plan.exposure import list_firewall_networks, list_firewall_ports
 from controller.plan.firewall import render_firewall
 from controller.plan.names import render_names
+from controller.plan.oci.defaults import ContainerDefaults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,7 @@ class HostObserved:
     names: NamesFacts
 
 
-def derive_host(snapshot: Snapshot, instance: str) -> HostDesired:
+def derive_host(snapshot: Snapshot, instance: str, defaults: ContainerDefaults) -> HostDesired:
     """Return the rules and names that all networks and containers together come to."""
     networks = {each.metadata.name: each for each in snapshot.values() if isinstance(each, Network)}
     containers = [each for each in snapshot.values() if isinstance(each, Container) and is_reachable(each)]
@@ -62,7 +63,7 @@ def derive_host(snapshot: Snapshot, instance: str) -> HostDesired:
             tuple(list_firewall_ports(networks, containers)),
             instance=instance,
         ),
-        names=render_names(networks.values(), containers),
+        names=render_names(networks.values(), containers, defaults),
     )
 
 

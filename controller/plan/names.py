@@ -8,14 +8,17 @@ from controller.model.container import Container
 from controller.model.ids import Uid
 from controller.model.network import Network, NetworkAssigned
 from controller.model.wants import NamedHost, NamesWant, Zone
+from controller.plan.oci.defaults import ContainerDefaults
 
 SHORT_UID_LENGTH = 12
 
 
-def render_names(networks: Iterable[Network], containers: Iterable[Container]) -> NamesWant:
+def render_names(
+    networks: Iterable[Network], containers: Iterable[Container], defaults: ContainerDefaults
+) -> NamesWant:
     """Return the names of containers by network: their own, their aliases there, their short uid.
 
-    The order of networks and containers makes no difference.
+    The order of networks and containers makes no difference. `defaults` tell whom containers ask that do not say it.
     """
     hosts: dict[str, list[NamedHost]] = {}
     everywhere = tuple(networks)
@@ -23,7 +26,7 @@ def render_names(networks: Iterable[Network], containers: Iterable[Container]) -
         each.metadata.name for each in everywhere if each.assigned is not None and each.assigned.bridge
     }
     for container in containers:
-        for network, host in _list_places(container, bridged):
+        for network, host in _list_places(container, bridged, defaults):
             hosts.setdefault(network, []).append(host)
     zones = tuple(
         Zone(
@@ -45,7 +48,9 @@ def _list_gateways(assigned: NetworkAssigned) -> tuple[str, ...]:
     return tuple(filter(None, (assigned.gateway, assigned.ipv6_gateway))) if assigned.bridge else ()
 
 
-def _list_places(container: Container, bridged: set[str]) -> Iterator[tuple[str, NamedHost]]:
+def _list_places(
+    container: Container, bridged: set[str], defaults: ContainerDefaults
+) -> Iterator[tuple[str, NamedHost]]:
     """Yield the networks that a container has a place on, and what it is called there."""
     if container.assigned is None:
         return
@@ -61,7 +66,7 @@ def _list_places(container: Container, bridged: set[str]) -> Iterator[tuple[str,
                     container=Uid(uid),
                     addresses=place.addresses,
                     names=tuple(names),
-                    upstreams=container.spec.dns,
+                    upstreams=defaults.choose_dns(container.spec),
                     inside=inside,
                 ),
             )

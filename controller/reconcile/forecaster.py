@@ -51,7 +51,8 @@ class LoopForecaster:
         host = HostObserved(
             firewall=await self._kernel.firewall.read(), names=await self._kernel.names.read()
         )
-        plan = plan_host(derive_host(foreseen.snapshot, self._layout.instance), host)
+        defaults = self._kernel.read_host_texts().defaults
+        plan = plan_host(derive_host(foreseen.snapshot, self._layout.instance, defaults), host)
         if plan.actions:
             told.append((None, tuple(action.describe() for action in plan.actions)))
         return tuple(told)

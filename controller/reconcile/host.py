@@ -54,7 +54,7 @@ class HostReconciler:
 
     def gather(self, snapshot: Snapshot) -> HostDesired:
         """Return what is wanted of the host."""
-        return derive_host(snapshot, self._layout.instance)
+        return derive_host(snapshot, self._layout.instance, self._kernel.read_host_texts().defaults)
 
     async def observe(self) -> HostObserved:
         """Look at what the host has."""

@@ -232,3 +232,11 @@ def test_addresses_come_from_the_range_around_what_is_reserved() -> None:
     assert gateway.gateway == "10.90.0.2"
     found = {name: assigned_of(state, name).networks["part"].ipv4 for name in ("x", "y", "z")}
     assert found == {"x": "10.90.0.4", "y": "10.90.0.5", "z": "10.90.0.200"}
+
+
+def test_nobody_gets_the_address_of_a_router_without_naming_it() -> None:
+    routed = network("routed", subnets=["10.91.0.0/24"], defaultGateway="10.91.0.2")
+    state = apply(BASE, routed, container("x", networks=["routed"]))
+    state = apply(state, container("router", networks=[{"name": "routed", "ipv4": "10.91.0.2"}]))
+    found = {name: assigned_of(state, name).networks["routed"].ipv4 for name in ("x", "router")}
+    assert found == {"x": "10.91.0.3", "router": "10.91.0.2"}

@@ -46,6 +46,7 @@ def test_flags_are_sorted_by_family() -> None:
     spec = read(
         *("--subnet", "fd00:77::/64", "--subnet", "10.77.0.0/24", "--gateway", "10.77.0.9", "--gateway"),
         *("fd00:77::9", "--ip-range", "fd00:77::8:0/112", "--aux-address", "router=fd00:77::5"),
+        *("--aux-address", "DefaultGatewayIPv4=10.77.0.5", "--aux-address", "DefaultGatewayIPv6=fd00:77::6"),
     )
     assert spec == resource_pb2.NetworkSpec(
         driver="bridge",
@@ -54,6 +55,8 @@ def test_flags_are_sorted_by_family() -> None:
         ipv6_gateway="fd00:77::9",
         ipv6_range="fd00:77::8:0/112",
         reserved_addresses={"router": "fd00:77::5"},
+        default_gateway="10.77.0.5",
+        ipv6_default_gateway="fd00:77::6",
     )
     with pytest.raises(Failure, match=r"--gateway: 10\.0\.0\.1 and 10\.0\.0\.2 are of one family"):
         read("--gateway", "10.0.0.1", "--gateway", "10.0.0.2")

@@ -29,6 +29,10 @@ from controller.model.short_forms import parse_port
         ({"subnets": ["fd00::/64"], "ipv6Gateway": "fe80::1%eth0"}, "names a link"),
         ({"subnets": ["fd00::/64"], "ipv6Gateway": "fd00::5", "reservedAddresses": {"a": "fd00::5"}}, "is one of reservedAddresses"),
         ({"subnets": ["fd00::/64"], "mtu": 1279}, "too small for IPv6"),
+        ({"defaultGateway": "10.0.0.9"}, "defaultGateway needs subnets"),
+        ({"subnets": ["10.0.0.0/24"], "defaultGateway": "10.0.1.9"}, "defaultGateway 10.0.1.9 is not a host address of subnet"),
+        ({"subnets": ["fd00::/64"], "ipv6DefaultGateway": "fd00::9", "reservedAddresses": {"a": "fd00::9"}}, "ipv6DefaultGateway fd00::9 is one of reservedAddresses"),
+        ({"driver": "macvlan", "subnets": ["10.0.0.0/24"], "defaultGateway": "10.0.0.9"}, "defaultGateway is for networks of driver bridge"),
         ({"hostBinding": "::1"}, "can't be led to a container"),
     ],
 )  # fmt: skip

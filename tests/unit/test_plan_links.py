@@ -1,5 +1,7 @@
 """Which links a container gets: their names inside, and which one carries the default route."""
 
+from dataclasses import replace
+
 import pytest
 
 from controller.model.container import Container, ContainerSpec
@@ -54,6 +56,18 @@ def test_one_network_carries_the_default_route(attachments: list[object], carrie
     assert [each.network_name for each in wants if each.want.gateway] == ([carrier] if carrier else [])
     way_out = find_way_out(desired.container.spec, desired.networks, family=4)
     assert (way_out.metadata.name if way_out else None) == carrier
+
+
+@pytest.mark.parametrize(
+    ("router", "gateway"), [("10.1.0.9", "10.1.0.9"), ("10.0.0.2", "10.1.0.1"), (None, "10.1.0.1")]
+)
+def test_default_routes_go_by_the_router_but_that_of_the_router_itself(
+    router: str | None, gateway: str
+) -> None:
+    desired = gather("front")
+    spec = FRONT.spec.model_copy(update={"default_gateway": router})
+    routed = replace(desired, networks={"front": FRONT.model_copy(update={"spec": spec})})
+    assert [each.want.gateway for each in list_wants(routed, ())] == [gateway]
 
 
 def test_names_inside_follow_the_prefix_and_stay() -> None:

@@ -1914,6 +1914,8 @@ class NetworkSpec(_message.Message):
     ENABLE_IPV6_FIELD_NUMBER: _builtins.int
     IPV6_GATEWAY_FIELD_NUMBER: _builtins.int
     IPV6_RANGE_FIELD_NUMBER: _builtins.int
+    DEFAULT_GATEWAY_FIELD_NUMBER: _builtins.int
+    IPV6_DEFAULT_GATEWAY_FIELD_NUMBER: _builtins.int
     DRIVER_OPTIONS_FIELD_NUMBER: _builtins.int
     driver: _builtins.str
     """bridge, macvlan, ipvlan or the name of a plugin; empty is bridge."""
@@ -1938,6 +1940,9 @@ class NetworkSpec(_message.Message):
     """The bridge's own IPv6 address."""
     ipv6_range: _builtins.str
     """Part of the IPv6 subnet that addresses are chosen from."""
+    default_gateway: _builtins.str
+    """Next hops of containers' default routes; absent are the gateways."""
+    ipv6_default_gateway: _builtins.str
     @_builtins.property
     def subnets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -1967,14 +1972,18 @@ class NetworkSpec(_message.Message):
         enable_ipv6: _builtins.bool = ...,
         ipv6_gateway: _builtins.str | None = ...,
         ipv6_range: _builtins.str | None = ...,
+        default_gateway: _builtins.str | None = ...,
+        ipv6_default_gateway: _builtins.str | None = ...,
         driver_options: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_bridge_name", b"_bridge_name", "_driver", b"_driver", "_enable_ipv4", b"_enable_ipv4", "_gateway", b"_gateway", "_host_binding", b"_host_binding", "_inter_container", b"_inter_container", "_interface_prefix", b"_interface_prefix", "_ip_range", b"_ip_range", "_ipv6_gateway", b"_ipv6_gateway", "_ipv6_range", b"_ipv6_range", "_masquerade", b"_masquerade", "_mtu", b"_mtu", "bridge_name", b"bridge_name", "driver", b"driver", "enable_ipv4", b"enable_ipv4", "gateway", b"gateway", "host_binding", b"host_binding", "inter_container", b"inter_container", "interface_prefix", b"interface_prefix", "ip_range", b"ip_range", "ipv6_gateway", b"ipv6_gateway", "ipv6_range", b"ipv6_range", "masquerade", b"masquerade", "mtu", b"mtu"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bridge_name", b"_bridge_name", "_default_gateway", b"_default_gateway", "_driver", b"_driver", "_enable_ipv4", b"_enable_ipv4", "_gateway", b"_gateway", "_host_binding", b"_host_binding", "_inter_container", b"_inter_container", "_interface_prefix", b"_interface_prefix", "_ip_range", b"_ip_range", "_ipv6_default_gateway", b"_ipv6_default_gateway", "_ipv6_gateway", b"_ipv6_gateway", "_ipv6_range", b"_ipv6_range", "_masquerade", b"_masquerade", "_mtu", b"_mtu", "bridge_name", b"bridge_name", "default_gateway", b"default_gateway", "driver", b"driver", "enable_ipv4", b"enable_ipv4", "gateway", b"gateway", "host_binding", b"host_binding", "inter_container", b"inter_container", "interface_prefix", b"interface_prefix", "ip_range", b"ip_range", "ipv6_default_gateway", b"ipv6_default_gateway", "ipv6_gateway", b"ipv6_gateway", "ipv6_range", b"ipv6_range", "masquerade", b"masquerade", "mtu", b"mtu"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bridge_name", b"_bridge_name", "_driver", b"_driver", "_enable_ipv4", b"_enable_ipv4", "_gateway", b"_gateway", "_host_binding", b"_host_binding", "_inter_container", b"_inter_container", "_interface_prefix", b"_interface_prefix", "_ip_range", b"_ip_range", "_ipv6_gateway", b"_ipv6_gateway", "_ipv6_range", b"_ipv6_range", "_masquerade", b"_masquerade", "_mtu", b"_mtu", "bridge_name", b"bridge_name", "driver", b"driver", "driver_options", b"driver_options", "enable_ipv4", b"enable_ipv4", "enable_ipv6", b"enable_ipv6", "gateway", b"gateway", "host_binding", b"host_binding", "inter_container", b"inter_container", "interface_prefix", b"interface_prefix", "internal", b"internal", "ip_range", b"ip_range", "ipv6_gateway", b"ipv6_gateway", "ipv6_range", b"ipv6_range", "masquerade", b"masquerade", "mtu", b"mtu", "reserved_addresses", b"reserved_addresses", "subnets", b"subnets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bridge_name", b"_bridge_name", "_default_gateway", b"_default_gateway", "_driver", b"_driver", "_enable_ipv4", b"_enable_ipv4", "_gateway", b"_gateway", "_host_binding", b"_host_binding", "_inter_container", b"_inter_container", "_interface_prefix", b"_interface_prefix", "_ip_range", b"_ip_range", "_ipv6_default_gateway", b"_ipv6_default_gateway", "_ipv6_gateway", b"_ipv6_gateway", "_ipv6_range", b"_ipv6_range", "_masquerade", b"_masquerade", "_mtu", b"_mtu", "bridge_name", b"bridge_name", "default_gateway", b"default_gateway", "driver", b"driver", "driver_options", b"driver_options", "enable_ipv4", b"enable_ipv4", "enable_ipv6", b"enable_ipv6", "gateway", b"gateway", "host_binding", b"host_binding", "inter_container", b"inter_container", "interface_prefix", b"interface_prefix", "internal", b"internal", "ip_range", b"ip_range", "ipv6_default_gateway", b"ipv6_default_gateway", "ipv6_gateway", b"ipv6_gateway", "ipv6_range", b"ipv6_range", "masquerade", b"masquerade", "mtu", b"mtu", "reserved_addresses", b"reserved_addresses", "subnets", b"subnets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bridge_name: _TypeAlias = _typing.Literal["bridge_name"]  # noqa: Y015
     _WhichOneofArgType__bridge_name: _TypeAlias = _typing.Literal["_bridge_name", b"_bridge_name"]  # noqa: Y015
+    _WhichOneofReturnType__default_gateway: _TypeAlias = _typing.Literal["default_gateway"]  # noqa: Y015
+    _WhichOneofArgType__default_gateway: _TypeAlias = _typing.Literal["_default_gateway", b"_default_gateway"]  # noqa: Y015
     _WhichOneofReturnType__driver: _TypeAlias = _typing.Literal["driver"]  # noqa: Y015
     _WhichOneofArgType__driver: _TypeAlias = _typing.Literal["_driver", b"_driver"]  # noqa: Y015
     _WhichOneofReturnType__enable_ipv4: _TypeAlias = _typing.Literal["enable_ipv4"]  # noqa: Y015
@@ -1989,6 +1998,8 @@ class NetworkSpec(_message.Message):
     _WhichOneofArgType__interface_prefix: _TypeAlias = _typing.Literal["_interface_prefix", b"_interface_prefix"]  # noqa: Y015
     _WhichOneofReturnType__ip_range: _TypeAlias = _typing.Literal["ip_range"]  # noqa: Y015
     _WhichOneofArgType__ip_range: _TypeAlias = _typing.Literal["_ip_range", b"_ip_range"]  # noqa: Y015
+    _WhichOneofReturnType__ipv6_default_gateway: _TypeAlias = _typing.Literal["ipv6_default_gateway"]  # noqa: Y015
+    _WhichOneofArgType__ipv6_default_gateway: _TypeAlias = _typing.Literal["_ipv6_default_gateway", b"_ipv6_default_gateway"]  # noqa: Y015
     _WhichOneofReturnType__ipv6_gateway: _TypeAlias = _typing.Literal["ipv6_gateway"]  # noqa: Y015
     _WhichOneofArgType__ipv6_gateway: _TypeAlias = _typing.Literal["_ipv6_gateway", b"_ipv6_gateway"]  # noqa: Y015
     _WhichOneofReturnType__ipv6_range: _TypeAlias = _typing.Literal["ipv6_range"]  # noqa: Y015
@@ -1999,6 +2010,8 @@ class NetworkSpec(_message.Message):
     _WhichOneofArgType__mtu: _TypeAlias = _typing.Literal["_mtu", b"_mtu"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__bridge_name) -> _WhichOneofReturnType__bridge_name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__default_gateway) -> _WhichOneofReturnType__default_gateway | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__driver) -> _WhichOneofReturnType__driver | None: ...
     @_typing.overload
@@ -2013,6 +2026,8 @@ class NetworkSpec(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__interface_prefix) -> _WhichOneofReturnType__interface_prefix | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ip_range) -> _WhichOneofReturnType__ip_range | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ipv6_default_gateway) -> _WhichOneofReturnType__ipv6_default_gateway | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ipv6_gateway) -> _WhichOneofReturnType__ipv6_gateway | None: ...
     @_typing.overload

@@ -19,12 +19,14 @@ class Place:
     subnet: IpNetwork
     range_name: str
     gateway: IpAddress
+    default_gateway: str
     reserved: Mapping[IpAddress, str]
     free: Iterator[IpAddress]
 
     def is_special(self, address: IpAddress) -> bool:
-        """Tell whether the address is the gateway's or somebody else's."""
-        return address == self.gateway or address in self.reserved
+        """Tell whether the address is a gateway's or somebody else's; who routes for others has to name its own."""
+        is_gateway = address == self.gateway or str(address) == self.default_gateway
+        return is_gateway or address in self.reserved
 
     def find_fault(self, address: IpAddress) -> str:
         """Return why no container can have the address, empty when one can."""
@@ -71,6 +73,7 @@ def find_place(world: World, name: str, family: Family, taken: Collection[int]) 
         subnet=subnet,
         range_name=f"subnet {subnet}" if within is None else f"{_name_range(family)} {within}",
         gateway=ipaddress.ip_address(assigned.gateway if family == 4 else assigned.ipv6_gateway),
+        default_gateway=spec.find_default_gateway(family),
         reserved={
             ipaddress.ip_address(address): holder for holder, address in spec.reserved_addresses.items()
         },

@@ -48,9 +48,9 @@ def list_wants(desired: ContainerDesired, present: Sequence[AttachmentFacts]) ->
             inside=names[link],
             mac="" if sublink is not None and sublink.shares_mac else address.mac,
             address=_find_address(network, address, 4),
-            gateway=_find_gateway(network, 4) if network is ways_out[4] else "",
+            gateway=_find_gateway(network, address, 4) if network is ways_out[4] else "",
             ipv6_address=_find_address(network, address, 6),
-            ipv6_gateway=_find_gateway(network, 6) if network is ways_out[6] else "",
+            ipv6_gateway=_find_gateway(network, address, 6) if network is ways_out[6] else "",
             mtu=network.spec.mtu or (DEFAULT_MTU if network.spec.driver == BRIDGE else None),
             isolated=not network.spec.inter_container,
             sublink=sublink,
@@ -139,7 +139,11 @@ def _find_address(network: Network, place: AssignedAttachment, family: Family) -
     return with_prefix(place.ipv6, assigned.ipv6_subnet)
 
 
-def _find_gateway(network: Network, family: Family) -> str:
+def _find_gateway(network: Network, place: AssignedAttachment, family: Family) -> str:
+    """Return the next hop of the default route; whoever is that for others has the network's gateway."""
+    chosen = network.spec.find_default_gateway(family)
+    if chosen and chosen != (place.ipv4 if family == 4 else place.ipv6):
+        return chosen
     sublink, assigned = find_sublink(network), network.assigned
     if sublink is not None and sublink.routes_by_link:
         return ON_LINK if family == 4 else IPV6_ON_LINK

@@ -11,11 +11,17 @@ SHM_BYTES = 64 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerDefaults:
-    """Applied whenever a process is made, so that a change of settings comes with a container's next start."""
+    """Applied whenever a process is made, so that a change of settings comes with a container's next start.
+
+    What is said of names is applied to running containers, too.
+    """
 
     ulimits: Mapping[UlimitName, Ulimit] = field(default_factory=dict)
     shm_size_bytes: int = SHM_BYTES
     init: bool = False
+    dns: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    dns_opt: tuple[str, ...] = ()
 
     def choose_ulimits(self, spec: ContainerSpec) -> dict[UlimitName, Ulimit]:
         """Return the limits of a container; its own win name by name."""
@@ -28,3 +34,15 @@ class ContainerDefaults:
     def wants_init(self, spec: ContainerSpec) -> bool:
         """Tell whether an init comes before the program."""
         return self.init if spec.init is None else spec.init
+
+    def choose_dns(self, spec: ContainerSpec) -> tuple[str, ...]:
+        """Return the name servers to ask, none when they are the host's."""
+        return spec.dns or self.dns
+
+    def choose_dns_search(self, spec: ContainerSpec) -> tuple[str, ...]:
+        """Return the search domains, none when they are the host's."""
+        return spec.dns_search or self.dns_search
+
+    def choose_dns_opt(self, spec: ContainerSpec) -> tuple[str, ...]:
+        """Return the options for resolvers, none when they are the host's."""
+        return spec.dns_opt or self.dns_opt

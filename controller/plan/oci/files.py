@@ -111,27 +111,29 @@ def _find_host_gateway(spec: ContainerSpec, surroundings: Surroundings) -> str:
 
 
 def render_resolv_conf(spec: ContainerSpec, nameservers: Sequence[str], host: HostTexts) -> str:
-    """Return the host's text with what networks and the spec give in place of the host's.
+    """Return the host's text with what networks, the spec and the settings give in place of the host's.
 
-    Name servers of networks come first: they ask those of the spec about what they don't know. Without either the
+    Name servers of networks come first: they ask those of the spec about what they don't know. Without any of it the
     host's text is taken over.
     """
-    servers = list(nameservers) or list(spec.dns)
-    if not (servers or spec.dns_search or spec.dns_opt):
+    defaults = host.defaults
+    search, chosen = defaults.choose_dns_search(spec), defaults.choose_dns_opt(spec)
+    servers = list(nameservers) or list(defaults.choose_dns(spec))
+    if not (servers or search or chosen):
         return host.resolv_conf
     text = host.resolv_conf
-    lines = list(_list_search(spec, text))
+    lines = list(_list_search(search, text))
     lines += [f"nameserver {address}" for address in servers] or _pick_lines(text, "nameserver")
-    options = spec.dns_opt or (_DEFAULT_OPTIONS if nameservers else ())
+    options = chosen or (_DEFAULT_OPTIONS if nameservers else ())
     lines += [f"options {' '.join(options)}"] if options else _pick_lines(text, "options")
     return "".join(f"{line}\n" for line in lines)
 
 
-def _list_search(spec: ContainerSpec, text: str) -> Iterator[str]:
-    if spec.dns_search == (".",):
+def _list_search(domains: tuple[str, ...], text: str) -> Iterator[str]:
+    if domains == (".",):
         return
-    if spec.dns_search:
-        yield f"search {' '.join(spec.dns_search)}"
+    if domains:
+        yield f"search {' '.join(domains)}"
     else:
         yield from _pick_lines(text, "search", "domain")
 
