@@ -21,6 +21,7 @@ from controller.plan.admission import (
     check_idle,
     decide_delete,
     decide_rollback,
+    forget_drivers,
     list_anonymous_volumes,
 )
 from controller.ports import EventFeed, Forecaster, Sources
@@ -149,7 +150,7 @@ class StateService(state_pb2_grpc.StateServiceServicer):
                 if request.idle_only:
                     check_idle(snapshot, keys)
                 volumes = list_anonymous_volumes(snapshot, keys) if request.anonymous_volumes else ()
-                return decide_delete(
+                decision = decide_delete(
                     snapshot,
                     (*keys, *volumes),
                     manager=request.manager or CLI_MANAGER,
@@ -157,6 +158,7 @@ class StateService(state_pb2_grpc.StateServiceServicer):
                     cascade=request.cascade,
                     grace_period_s=grace_period_s,
                 )
+                return forget_drivers(snapshot, decision) if request.forget_drivers else decision
 
             store = self._gate.store
             if request.dry_run:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from controller.api.v1 import state_pb2
 from controller.cli.client import Client, Failure, parse_kind, parse_references
+from controller.cli.deletion import complete_name, wait_for_deletion
 from controller.cli.sources import add_filename_flag, load_manifests
 
 _PAST = {
@@ -144,7 +145,11 @@ def add_delete(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cascade", action="store_true", help="Delete the containers that use the objects too."
     )
-    parser.add_argument("--force", action="store_true", help="Delete objects of other managers.")
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="Also objects of other managers, and without a plugin that is gone.",
+    )
     parser.add_argument(
         "--grace-period", type=float, metavar="SECONDS", help="Time from the stop signal to SIGKILL."
     )
@@ -169,6 +174,7 @@ def run_delete(client: Client, options: argparse.Namespace) -> int:
     request = state_pb2.DeleteRequest(
         keys=keys,
         force=options.force,
+        forget_drivers=options.force,
         cascade=options.cascade,
         grace_period_s=options.grace_period,
         dry_run=options.dry_run != "none",
@@ -180,7 +186,7 @@ def run_delete(client: Client, options: argparse.Namespace) -> int:
             print(f"{name_of(key)} deleted (dry run)")
         return 0
     if options.wait == "true":
-        wait_until_gone(client, waiting)
+        wait_for_deletion(client, answer)
     for key in waiting:
         print(f"{name_of(key)} deleted")
     return 0
@@ -193,8 +199,8 @@ def _list_doomed(client: Client, options: argparse.Namespace) -> list[state_pb2.
             for each in load_manifests(options.filename)
         ]
         present = {(each.kind, each.metadata.name) for each in client.list_all()}
-        found = [key for key in keys if (key.kind, _complete(key)) in present]
-        missing = [name_of(key) for key in keys if (key.kind, _complete(key)) not in present]
+        found = [key for key in keys if (key.kind, complete_name(key)) in present]
+        missing = [name_of(key) for key in keys if (key.kind, complete_name(key)) not in present]
         if missing and not found and not options.ignore_not_found:
             raise Failure(f"none of these exists: {', '.join(missing)}")
         return found
@@ -212,28 +218,3 @@ def _list_doomed(client: Client, options: argparse.Namespace) -> list[state_pb2.
     if options.ignore_not_found:
         keys = [key for key in keys if client.find(key.kind, key.name) is not None]
     return keys
-
-
-def _complete(key: state_pb2.Key) -> str:
-    if key.kind != "Image" or ":" in key.name.rsplit("/", 1)[-1]:
-        return key.name
-    return f"{key.name}:latest"
-
-
-def wait_until_gone(client: Client, keys: Iterable[state_pb2.Key]) -> None:
-    """Return when none of the objects is there any more."""
-    waiting = {(key.kind, _complete(key)) for key in keys}
-    if not waiting:
-        return
-    kinds = {kind for kind, _ in waiting}
-    there: set[tuple[str, str]] = set()
-    is_synced = False
-    for change in client.watch(kinds.pop() if len(kinds) == 1 else ""):
-        key = (change.resource.kind, change.resource.metadata.name)
-        is_synced = is_synced or change.type == "SYNCED"
-        if key in waiting and change.type != "DELETED" and change.resource.metadata.HasField("deleted_at"):
-            there.add(key)
-        else:  # gone, or made anew by others
-            there.discard(key)
-        if is_synced and not there:
-            return

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from controller.api.v1 import image_pb2, state_pb2
 from controller.cli.client import NOT_FOUND, Client, Failure
-from controller.cli.declare import wait_until_gone
+from controller.cli.deletion import wait_until_gone
 from controller.cli.image_filters import KNOWN, choose_images, split_name
 from controller.cli.image_inspect import ask
 from controller.cli.listing import Listing, add_format_flag, print_lines

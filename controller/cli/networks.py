@@ -5,9 +5,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from controller.api.v1 import resource_pb2, state_pb2
+from controller.api.v1 import resource_pb2
 from controller.cli.client import Client, Failure, Resources
-from controller.cli.declare import wait_until_gone
+from controller.cli.deletion import add_removal, remove
 from controller.cli.fields import to_document
 from controller.cli.inspect import inspect_kind
 from controller.cli.listing import Listing, add_format_flag, print_lines
@@ -43,9 +43,7 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     )
     add_format_flag(listing)
     add_flags(verbs.add_parser("create", help="Make a network."))
-    removal = verbs.add_parser("rm", aliases=["remove"], help="Remove networks.")
-    removal.add_argument("-f", "--force", action="store_true", help="No error for one that is not there.")
-    removal.add_argument("names", nargs="+", metavar="NETWORK")
+    add_removal(verbs, "networks", "NETWORK")
     inspection = verbs.add_parser("inspect", help="Show networks, with the containers on them, as JSON.")
     inspection.add_argument("-f", "--format", default="", help="Template such as '{{.status.subnet}}'.")
     inspection.add_argument("names", nargs="+", metavar="NETWORK")
@@ -78,7 +76,7 @@ def run_network(client: Client, options: argparse.Namespace) -> int:
         case "create":
             print(create(client, options))
         case "rm" | "remove":
-            remove(client, "Network", options.names, missing_is_fine=options.force)
+            remove(client, "Network", options.names, force=options.force)
         case "inspect":
             return _inspect(client, options)
         case "prune":
@@ -135,17 +133,6 @@ def read_filter(text: str, used: set[str]) -> Callable[[resource_pb2.Resource], 
             return lambda network: (network.metadata.name not in used) is (value == "true")
         case _:
             raise Failure(f"--filter {text!r} is not known: write {_FILTERS}")
-
-
-def remove(client: Client, kind: str, names: list[str], *, missing_is_fine: bool = False) -> None:
-    """Delete objects and wait until they are gone."""
-    if missing_is_fine:
-        names = [name for name in names if client.find(kind, name) is not None]
-    keys = [state_pb2.Key(kind=kind, name=name) for name in names]
-    if keys:
-        client.delete(state_pb2.DeleteRequest(keys=keys))
-        wait_until_gone(client, keys)
-        print("\n".join(names))
 
 
 def inspect(client: Client, kind: str, names: list[str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from controller.api.v1 import system_pb2
 from controller.cli.client import Client, Failure
-from controller.cli.declare import wait_until_gone
+from controller.cli.deletion import wait_until_gone
 from controller.cli.logs import parse_moment
 from controller.cli.tables import render_size
 

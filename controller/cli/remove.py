@@ -5,8 +5,9 @@ import sys
 
 from controller.api.v1 import state_pb2
 from controller.cli.client import Client, Failure, Missing
-from controller.cli.declare import wait_until_gone
+from controller.cli.deletion import wait_until_gone
 from controller.cli.lifecycle import add_names
+from controller.cli.refused_flags import OF_REMOVE, add_refused_flags
 from controller.cli.transport import CallFailed
 
 
@@ -20,6 +21,7 @@ def add_rm(parser: argparse.ArgumentParser) -> None:
         help="Kill it first if it runs; no error for one that is not there.",
     )
     parser.add_argument("-v", "--volumes", action="store_true", help="Remove its anonymous volumes too.")
+    add_refused_flags(parser, OF_REMOVE, switches=True)
 
 
 def run_rm(client: Client, options: argparse.Namespace) -> int:

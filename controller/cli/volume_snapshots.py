@@ -6,8 +6,8 @@ from typing import Any
 
 from controller.api.v1 import volume_pb2
 from controller.cli.client import Client, Failure
+from controller.cli.deletion import add_removal, remove
 from controller.cli.listing import Listing, add_format_flag, print_lines
-from controller.cli.networks import remove
 from controller.cli.volume_create import make_volume, start_volume
 
 SNAPSHOT_LABEL = "hold.snapshot-of"
@@ -32,9 +32,7 @@ def add_snapshot(verbs: Any) -> None:  # noqa: ANN401 - argparse keeps the type 
     listing.add_argument("-q", "--quiet", action="store_true", help="Print names only.")
     add_format_flag(listing)
     listing.add_argument("volume", nargs="?", default="", metavar="VOLUME", help="Only of this volume.")
-    removal = steps.add_parser("rm", aliases=["remove"], help="Remove snapshots.")
-    removal.add_argument("-f", "--force", action="store_true", help="No error for one that is not there.")
-    removal.add_argument("names", nargs="+", metavar="SNAPSHOT")
+    add_removal(steps, "snapshots", "SNAPSHOT")
     back = steps.add_parser("restore", help="Put what a snapshot has in place of what a volume has.")
     back.add_argument("-f", "--force", action="store_true", help="Also when the volume has anything.")
     back.add_argument("name", metavar="SNAPSHOT")
@@ -53,7 +51,7 @@ def run_snapshot(client: Client, options: argparse.Namespace) -> None:
         case "rm" | "remove":
             for name in options.names:
                 _check(client, name, missing_is_fine=options.force)
-            remove(client, "Volume", options.names, missing_is_fine=options.force)
+            remove(client, "Volume", options.names, force=options.force)
         case _:
             _restore(client, options)
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from controller.api.v1 import resource_pb2, system_pb2
 from controller.cli.client import Client, Failure
+from controller.cli.deletion import add_removal, remove
 from controller.cli.inspect import inspect_kind
 from controller.cli.listing import Listing, add_format_flag, print_lines
-from controller.cli.networks import remove
 from controller.cli.prune import add_volume_prune, run_volume_prune
 from controller.cli.tables import render_size
 from controller.cli.volume_archives import add_archive_verbs, run_backup, run_restore
@@ -43,13 +43,11 @@ def add_volume(parser: argparse.ArgumentParser) -> None:
     )
     add_format_flag(listing)
     add_create_flags(verbs.add_parser("create", help="Make a volume."))
-    removal = verbs.add_parser("rm", aliases=["remove"], help="Remove volumes.")
-    removal.add_argument("-f", "--force", action="store_true", help="No error for one that is not there.")
+    add_removal(verbs, "volumes", "VOLUME")
     inspection = verbs.add_parser("inspect", help="Show volumes as JSON.")
     inspection.add_argument("-f", "--format", default="", help="Template such as '{{.Mountpoint}}'.")
     inspection.add_argument("-s", "--size", action="store_true", help="Measure them too.")
-    for each in (removal, inspection):
-        each.add_argument("names", nargs="+", metavar="VOLUME")
+    inspection.add_argument("names", nargs="+", metavar="VOLUME")
     add_volume_prune(verbs.add_parser("prune", help="Remove volumes that no container uses."))
     add_snapshot(verbs)
     add_archive_verbs(verbs)
@@ -63,7 +61,7 @@ def run_volume(client: Client, options: argparse.Namespace) -> int:
         case "create":
             print(create(client, options))
         case "rm" | "remove":
-            remove(client, "Volume", options.names, missing_is_fine=options.force)
+            remove(client, "Volume", options.names, force=options.force)
         case "inspect":
             return _inspect(client, options)
         case "snapshot":

@@ -62,7 +62,10 @@ def make_volume_spec(mount: Mount) -> VolumeSpec:
 
 
 class VolumeAssigned(Model):
-    """Volumes need nothing to be chosen."""
+    """What was decided about a volume beside its spec."""
+
+    driver_forgotten: bool = False
+    """Whether it may be deleted without the plugin that keeps it."""
 
 
 class VolumeStatus(Status):

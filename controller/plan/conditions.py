@@ -49,6 +49,8 @@ class Reason(StrEnum):
     PARENT_MISSING = "ParentMissing"
     NOT_A_BRIDGE = "NotABridge"
     DRIVER_UNAVAILABLE = "DriverUnavailable"
+    DRIVER_FORGOTTEN = "DriverForgotten"
+    NOT_DELETED = "NotDeleted"
 
 
 def make_condition(

@@ -10,6 +10,7 @@ from controller.model.network_drivers import BUILT_IN_DRIVERS, is_plugin
 from controller.model.plugins import DrivenNetwork, DrivenNetworkFacts
 from controller.model.resource import Condition
 from controller.plan.conditions import Reason, make_condition
+from controller.plan.driver_loss import describe_leftover, goes_without
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +49,15 @@ DrivenNetworkAction = EnsureDrivenNetwork | RemoveEndpoint | RemoveDrivenNetwork
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrivenNetworkPlan:
-    """What the plugin is asked to do, and the condition Ready that it comes to."""
+    """What the plugin is asked to do, and the condition Ready that it comes to.
+
+    `leftover` is the warning when the network goes without the plugin.
+    """
 
     actions: tuple[DrivenNetworkAction, ...]
     ready: Condition
     is_fault: bool = False
+    leftover: str = ""
 
 
 def derive_driven_network(network: Network) -> DrivenNetwork | None:
@@ -95,14 +100,20 @@ def plan_driven_removal(
 
     One that it was never asked to make is gone without it.
     """
-    if facts.fault and network.status.driver:
-        ready = make_condition("Ready", Reason.DRIVER_UNAVAILABLE, facts.fault, holds=False)
+    gone = make_condition("Ready", Reason.DELETED, holds=False)
+    if facts.fault and not network.status.driver:
+        return DrivenNetworkPlan(actions=(), ready=gone)
+    if goes_without(network.assigned, network.status, fault=facts.fault):
+        leftover = describe_leftover(want.driver, "network", facts.fault)
+        return DrivenNetworkPlan(actions=(), ready=gone, leftover=leftover)
+    if facts.fault:
+        ready = make_condition("Ready", Reason.NOT_DELETED, facts.fault, holds=False)
         return DrivenNetworkPlan(actions=(), ready=ready, is_fault=True)
     actions: tuple[DrivenNetworkAction, ...] = tuple(
         RemoveEndpoint(network=want, container=uid) for uid in sorted(facts.endpoints)
     )
     actions += (RemoveDrivenNetwork(want=want),) if facts.present else ()
-    return DrivenNetworkPlan(actions=actions, ready=make_condition("Ready", Reason.DELETED, holds=False))
+    return DrivenNetworkPlan(actions=actions, ready=gone)
 
 
 def advance_driven_network(

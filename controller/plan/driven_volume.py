@@ -9,6 +9,7 @@ from controller.model.resource import Condition, is_ready
 from controller.model.volume import Volume, VolumeStatus
 from controller.plan.base import Note
 from controller.plan.conditions import Reason, date_conditions, make_condition
+from controller.plan.driver_loss import describe_leftover, goes_without
 
 ASK_AGAIN_S = 10.0
 """How long to wait for a plugin that does not answer; that it does again is told earlier."""
@@ -49,10 +50,14 @@ DrivenVolumeAction = EnsureDrivenVolume | UnmountDrivenVolume | RemoveDrivenVolu
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrivenVolumePlan:
-    """The plugin's part of a volume's plan; `fault` is why the plugin can't be asked."""
+    """The plugin's part of a volume's plan.
+
+    `fault` is why the plugin can't be asked, `leftover` the warning when the volume goes without it.
+    """
 
     actions: tuple[DrivenVolumeAction, ...] = ()
     fault: str = ""
+    leftover: str = ""
     notes: tuple[Note, ...] = ()
 
 
@@ -80,6 +85,8 @@ def plan_driven_removal(volume: Volume, want: DrivenVolume, facts: DrivenVolumeF
     """
     if facts.fault and not volume.status.driver:
         return DrivenVolumePlan()
+    if goes_without(volume.assigned, volume.status, fault=facts.fault):
+        return DrivenVolumePlan(leftover=describe_leftover(want.driver, "volume", facts.fault))
     if facts.fault:
         return DrivenVolumePlan(fault=facts.fault)
     actions: tuple[DrivenVolumeAction, ...] = (UnmountDrivenVolume(want=want),) if facts.mounted else ()
@@ -89,7 +96,8 @@ def plan_driven_removal(volume: Volume, want: DrivenVolume, facts: DrivenVolumeF
 
 def tell_fault(volume: Volume, fault: str, now: datetime) -> VolumeStatus:
     """Return the status of a volume whose plugin can't be asked; containers that run keep what they have."""
-    condition: Condition = make_condition("Ready", Reason.DRIVER_UNAVAILABLE, fault, holds=False)
+    reason = Reason.NOT_DELETED if volume.metadata.deleted_at is not None else Reason.DRIVER_UNAVAILABLE
+    condition: Condition = make_condition("Ready", reason, fault, holds=False)
     update = {
         "observed_generation": volume.metadata.generation,
         "conditions": date_conditions(volume.status, [condition], now),

@@ -22,6 +22,7 @@ from controller.plan.driven_network import (
     plan_driven_removal,
 )
 from controller.plan.driven_volume import ASK_AGAIN_S
+from controller.plan.driver_loss import tell_end
 from controller.plan.parents import DeleteParent, EnsureParent, plan_parent
 
 
@@ -192,15 +193,16 @@ def _plan_removal(
         *_list_parent_removals(desired, observed),
     )
     want = derive_driven_network(desired.network)
+    leftover = ""
     if want is not None:
         plan = plan_driven_removal(desired.network, want, observed.driven or DrivenNetworkFacts())
         if plan.is_fault:
             update = {"conditions": date_conditions(status, [plan.ready], now)}
             return Plan(actions=(), status=status.model_copy(update=update), requeue_after_s=ASK_AGAIN_S)
-        actions += plan.actions
-    gone = make_condition("Ready", Reason.DELETED, holds=False)
-    update = {"conditions": date_conditions(status, [gone], now)}
-    return Plan(actions=actions, status=status.model_copy(update=update), gone=not actions)
+        actions, leftover = (*actions, *plan.actions), plan.leftover
+    end = tell_end(leftover, is_gone=not actions)
+    update = {"conditions": date_conditions(status, [end.ready], now)}
+    return Plan(actions=actions, status=status.model_copy(update=update), notes=end.notes, gone=not actions)
 
 
 def derive_bridge_want(network: Network) -> BridgeWant:

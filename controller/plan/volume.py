@@ -26,6 +26,7 @@ from controller.plan.driven_volume import (
     plan_driven_volume,
     tell_fault,
 )
+from controller.plan.driver_loss import tell_end
 from controller.plan.prune import is_done
 from controller.plan.volume_mount import derive_driven, make_want
 
@@ -271,6 +272,6 @@ def _plan_removal(
     actions: tuple[VolumeAction, ...] = (UnmountVolume(volume=desired.uid),) if observed.mounted else ()
     actions += driven.actions
     actions += (DeleteDirectory(volume=desired.uid),) if observed.present else ()
-    gone = make_condition("Ready", Reason.DELETED, holds=False)
-    update = {"conditions": date_conditions(status, [gone], now)}
-    return Plan(actions=actions, status=status.model_copy(update=update), gone=not actions)
+    end = tell_end(driven.leftover, is_gone=not actions)
+    update = {"conditions": date_conditions(status, [end.ready], now)}
+    return Plan(actions=actions, status=status.model_copy(update=update), notes=end.notes, gone=not actions)

@@ -13,7 +13,7 @@ from controller.model.network import Network, NetworkStatus
 from controller.model.network_drivers import is_plugin
 from controller.model.plugins import DrivenNetworkFacts
 from controller.plan.base import Plan
-from controller.plan.conditions import list_setback
+from controller.plan.conditions import Reason, list_setback
 from controller.plan.driven_network import (
     DrivenNetworkAction,
     EnsureDrivenNetwork,
@@ -81,9 +81,10 @@ class NetworkReconciler:
         self, desired: NetworkDesired, action: NetworkAction, error: HoldError, now: datetime
     ) -> NetworkStatus:
         """Return the status after a step failed."""
-        status = desired.network.status
+        network, status = desired.network, desired.network.status
         message = f"{action.describe()}: {error.message}"
-        conditions = list_setback(status, type(error).__name__, message, now)
+        reason = Reason.NOT_DELETED if network.metadata.deleted_at is not None else type(error).__name__
+        conditions = list_setback(status, reason, message, now)
         return status.model_copy(update={"conditions": conditions})
 
     async def observe(self, desired: NetworkDesired) -> NetworkObserved:

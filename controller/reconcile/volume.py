@@ -12,7 +12,7 @@ from controller.model.layout import Layout
 from controller.model.plugins import DrivenVolumeFacts
 from controller.model.volume import Volume, VolumeStatus
 from controller.plan.base import Plan
-from controller.plan.conditions import list_setback
+from controller.plan.conditions import Reason, list_setback
 from controller.plan.driven_volume import (
     DrivenVolumeAction,
     EnsureDrivenVolume,
@@ -59,9 +59,10 @@ class VolumeReconciler:
         self, desired: VolumeDesired, action: VolumeAction, error: HoldError, now: datetime
     ) -> VolumeStatus:
         """Return the status after a step failed."""
-        status = desired.volume.status
+        volume, status = desired.volume, desired.volume.status
         message = f"{action.describe()}: {error.message}"
-        conditions = list_setback(status, type(error).__name__, message, now)
+        reason = Reason.NOT_DELETED if volume.metadata.deleted_at is not None else type(error).__name__
+        conditions = list_setback(status, reason, message, now)
         return status.model_copy(update={"conditions": conditions})
 
     async def observe(self, desired: VolumeDesired) -> VolumeObserved:

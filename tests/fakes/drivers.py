@@ -24,7 +24,7 @@ from tests.fakes.world import FakeWorld
 
 @dataclass(slots=True, kw_only=True)
 class FakePlugin:
-    """One plugin. `refusal` is what it says to everything that it is asked to make."""
+    """One plugin. `refusal` is what it says to everything that it is asked to make or remove."""
 
     answers: bool = True
     refusal: str = ""
@@ -111,7 +111,7 @@ class FakeVolumeDrivers(FakePort):
 
     async def remove(self, volume: DrivenVolume) -> None:
         call = await self._steps.begin("volume_drivers.remove")
-        plugin = self._plugins.find(volume.driver)
+        plugin = self._plugins.find_willing(volume.driver)
         if volume.uid in plugin.mounted:
             self._world.violate(f"plugin removed the mounted volume {volume.name}")
         plugin.volumes.pop(volume.uid, None)
@@ -156,7 +156,7 @@ class FakeNetworkDrivers(FakePort):
 
     async def remove(self, network: DrivenNetwork) -> None:
         call = await self._steps.begin("network_drivers.remove")
-        plugin = self._plugins.find(network.driver)
+        plugin = self._plugins.find_willing(network.driver)
         plugin.networks.pop(network.uid, None)
         plugin.endpoints = {each for each in plugin.endpoints if each[0] != network.uid}
         await self._steps.end(call)

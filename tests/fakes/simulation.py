@@ -16,7 +16,13 @@ from controller.model.kinds import AnyStatus, Spec
 from controller.model.layout import Layout
 from controller.model.network import NetworkSpec
 from controller.model.volume import VolumeSpec
-from controller.plan.admission import AdmissionContext, ApplyBatch, decide_apply, decide_delete
+from controller.plan.admission import (
+    AdmissionContext,
+    ApplyBatch,
+    decide_apply,
+    decide_delete,
+    forget_drivers,
+)
 from controller.reconcile.engine import ReconcileOptions, Reconciler
 from controller.store.database import derive_url
 from controller.store.store import SqlStore, open_store
@@ -157,12 +163,15 @@ class Simulation:
             await self.apply(draft)
 
     async def delete(
-        self, *keys: Key, grace_period_s: float | None = None, cascade: bool = False
+        self, *keys: Key, grace_period_s: float | None = None, cascade: bool = False, forget: bool = False
     ) -> Decision:
-        """Ask for deletion."""
-        return await self._commit(
-            lambda snapshot: decide_delete(snapshot, keys, cascade=cascade, grace_period_s=grace_period_s)
-        )
+        """Ask for deletion; with `forget` also without plugins."""
+
+        def decide(snapshot: Snapshot) -> Decision:
+            decision = decide_delete(snapshot, keys, cascade=cascade, grace_period_s=grace_period_s)
+            return forget_drivers(snapshot, decision) if forget else decision
+
+        return await self._commit(decide)
 
     async def _commit(self, decide: Callable[[Snapshot], Decision]) -> Decision:
         decisions: list[Decision] = []

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from controller.model.changes import Verb
 from controller.model.container import Phase
 from controller.model.ids import Key
 from controller.model.network import NetworkSpec
@@ -147,10 +148,52 @@ def test_what_a_plugin_made_waits_for_it(tmp_path: Path) -> None:
             sim.plugins.kill("odd")
             await sim.delete(WEB, LOOM, BOOKS)
             await sim.settle()
-            assert _tell(sim, LOOM).startswith("DriverUnavailable")
+            for key in (LOOM, BOOKS):
+                assert _tell(sim, key) == "NotDeleted: plugin odd: nobody answers"
             sim.plugins.start("odd")
             await sim.settle(1.0)
             assert LOOM not in sim.store.snapshot()
             assert (plugin.networks, plugin.volumes, plugin.endpoints) == ({}, {}, set())
+
+    run_virtually(main)
+
+
+def test_what_is_told_to_goes_without_a_plugin_that_is_gone_for_good(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        async with simulate(loop, tmp_path) as sim:
+            await _start(sim)
+            sim.plugins.kill("odd")
+            await sim.delete(WEB, LOOM, BOOKS)
+            await sim.settle()
+            decision = await sim.delete(LOOM, BOOKS, forget=True)
+            assert [outcome.verb for outcome in decision.outcomes] == [Verb.DELETE, Verb.DELETE]
+            await sim.settle(1.0)
+            assert sim.store.snapshot().keys() & {LOOM, BOOKS} == set()
+            told = [event for event in await sim.events() if event.reason == "DriverForgotten"]
+            assert [event.message for event in told] == [
+                f"the {noun} went without plugin odd (plugin odd: nobody answers): what that keeps of it stays there"
+                for noun in ("network", "volume")
+            ]
+
+    run_virtually(main)
+
+
+def test_a_plugin_that_answers_is_asked_first(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        async with simulate(loop, tmp_path) as sim:
+            plugin = await _start(sim)
+            await sim.delete(WEB)
+            await sim.settle()
+            await sim.delete(LOOM, forget=True)
+            await sim.settle()
+            assert plugin.networks == {}
+            plugin.refusal = "no way"
+            await sim.delete(BOOKS)
+            await sim.settle()
+            assert _tell(sim, BOOKS).startswith("NotDeleted: let plugin odd remove the volume")
+            await sim.delete(BOOKS, forget=True)
+            await sim.settle(120.0)
+            assert BOOKS not in sim.store.snapshot()
+            assert list(plugin.volumes) != []
 
     run_virtually(main)

@@ -435,6 +435,7 @@ class DeleteRequest(_message.Message):
     DRY_RUN_FIELD_NUMBER: _builtins.int
     IDLE_ONLY_FIELD_NUMBER: _builtins.int
     ANONYMOUS_VOLUMES_FIELD_NUMBER: _builtins.int
+    FORGET_DRIVERS_FIELD_NUMBER: _builtins.int
     manager: _builtins.str
     force: _builtins.bool
     request_id: _builtins.str
@@ -447,6 +448,10 @@ class DeleteRequest(_message.Message):
     """Refuses containers that have a process, with FAILED_PRECONDITION; nothing is deleted then."""
     anonymous_volumes: _builtins.bool
     """Also deletes the volumes of the containers named that nobody named and that no other object uses."""
+    forget_drivers: _builtins.bool
+    """Networks and volumes go without the plugin of their driver when it can't be asked, or fails: what it has of them stays
+    with it.
+    """
     @_builtins.property
     def keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___Key]: ...
     def __init__(
@@ -461,10 +466,11 @@ class DeleteRequest(_message.Message):
         dry_run: _builtins.bool = ...,
         idle_only: _builtins.bool = ...,
         anonymous_volumes: _builtins.bool = ...,
+        forget_drivers: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_grace_period_s", b"_grace_period_s", "grace_period_s", b"grace_period_s"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_grace_period_s", b"_grace_period_s", "anonymous_volumes", b"anonymous_volumes", "cascade", b"cascade", "dry_run", b"dry_run", "force", b"force", "grace_period_s", b"grace_period_s", "idle_only", b"idle_only", "keys", b"keys", "manager", b"manager", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_grace_period_s", b"_grace_period_s", "anonymous_volumes", b"anonymous_volumes", "cascade", b"cascade", "dry_run", b"dry_run", "force", b"force", "forget_drivers", b"forget_drivers", "grace_period_s", b"grace_period_s", "idle_only", b"idle_only", "keys", b"keys", "manager", b"manager", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__grace_period_s: _TypeAlias = _typing.Literal["grace_period_s"]  # noqa: Y015
     _WhichOneofArgType__grace_period_s: _TypeAlias = _typing.Literal["_grace_period_s", b"_grace_period_s"]  # noqa: Y015

@@ -14,7 +14,7 @@ from controller.plan.admission.batch import (
     Rollback,
     derive_host_need,
 )
-from controller.plan.admission.delete import check_idle, decide_delete
+from controller.plan.admission.delete import check_idle, decide_delete, forget_drivers
 from controller.plan.admission.intents import DEFAULT_NETWORK
 from controller.plan.admission.rollback import decide_rollback
 
@@ -30,5 +30,6 @@ __all__ = [
     "decide_delete",
     "decide_rollback",
     "derive_host_need",
+    "forget_drivers",
     "list_anonymous_volumes",
 ]

@@ -1,11 +1,16 @@
 """What a wish to delete comes to."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from controller.errors import InUse, NotFound
 from controller.model.changes import Decision, MarkDeleted, Outcome, Put, Snapshot, Verb, Write
 from controller.model.container import Container, ContainerAssigned, Phase
 from controller.model.ids import Key
+from controller.model.kinds import Resource
+from controller.model.network import Network, NetworkAssigned
+from controller.model.network_drivers import is_plugin
+from controller.model.volume import LOCAL, Volume, VolumeAssigned
 from controller.plan.admission.apply import check_users, find_children, order_for_deletion
 from controller.plan.admission.batch import CLI_MANAGER
 from controller.plan.admission.findings import Findings, suggest
@@ -50,6 +55,29 @@ def decide_delete(
     asked = [Outcome(key=key, verb=Verb.DELETE if key in leaving else Verb.UNCHANGED) for key in present]
     others = [Outcome(key=key, verb=Verb.DELETE) for key in ordered if key not in named]
     return Decision(writes=tuple(writes), outcomes=(*asked, *others))
+
+
+def forget_drivers(snapshot: Snapshot, decision: Decision) -> Decision:
+    """Return the decision with the objects that plugins make told to go without them, if need be; also those that wait already."""
+    told: list[Write] = []
+    outcomes = []
+    for outcome in decision.outcomes:
+        write = _forget_driver(snapshot[outcome.key])
+        told += [write] if write is not None else []
+        outcomes.append(replace(outcome, verb=Verb.DELETE) if write is not None else outcome)
+    return Decision(writes=(*told, *decision.writes), outcomes=tuple(outcomes))
+
+
+def _forget_driver(resource: Resource) -> Put | None:
+    """Return what is written for an object of a plugin, None for another."""
+    match resource:
+        case Volume() if resource.spec.driver != LOCAL:
+            kept = resource.assigned or VolumeAssigned()
+            return Put(resource=resource, assigned=kept.model_copy(update={"driver_forgotten": True}))
+        case Network(assigned=NetworkAssigned() as made) if is_plugin(resource.spec.driver):
+            return Put(resource=resource, assigned=made.model_copy(update={"driver_forgotten": True}))
+        case _:
+            return None
 
 
 def check_idle(snapshot: Snapshot, keys: Iterable[Key]) -> None:
