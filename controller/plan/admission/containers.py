@@ -1,16 +1,13 @@
 """Addresses, MACs and host ports of containers: what is kept, what is named, what is chosen, in this order."""
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from controller.errors import AlreadyExists, Exhausted, Invalid, Unavailable
 from controller.model.attachments import AssignedAttachment, NetworkAttachment
-from controller.model.changes import Snapshot
 from controller.model.container import Container, ContainerAssigned, ContainerSpec
 from controller.model.facts import HostFacts
-from controller.model.ids import Key
 from controller.model.names import derive_mac
 from controller.model.network import FAMILIES, Family, family_of
 from controller.model.ports import PortMapping
@@ -20,8 +17,9 @@ from controller.plan.admission.identities import IdentityAssigner
 from controller.plan.admission.intents import Intent
 from controller.plan.admission.places import Place, find_network, find_place
 from controller.plan.admission.ports import PortAssigner, Publisher
-from controller.plan.admission.references import World, is_staying
-from controller.plan.admission.taken import Holder, Taken
+from controller.plan.admission.references import World
+from controller.plan.admission.subnets import find_subnet
+from controller.plan.admission.taken import Taken
 from controller.plan.container.expansion import find_image_config, list_wanted_ports
 
 _FIELDS: dict[Family, str] = {4: "ipv4", 6: "ipv6"}
@@ -137,13 +135,13 @@ class ContainerAssigner:
         family = family_of(address)
         if self._find_place(network, family) is not None:
             if self._is_free(work, network, address, path):
-                self._taken.take_address(network, address, Holder(key=work.intent.key))
+                self._taken.take_address(network, address, work.intent.key)
         elif find_network(self._world, network) is not None:
             self._findings.add(Invalid, work.intent.key, path, _tell_lack(network, family))
 
     def _is_free(self, work: _Work, network: str, address: str, path: str) -> bool:
         """Tell whether nobody has an address of the network; a finding names who has it."""
-        holder = self._taken.list_addresses(network, family_of(address)).get(int(ip_address(address)))
+        holder = self._taken.find_address(network, address)
         if holder is None:
             return True
         refusal = Unavailable if holder.leaving else AlreadyExists
@@ -152,7 +150,7 @@ class ContainerAssigner:
         return False
 
     def _take_mac(self, work: _Work, mac: str, path: str) -> None:
-        holder = self._taken.macs.get(mac)
+        holder = self._taken.find_mac(mac)
         if holder is not None:
             refusal = Unavailable if holder.leaving else AlreadyExists
             self._findings.add(
@@ -163,7 +161,7 @@ class ContainerAssigner:
                 Invalid, work.intent.key, path, f"{mac} is a multicast address: make the first byte even"
             )
         else:
-            self._taken.macs[mac] = Holder(key=work.intent.key)
+            self._taken.take_mac(mac, work.intent.key)
 
     def _choose_addresses(self, work: _Work) -> None:
         for (index, attachment), family in itertools.product(enumerate(work.spec.networks), FAMILIES):
@@ -183,7 +181,7 @@ class ContainerAssigner:
 
     def _take(self, work: _Work, network: str, address: str) -> None:
         work.addresses[network, family_of(address)] = address
-        self._taken.take_address(network, address, Holder(key=work.intent.key))
+        self._taken.take_address(network, address, work.intent.key)
 
     def _finish(self, work: _Work, attachment: NetworkAttachment) -> AssignedAttachment:
         network = find_network(self._world, attachment.name)
@@ -197,8 +195,11 @@ class ContainerAssigner:
 
     def _find_place(self, name: str, family: Family) -> Place | None:
         if (name, family) not in self._places:
-            taken = self._taken.list_addresses(name, family)
-            self._places[name, family] = find_place(self._world, name, family, taken)
+            found = find_network(self._world, name)
+            place: Place | None = None
+            if found is not None and find_subnet(found[2], family) is not None:
+                place = find_place(self._world, name, family, self._taken.list_addresses(name, family))
+            self._places[name, family] = place
         return self._places[name, family]
 
 
@@ -222,14 +223,10 @@ def _find_assigned(intent: Intent) -> ContainerAssigned:
 
 def _collect_taken(world: World) -> Taken:
     """Return what containers outside the batch have; what the batch itself deletes gives its share up at once."""
-    taken = Taken()
-    for key, resource in _list_containers(world.snapshot):
-        if key not in world.intents and key not in world.leaving:
-            taken.take_all(resource, Holder(key=key, leaving=not is_staying(resource)))
-    return taken
-
-
-def _list_containers(snapshot: Snapshot) -> Iterator[tuple[Key, Container]]:
-    for key, resource in snapshot.items():
-        if isinstance(resource, Container):
-            yield key, resource
+    return Taken(
+        {
+            key: resource
+            for key, resource in world.snapshot.items()
+            if isinstance(resource, Container) and key not in world.intents and key not in world.leaving
+        }
+    )

@@ -18,11 +18,8 @@ class IdentityAssigner:
 
     def __init__(self, world: World, findings: Findings) -> None:
         self._findings = findings
-        self._taken = {
-            resource.assigned.id_base
-            for key, resource in world.snapshot.items()
-            if isinstance(resource, Container) and resource.assigned is not None and key not in world.leaving
-        }
+        self._world = world
+        self._taken: set[int] | None = None
 
     def choose(self, intent: Intent, spec: ContainerSpec, previous: ContainerAssigned) -> int:
         """Return the first number of the range; 0 for a container with the host's users."""
@@ -30,14 +27,27 @@ class IdentityAssigner:
             return 0
         if previous.id_base:
             return previous.id_base
+        taken = self._list_taken()
         for number in range(RANGES):
             base = FIRST_ID + (_hash(intent.uid) + number) % RANGES * ID_COUNT
-            if base not in self._taken:
-                self._taken.add(base)
+            if base not in taken:
+                taken.add(base)
                 return base
         message = f"all {RANGES} ranges of users are taken: remove a container that has one"
         self._findings.add(Exhausted, intent.key, "spec.userNamespace", message)
         return 0
+
+    def _list_taken(self) -> set[int]:
+        """Return the first numbers of all ranges that are taken; looked up for the first container that wants one."""
+        if self._taken is None:
+            self._taken = {
+                resource.assigned.id_base
+                for key, resource in self._world.snapshot.items()
+                if isinstance(resource, Container)
+                and resource.assigned is not None
+                and key not in self._world.leaving
+            }
+        return self._taken
 
 
 def _hash(uid: Uid) -> int:

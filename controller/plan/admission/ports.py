@@ -11,7 +11,7 @@ from controller.model.network import IPV6_LOOPBACK, Family, family_of
 from controller.model.ports import PortMapping, render_host
 from controller.plan.admission.findings import Findings
 from controller.plan.admission.intents import Intent
-from controller.plan.admission.taken import Holder, Listeners, Taken, list_random_ports
+from controller.plan.admission.taken import Listeners, Taken, list_random_ports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +119,7 @@ class PortAssigner:
                 )
 
     def _take(self, key: Key, port: PortMapping) -> None:
-        self._taken.take_port(port, Holder(key=key))
+        self._taken.take_port(port, key)
 
 
 def _name(port: PortMapping) -> tuple[str, str, int]:

@@ -1,15 +1,15 @@
 """Addresses, MACs and host ports that are spoken for, and by whom."""
 
 import hashlib
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
-from ipaddress import ip_address
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 
-from controller.model.container import Container, ContainerAssigned
+from controller.model.container import Container
 from controller.model.facts import HostFacts
 from controller.model.ids import Key, Uid
 from controller.model.network import Family, family_of
 from controller.model.ports import ANY_IPV4, ANY_IPV6, PortMapping, Protocol
+from controller.plan.addresses import find_number
 
 RANDOM_PORTS = range(32768, 61000)
 """Where host ports that hold chooses come from: Linux's own range for ports nobody chose (ip(7))."""
@@ -26,42 +26,95 @@ class Holder:
         return f"{self.key}, which is being deleted," if self.leaving else str(self.key)
 
 
-@dataclass(slots=True)
 class Taken:
-    """What containers have: addresses by network name and family, MACs, host ports. One host's scope."""
+    """What containers have: addresses by network name and family, MACs, host ports. One host's scope.
 
-    addresses: dict[tuple[str, Family], dict[int, Holder]] = field(default_factory=dict)
-    macs: dict[str, Holder] = field(default_factory=dict)
-    ports: dict[tuple[Protocol, int], list[tuple[str, Holder]]] = field(default_factory=dict)
+    `present` are the containers that keep what they have. It is gathered when first asked for, as few batches ask for
+    all of it.
+    """
 
-    def take_all(self, container: Container, holder: Holder) -> None:
-        """Take everything that a stored container has."""
-        assigned = container.assigned or ContainerAssigned()
-        for network, attachment in assigned.networks.items():
-            for address in (*attachment.addresses, *attachment.link_local_ips):
-                self.take_address(network, address, holder)
-            self.macs[attachment.mac] = holder
-        for port in assigned.ports:
-            self.take_port(port, holder)
+    def __init__(self, present: Mapping[Key, Container]) -> None:
+        self._present = present
+        self._addresses: dict[tuple[str, Family], dict[int, Key]] = {}
+        self._macs: dict[str, Key] | None = None
+        self._ports: dict[tuple[Protocol, int], list[tuple[str, Key]]] | None = None
 
-    def take_address(self, network: str, address: str, holder: Holder) -> None:
-        """Take an address of a network."""
-        self.list_addresses(network, family_of(address))[int(ip_address(address))] = holder
-
-    def list_addresses(self, network: str, family: Family) -> dict[int, Holder]:
+    def list_addresses(self, network: str, family: Family) -> dict[int, Key]:
         """Return who has the addresses of a network, by number; it grows with what is taken."""
-        return self.addresses.setdefault((network, family), {})
+        found = self._addresses.get((network, family))
+        if found is None:
+            found = self._addresses[network, family] = self._gather_addresses(network, family)
+        return found
 
-    def take_port(self, port: PortMapping, holder: Holder) -> None:
-        """Take a host port on its host address."""
-        self.ports.setdefault((port.protocol, port.host_port), []).append((port.host_ip, holder))
+    def find_address(self, network: str, address: str) -> Holder | None:
+        """Return who has an address of a network."""
+        return self._describe(self.list_addresses(network, family_of(address)).get(find_number(address)))
+
+    def take_address(self, network: str, address: str, key: Key) -> None:
+        """Take an address of a network."""
+        self.list_addresses(network, family_of(address))[find_number(address)] = key
+
+    def find_mac(self, mac: str) -> Holder | None:
+        """Return who has a MAC."""
+        return self._describe(self._list_macs().get(mac))
+
+    def take_mac(self, mac: str, key: Key) -> None:
+        """Take a MAC."""
+        self._list_macs()[mac] = key
 
     def find_port(self, port: PortMapping) -> Holder | None:
         """Return who has the host port on an address in common with `port`'s; every address when it names none."""
-        for host_ip, holder in self.ports.get((port.protocol, port.host_port), ()):
+        for host_ip, key in self._list_ports().get((port.protocol, port.host_port), ()):
             if shares_address(host_ip, port.host_ip):
-                return holder
+                return self._describe(key)
         return None
+
+    def take_port(self, port: PortMapping, key: Key) -> None:
+        """Take a host port on its host address."""
+        _add_port(self._list_ports(), port, key)
+
+    def _gather_addresses(self, network: str, family: Family) -> dict[int, Key]:
+        found: dict[int, Key] = {}
+        for key, container in self._present.items():
+            assigned = container.assigned
+            attachment = assigned.networks.get(network) if assigned is not None else None
+            if attachment is None:
+                continue
+            address = attachment.ipv4 if family == 4 else attachment.ipv6
+            if address:
+                found[find_number(address)] = key
+            for other in attachment.link_local_ips:
+                if family_of(other) == family:
+                    found[find_number(other)] = key
+        return found
+
+    def _list_macs(self) -> dict[str, Key]:
+        if self._macs is None:
+            self._macs = {
+                attachment.mac: key
+                for key, container in self._present.items()
+                if container.assigned is not None
+                for attachment in container.assigned.networks.values()
+            }
+        return self._macs
+
+    def _list_ports(self) -> dict[tuple[Protocol, int], list[tuple[str, Key]]]:
+        if self._ports is None:
+            self._ports = {}
+            for key, container in self._present.items():
+                for port in container.assigned.ports if container.assigned is not None else ():
+                    _add_port(self._ports, port, key)
+        return self._ports
+
+    def _describe(self, key: Key | None) -> Holder | None:
+        if key is None:
+            return None
+        container = self._present.get(key)
+        return Holder(key=key, leaving=container is not None and container.metadata.deleted_at is not None)
+
+
+def _add_port(ports: dict[tuple[Protocol, int], list[tuple[str, Key]]], port: PortMapping, key: Key) -> None:
+    ports.setdefault((port.protocol, port.host_port), []).append((port.host_ip, key))
 
 
 class Listeners:
