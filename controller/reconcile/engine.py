@@ -123,7 +123,10 @@ class Reconciler:
         while True:
             try:
                 async for change in self._state.watch(revision):
-                    for target in self._router.route_change(change):
+                    # The host first: clients wait for ports.
+                    for target in sorted(
+                        self._router.route_change(change), key=lambda each: each is not Whole.HOST
+                    ):
                         self._wake_target(target)
             except Expired:
                 revision = self._state.revision()
@@ -141,10 +144,10 @@ class Reconciler:
                     self._queue.wake_by_hint(target)
 
     def _wake_target(self, target: Target) -> None:
-        """Wake an object at once; what is for all of them a moment later, together with what else comes."""
+        """Wake an object at once; what is for all of them, where more may come, a moment later together with that."""
         match target:
             case Whole.HOST:
-                self._queue.wake_settled(target, quiet_s=HOST_QUIET_S, longest_s=HOST_LONGEST_S)
+                self._queue.wake_rested(target, quiet_s=HOST_QUIET_S, longest_s=HOST_LONGEST_S)
             case Whole.EVERYTHING:
                 self._queue.wake_settled(target, quiet_s=EVERYTHING_QUIET_S, longest_s=EVERYTHING_LONGEST_S)
             case Whole.RULES | Whole.ENDS | Key():

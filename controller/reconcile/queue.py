@@ -37,6 +37,7 @@ class Queue:
         self._timers: dict[Target, asyncio.TimerHandle] = {}
         self._first_asked_at: dict[Target, float] = {}
         self._echo_ends_at: dict[Target, float] = {}
+        self._released_at: dict[Whole, float] = {}
         self._available = asyncio.Event()
 
     def wake(self, target: Target, *, fresh: bool = True) -> None:
@@ -68,6 +69,18 @@ class Queue:
         first = self._first_asked_at.setdefault(target, now)
         self._set_timer(target, min(now + quiet_s, first + longest_s))
 
+    def wake_rested(self, target: Whole, *, quiet_s: float, longest_s: float) -> None:
+        """Put a target in line at once when its last turn was over `longest_s` ago, else as `wake_settled` does.
+
+        So what comes alone waits for nothing, and what comes in crowds has few turns.
+        """
+        rested_since = self._released_at.get(target, float("-inf"))
+        is_due = target in self._first_asked_at or target in self._running
+        if not is_due and self._loop.time() - rested_since > longest_s:
+            self.wake(target)
+        else:
+            self.wake_settled(target, quiet_s=quiet_s, longest_s=longest_s)
+
     def wake_by_hint(self, target: Target) -> None:
         """Put a target in line because something was seen in the kernel, which may be what its own turn did."""
         if target in self._running:
@@ -95,6 +108,8 @@ class Queue:
     def release(self, target: Target) -> None:
         """Tell that a target's turn is over."""
         self._running.discard(target)
+        if isinstance(target, Whole):
+            self._released_at[target] = self._loop.time()
         if target in self._again:
             self._again.discard(target)
             self._echoed.discard(target)

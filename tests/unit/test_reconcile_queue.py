@@ -71,6 +71,32 @@ def test_many_wishes_settle_but_not_for_ever() -> None:
     run_virtually(main)
 
 
+def test_what_has_rested_has_its_turn_at_once_and_crowds_settle() -> None:
+    async def main(loop: VirtualLoop) -> None:
+        queue = Queue()
+
+        async def take_turn() -> float:
+            assert await queue.take() is Whole.HOST
+            queue.release(Whole.HOST)
+            return loop.time()
+
+        def ask() -> None:
+            queue.wake_rested(Whole.HOST, quiet_s=0.2, longest_s=1.0)
+
+        ask()
+        ask()
+        assert await take_turn() == 0
+        ask()
+        await asyncio.sleep(0.1)
+        ask()
+        assert await take_turn() == pytest.approx(0.3)
+        await asyncio.sleep(1.1)
+        ask()
+        assert await take_turn() == pytest.approx(1.4)
+
+    run_virtually(main)
+
+
 def test_a_hint_after_a_turn_that_acted_waits_for_the_echo() -> None:
     async def main(loop: VirtualLoop) -> None:
         queue = Queue()
