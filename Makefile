@@ -13,7 +13,7 @@ STAMP := $(VENV)/.installed
 
 # What hold runs or loads, then what its tests and its demo need besides, then engines that CI exchanges images with.
 RUNTIME_PACKAGES := crun runc conmon iptables nftables conntrack iproute2 libseccomp2 tini python3-venv
-PACKAGES := $(RUNTIME_PACKAGES) busybox-static iputils-ping procps systemd docker-registry skopeo umoci apache2-utils postgresql graphviz docker.io
+PACKAGES := $(RUNTIME_PACKAGES) busybox-static iputils-ping procps systemd docker-registry skopeo umoci apache2-utils postgresql graphviz xfsprogs docker.io
 PEER_PACKAGES := docker.io podman
 BENCH_PACKAGES := $(PEER_PACKAGES) isal iperf3
 GUARD_PACKAGES := firewalld ufw dbus
