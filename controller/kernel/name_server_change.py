@@ -27,10 +27,12 @@ def render_change(before: NamesWant | None, after: NamesWant) -> dict[str, Any]:
 
 def _list_hosts(before: Zone | None, after: Zone) -> list[tuple[str, str, dict[str, Any] | None]]:
     old = {host.container: host for host in before.hosts} if before is not None else {}
-    new = {host.container: host for host in after.hosts}
-    gone = [(after.network, uid, None) for uid in old if uid not in new]
+    present = {host.container for host in after.hosts}
+    gone = [(after.network, uid, None) for uid in old if uid not in present]
     changed = [
-        (after.network, uid, _describe_host(host)) for uid, host in new.items() if old.get(uid) != host
+        (after.network, host.container, _describe_host(host))
+        for host in after.hosts
+        if (known := old.get(host.container)) is not host and known != host
     ]
     return [*gone, *changed]
 

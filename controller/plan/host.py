@@ -10,7 +10,7 @@ from controller.model.wants import FirewallWant, NamesWant
 from controller.plan.base import Plan
 from controller.plan.exposure import list_firewall_networks, list_firewall_ports
 from controller.plan.firewall import render_firewall
-from controller.plan.names import render_names
+from controller.plan.names import NamesRenderer
 from controller.plan.oci.defaults import ContainerDefaults
 
 
@@ -53,17 +53,20 @@ class HostObserved:
     names: NamesFacts
 
 
-def derive_host(snapshot: Snapshot, instance: str, defaults: ContainerDefaults) -> HostDesired:
+def derive_host(
+    snapshot: Snapshot, instance: str, defaults: ContainerDefaults, *, names: NamesRenderer
+) -> HostDesired:
     """Return the rules and names that all networks and containers together come to."""
     networks = {each.metadata.name: each for each in snapshot.values() if isinstance(each, Network)}
     containers = [each for each in snapshot.values() if isinstance(each, Container) and is_reachable(each)]
+    publishing = [each for each in containers if each.assigned is not None and each.assigned.ports]
     return HostDesired(
         firewall=render_firewall(
             tuple(list_firewall_networks(networks.values(), containers)),
-            tuple(list_firewall_ports(networks, containers)),
+            tuple(list_firewall_ports(networks, publishing)),
             instance=instance,
         ),
-        names=render_names(networks.values(), containers, defaults),
+        names=names.render(networks.values(), containers, defaults),
     )
 
 

@@ -11,6 +11,7 @@ from controller.plan.container.inputs import ContainerObserved
 from controller.plan.forecast.foresee import Facts, foresee, list_concerned, project
 from controller.plan.host import HostObserved, derive_host, plan_host
 from controller.plan.image import ImageObserved
+from controller.plan.names import NamesRenderer
 from controller.plan.network import NetworkObserved
 from controller.plan.parents import needs_parents
 from controller.plan.volume import VolumeObserved
@@ -32,6 +33,7 @@ class LoopForecaster:
         self._state = state
         self._clock = clock
         self._layout = layout
+        self._names = NamesRenderer()
         publication, references = Publication(), References()
         self._containers = ContainerReconciler(kernel, layout, publication, HealthRecords())
         self._networks = NetworkReconciler(kernel, references, publication)
@@ -52,7 +54,9 @@ class LoopForecaster:
             firewall=await self._kernel.firewall.read(), names=await self._kernel.names.read()
         )
         defaults = self._kernel.read_host_texts().defaults
-        plan = plan_host(derive_host(foreseen.snapshot, self._layout.instance, defaults), host)
+        plan = plan_host(
+            derive_host(foreseen.snapshot, self._layout.instance, defaults, names=self._names), host
+        )
         if plan.actions:
             told.append((None, tuple(action.describe() for action in plan.actions)))
         return tuple(told)

@@ -17,6 +17,7 @@ from controller.plan.host import (
     derive_host,
     plan_host,
 )
+from controller.plan.names import NamesRenderer
 from controller.ports import DesiredState, KernelPorts
 from controller.reconcile.publication import Publication
 
@@ -44,6 +45,7 @@ class HostReconciler:
         self._state = state
         self._layout = layout
         self._publication = publication
+        self._names = NamesRenderer()
         self._doubts = 0
         self._firewall: FirewallFacts | None = None
 
@@ -54,7 +56,9 @@ class HostReconciler:
 
     def gather(self, snapshot: Snapshot) -> HostDesired:
         """Return what is wanted of the host."""
-        return derive_host(snapshot, self._layout.instance, self._kernel.read_host_texts().defaults)
+        return derive_host(
+            snapshot, self._layout.instance, self._kernel.read_host_texts().defaults, names=self._names
+        )
 
     async def observe(self) -> HostObserved:
         """Look at what the host has."""

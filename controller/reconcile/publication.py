@@ -1,11 +1,11 @@
 """What the host's rules and name server are known to offer, for the conditions of containers and networks."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from controller.model.changes import Snapshot
 from controller.model.container import Container, ContainerAssigned
 from controller.model.ids import Key, Uid
-from controller.model.kinds import Resource, key_of
+from controller.model.kinds import key_of
 from controller.model.network import Network
 from controller.plan.container.expansion import has_ports
 from controller.plan.host import is_reachable
@@ -28,12 +28,14 @@ class Publication:
 
     def update(self, snapshot: Snapshot) -> set[Key]:
         """Take over that all rules and names of `snapshot` are in force; return the objects it makes a difference to."""
-        published = {key_of(each): _identify(each) for each in _list_published(snapshot.values())}
-        served = {
-            key_of(each): Uid(each.metadata.uid or "")
-            for each in snapshot.values()
-            if isinstance(each, Network)
-        }
+        published: dict[Key, tuple[Uid, ContainerAssigned]] = {}
+        served: dict[Key, Uid] = {}
+        for key, resource in snapshot.items():
+            if isinstance(resource, Container):
+                if has_ports(resource) and is_reachable(resource):
+                    published[key] = _identify(resource)
+            elif isinstance(resource, Network):
+                served[key] = Uid(resource.metadata.uid or "")
         changed = {
             key
             for key in published.keys() | self._published.keys()
@@ -44,12 +46,6 @@ class Publication:
         }
         self._published, self._served = published, served
         return changed
-
-
-def _list_published(resources: Iterable[Resource]) -> Iterable[Container]:
-    for resource in resources:
-        if isinstance(resource, Container) and has_ports(resource) and is_reachable(resource):
-            yield resource
 
 
 def _identify(container: Container) -> tuple[Uid, ContainerAssigned]:

@@ -7,6 +7,7 @@ import pytest
 from controller.errors import Invalid
 from controller.model.container import ContainerSpec
 from controller.plan.host import derive_host
+from controller.plan.names import NamesRenderer
 from controller.plan.oci.defaults import ContainerDefaults
 from controller.plan.oci.files import render_resolv_conf
 from controller.plan.oci.surroundings import HostTexts
@@ -68,7 +69,9 @@ def test_the_name_server_asks_those_of_the_settings() -> None:
         container("own", networks=["n"], dns=["192.0.2.7"]),
         container("x", networks=["n"]),
     )
-    zones = derive_host(state, "hold", ContainerDefaults(dns=("192.0.2.1",))).names.zones
+    zones = derive_host(
+        state, "hold", ContainerDefaults(dns=("192.0.2.1",)), names=NamesRenderer()
+    ).names.zones
     assert {host.names[0]: host.upstreams for host in zones[0].hosts} == {
         "own": ("192.0.2.7",),
         "x": ("192.0.2.1",),
