@@ -40,7 +40,11 @@ def list_rows(parser: argparse.ArgumentParser, prefix: str = "") -> Iterator[str
         if isinstance(action, argparse._SubParsersAction):
             for verb, inner in action.choices.items():
                 yield from list_rows(inner, f"{prefix.removesuffix(': ')} {verb}: ".lstrip())
-        elif action.option_strings and not {"--help", "--host"} & set(action.option_strings):
+        elif (
+            action.option_strings
+            and action.help != argparse.SUPPRESS
+            and not {"--help", "--host"} & set(action.option_strings)
+        ):
             flags = ", ".join(f"`{flag}`" for flag in action.option_strings)
             value = f" {action.metavar or 'VALUE'}" if action.nargs != 0 else ""
             yield f"| {prefix}{flags}{value.replace('|', chr(92) + '|')} | {(action.help or '').replace('|', chr(92) + '|')} |"

@@ -12,6 +12,8 @@ from controller.cli.parser import EXIT_DAEMON
 from controller.cli.terminal import Conversation, add_sig_proxy_flag, report_exit
 from controller.cli.waiting import Narrator
 
+EXIT_NOT_STARTED = 1
+
 
 def add_exec(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `hold exec`."""
@@ -115,4 +117,4 @@ def converse_attached(
         proxy_signals=options.sig_proxy and not raw,
         hear=hear,
     )
-    return conversation.run_to_exit()
+    return conversation.run_to_exit(refused_code=EXIT_NOT_STARTED if start else None)

@@ -9,6 +9,7 @@ from controller.cli.client import PATIENCE_S, Client, Failure
 from controller.cli.detach_keys import add_detach_keys_flag
 from controller.cli.following import follow
 from controller.cli.limits import add_limit_flags, has_limits, set_limits, set_restart
+from controller.cli.refused_flags import OF_LIMITS, OF_START, add_refused_flags
 from controller.cli.terminal import add_sig_proxy_flag
 from controller.cli.transport import CallFailed
 from controller.cli.waiting import Narrator, wait_for_status
@@ -49,6 +50,7 @@ def add_start(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-i", "--interactive", action="store_true", help="As -a, and send standard input.")
     add_detach_keys_flag(parser)
     add_sig_proxy_flag(parser)
+    add_refused_flags(parser, OF_START)
 
 
 def run_start(client: Client, options: argparse.Namespace) -> int:
@@ -220,6 +222,7 @@ def add_update(parser: argparse.ArgumentParser) -> None:
     add_names(parser)
     add_limit_flags(parser)
     parser.add_argument("--restart", default="", help="Restart policy.")
+    add_refused_flags(parser, OF_LIMITS)
 
 
 def run_update(client: Client, options: argparse.Namespace) -> int:

@@ -112,8 +112,9 @@ class Parser(argparse.ArgumentParser):
         return f"{usage}\n{rest}"
 
     def list_flags(self) -> list[argparse.Action]:
-        """Return the flags, each once."""
-        return [action for action in self._actions if action.option_strings]
+        """Return the flags, each once, without those that are only there to be refused."""
+        flags = [action for action in self._actions if action.option_strings]
+        return [flag for flag in flags if flag.help != argparse.SUPPRESS]
 
     def list_plain(self) -> list[argparse.Action]:
         """Return what stands on the line without a flag, in order; verbs are not among them."""

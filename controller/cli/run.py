@@ -19,6 +19,7 @@ from controller.cli.limits import (
 )
 from controller.cli.pairs import read_pair_files, read_pairs
 from controller.cli.parser import EXIT_DAEMON
+from controller.cli.refused_flags import OF_RUN, OF_RUN_SWITCHES, add_refused_flags
 from controller.cli.run_image import add_image_flags, set_pull_policy, spell_image, with_image
 from controller.cli.run_isolation import add_isolation_flags, set_isolation
 from controller.cli.run_logs import add_log_flags, set_logging
@@ -29,6 +30,7 @@ from controller.cli.run_streams import (
     add_attach_flag,
     add_id_file_flag,
     choose_streams,
+    read_streams,
     reserved_id_file,
 )
 from controller.cli.terminal import Conversation, add_sig_proxy_flag, report_exit
@@ -42,14 +44,12 @@ _SECOND = "anchor barge beacon bollard bosun bow brig buoy cabin cargo clipper c
 def add_create(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `hold create`."""
     _add_flags(parser)
-    parser.set_defaults(attach=[])
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `hold run`."""
     _add_flags(parser)
     parser.add_argument("-d", "--detach", action="store_true", help="Print the id and leave it running.")
-    add_attach_flag(parser)
     add_detach_keys_flag(parser)
     add_sig_proxy_flag(parser)
 
@@ -73,6 +73,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     many("--label-file", metavar="FILE", text="File of labels, one a line.")
     many("--annotation", metavar="NAME=VALUE", text="Annotation.")
     add_id_file_flag(parser)
+    add_attach_flag(parser)
     many("-p", "--publish", metavar="[IP:][HOST:]PORT[/udp|sctp]", text="Publish a port.")
     add_mount_flags(parser)
     add_isolation_flags(parser)
@@ -101,12 +102,15 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     add_health_flags(parser)
     add_log_flags(parser)
     add_image_flags(parser)
+    add_refused_flags(parser, OF_RUN)
+    add_refused_flags(parser, OF_RUN_SWITCHES, switches=True)
     parser.add_argument("image", metavar="IMAGE", help="Image, or with --rootfs a directory.")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="Program and arguments.")
 
 
 def run_create(client: Client, options: argparse.Namespace) -> int:
     """Make a container that does not run; print its id."""
+    read_streams(options.attach)
     spell_image(client, options)
     resource = build_container(options)
     resource.container.desired = "stopped"
@@ -244,7 +248,7 @@ def _set_process(spec: resource_pb2.ContainerSpec, options: argparse.Namespace) 
         if value is not None:
             setattr(spec, attribute, value)
     spec.tty = options.tty
-    spec.stdin_open = options.interactive or "stdin" in map(str.lower, options.attach)
+    spec.stdin_open = options.interactive
 
 
 def _set_networks(spec: resource_pb2.ContainerSpec, options: argparse.Namespace) -> None:

@@ -26,6 +26,12 @@ def add_image_flags(parser: argparse.ArgumentParser) -> None:
         "--platform", default="", metavar="OS/ARCHITECTURE", help="Platform of an image that is pulled."
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="Don't show the pull.")
+    parser.add_argument(
+        "--disable-content-trust",
+        action="store_true",
+        default=True,
+        help="As it is: signatures are not looked for; =false is refused.",
+    )
 
 
 def spell_image(client: Client, options: argparse.Namespace) -> None:
@@ -49,7 +55,13 @@ def spell_image(client: Client, options: argparse.Namespace) -> None:
 
 
 def set_pull_policy(spec: resource_pb2.ContainerSpec, options: argparse.Namespace) -> None:
-    """Write down that nothing may be pulled; what the client pulls by itself needs no words."""
+    """Write down that nothing may be pulled; what the client pulls by itself needs no words.
+
+    Failure when signatures are asked for, which hold doesn't check.
+    """
+    if not options.disable_content_trust:
+        text = "--disable-content-trust=false: signatures are not checked: name the image by its digest"
+        raise Failure(text, code=EXIT_DAEMON)
     if options.pull == "never":
         spec.pull_policy = "never"
 

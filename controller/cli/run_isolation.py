@@ -49,11 +49,7 @@ def add_isolation_flags(parser: argparse.ArgumentParser) -> None:
         ("--uts", "MODE", "host: the host's name and domain."),
         ("--userns", "MODE", "auto: users of its own on the host; host (default): the host's."),
         ("--cgroupns", "MODE", "private (default) or host."),
-        (
-            "--cgroup-parent",
-            "PATH",
-            "Refused: hold keeps the cgroup of each container at a place of its own.",
-        ),
+        ("--isolation", "MODE", "default; others are of Windows."),
     ):
         parser.add_argument(flag, default="", metavar=metavar, help=text)
 
@@ -80,11 +76,9 @@ def set_isolation(spec: resource_pb2.ContainerSpec, options: argparse.Namespace)
 
 
 def _set_namespaces(spec: resource_pb2.ContainerSpec, options: argparse.Namespace) -> None:
-    if options.cgroup_parent:
+    if options.isolation not in ("", "default"):
         raise Failure(
-            "--cgroup-parent: hold keeps each container's cgroup below its own, so that any daemon finds it again: "
-            "leave the flag out; limits are set per container",
-            code=EXIT_DAEMON,
+            f"--isolation {options.isolation}: only Windows has it: write default", code=EXIT_DAEMON
         )
     for flag, attribute in (
         ("pid", "pid"),

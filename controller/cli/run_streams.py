@@ -31,11 +31,18 @@ def add_id_file_flag(parser: argparse.ArgumentParser) -> None:
 
 def choose_streams(options: argparse.Namespace) -> frozenset[str]:
     """Return the streams that the client takes part in."""
-    if not options.attach:
+    streams = read_streams(options.attach)
+    if not streams:
         return frozenset(("stdout", "stderr", *(("stdin",) if options.interactive else ())))
     if options.detach:
         raise Failure("--attach and --detach contradict each other: leave one out", code=EXIT_DAEMON)
-    streams = frozenset(text.lower() for text in options.attach)
+    # As with Docker, standard input is nothing to the process without --interactive.
+    return streams if options.interactive else streams - {"stdin"}
+
+
+def read_streams(texts: list[str]) -> frozenset[str]:
+    """Return the streams that `--attach` names; Failure for one that no process has."""
+    streams = frozenset(text.lower() for text in texts)
     unknown = ", ".join(sorted(streams - set(STREAMS)))
     if unknown:
         raise Failure(f"--attach {unknown}: write stdin, stdout or stderr", code=EXIT_DAEMON)

@@ -65,13 +65,15 @@ class Conversation:
                     if ended is not None:
                         return ended
 
-    def run_to_exit(self) -> int:
-        """Return the exit code, 0 when the user leaves; tells why a program could not run."""
+    def run_to_exit(self, *, refused_code: int | None = None) -> int:
+        """Return the exit code, 0 when the user leaves; tells why a program could not run: `refused_code` then."""
         try:
-            return report_exit(self.run())
+            ended = self.run()
         except Detached:
             print("\nhold: left; what runs goes on", file=sys.stderr)
             return 0
+        code = report_exit(ended)
+        return refused_code if ended.error and refused_code is not None else code
 
     def _take_answers(self) -> container_pb2.Exit | None:
         for answer in self.call.poll():

@@ -39,7 +39,7 @@ def test_the_tables_of_flags_are_current() -> None:
 
 
 def test_create_has_the_flags_of_run() -> None:
-    others = {"-d", "--detach", "-a", "--attach", "--detach-keys", "--sig-proxy"}
+    others = {"-d", "--detach", "--detach-keys", "--sig-proxy"}
     assert set(_list_flags(make_parser("create"))) == set(_list_flags(make_parser("run"))) - others
 
 

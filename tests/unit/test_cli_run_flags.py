@@ -8,6 +8,7 @@ from google.protobuf import json_format
 
 from controller.cli import run
 from controller.cli.client import Failure
+from controller.cli.main import make_parser
 from controller.cli.parser import EXIT_DAEMON, Parser
 
 HERE = str(Path.cwd())
@@ -301,7 +302,6 @@ def test_variables_come_from_files(tmp_path: Path) -> None:
         (["--security-opt", "what"], "--security-opt: 'what' is not known"),
         (["--security-opt", "seccomp=/nowhere"], "--security-opt: /nowhere can't be read"),
         (["--shm-size", "lots"], "--shm-size: 'lots' is not a size"),
-        (["--cgroup-parent", "/x"], "--cgroup-parent"),
         (["--add-host", "a"], "--add-host: 'a' is not an extra host"),
         (["--link", "a:"], "--link: 'a:' is not a link"),
         (["--volumes-from", "a:x"], "--volumes-from: 'a:x' is not a source"),
@@ -326,3 +326,28 @@ def test_an_unknown_flag_is_refused_with_dockers_code(capsys: pytest.CaptureFixt
         _build(["--nmae", "x", "box:1"])
     assert caught.value.code == EXIT_DAEMON
     assert "--nmae" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "told"),
+    [
+        ("run --cgroup-parent /x box:1", 125, "limits are set per container"),
+        ("create --gpus=all box:1", 125, "use --device"),
+        ("run --use-api-socket box:1", 125, "-v /run/hold:/run/hold"),
+        ("update --cpu-rt-runtime 5 web", 1, "--ulimit rtprio=N"),
+        ("start --checkpoint one web", 1, "hold has no checkpoints"),
+        ("rm --link web/db", 1, "hold edit container NAME"),
+    ],
+)
+def test_flags_that_are_not_built_say_what_is_there_instead(
+    capsys: pytest.CaptureFixture[str], line: str, code: int, told: str
+) -> None:
+    command, *words = line.split()
+    parser = make_parser(command)
+    with pytest.raises(SystemExit) as caught:
+        parser.parse_args(words)
+    assert caught.value.code == code
+    heard = capsys.readouterr().err
+    assert heard.startswith(f"hold: {words[0].partition('=')[0]}: ")
+    assert (told in heard, heard.count("\n")) == (True, 1)
+    assert words[0].partition("=")[0] not in parser.format_help()

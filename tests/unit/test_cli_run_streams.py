@@ -17,7 +17,8 @@ from controller.cli.run_streams import choose_streams, reserved_id_file
         (["-i"], {"stdin", "stdout", "stderr"}),
         (["-a", "stdout"], {"stdout"}),
         (["-i", "-a", "STDERR"], {"stderr"}),
-        (["-a", "stdin", "--attach=stdout"], {"stdin", "stdout"}),
+        (["-i", "-a", "stdin", "--attach=stdout"], {"stdin", "stdout"}),
+        (["-a", "stdin", "--attach=stdout"], {"stdout"}),
         (["-d"], {"stdout", "stderr"}),
     ],
 )
@@ -32,10 +33,12 @@ def test_wrong_streams_are_told(words: list[str]) -> None:
     assert caught.value.code == 125
 
 
-def test_an_attached_input_is_open() -> None:
+def test_input_is_open_only_when_it_is_interactive() -> None:
     options = make_parser("run").parse_args(["-a", "stdin", "--annotation", "a=b", "box"])
     resource = build_container(options)
-    assert resource.container.stdin_open
+    assert not resource.container.stdin_open
+    interactive = make_parser("create").parse_args(["-i", "-a", "stdin", "box"])
+    assert build_container(interactive).container.stdin_open
     assert dict(resource.metadata.annotations) == {"a": "b"}
 
 
