@@ -50,6 +50,9 @@ class VolumeFiles:
         async def make(growing_path: Path) -> bool:
             return await copy_from_layers(self._runner, source, path, view_path, growing_path)
 
+        data_path = Path(self._layout.volume_path(volume.uid))
+        if not await asyncio.to_thread(os.path.lexists, data_path):
+            raise Unavailable(f"the volume's directory {data_path} is gone: it is about to be made anew")
         with contextlib.suppress(InUse):  # somebody has it already, so it is not for this one to fill
             async with self._working(volume, lasting=True) as place:
                 await fill(place, make)

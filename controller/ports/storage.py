@@ -59,7 +59,7 @@ class VolumeContents(Protocol):
     async def prefill(self, volume: VolumeWant, source: RootWant, path: str) -> None:
         """Copy what lies at `path` of a container's layers into the volume if it is empty; keeps owners and modes.
 
-        What was mounted for this stays mounted: a container comes next.
+        What was mounted for this stays mounted: a container comes next. Unavailable while the volume has no directory.
         """
         ...
 

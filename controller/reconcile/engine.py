@@ -233,6 +233,11 @@ class Reconciler:
 
     def _retry(self, target: Target, error: Exception) -> None:
         self._queue.expect_echo(target)
+        if isinstance(target, Key) and target.kind == "Container":
+            # The kernel does not tell of directories that go; whoever misses one does.
+            for used in self._references.find_used(target):
+                if used.kind == "Volume":
+                    self._queue.wake(used)
         failures = self._failures.get(target, 0)
         self._failures[target] = failures + 1
         delay_s = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2 ** min(failures, 16))

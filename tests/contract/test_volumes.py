@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.errors import Unavailable
 from controller.model.facts import VolumeFacts
 from controller.model.ids import Uid
 from controller.model.wants import RootWant, VolumeWant
@@ -158,3 +159,9 @@ def _describe_one(path: Path) -> tuple[int, int, str]:
     if path.is_symlink():
         return status.st_mode, status.st_uid, str(path.readlink())
     return status.st_mode, status.st_uid, path.read_text() if path.is_file() else ""
+
+
+async def test_what_has_no_directory_is_not_filled(containers: ContainerPorts) -> None:
+    with pytest.raises(Unavailable, match="gone"):
+        await containers.contents.prefill(VolumeWant(uid=DATA), RootWant(uid=WEB, lower_paths=()), "/srv")
+    assert await containers.volumes.list() == ()

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
-from controller.errors import Conflict, NotFound
+from controller.errors import Conflict, NotFound, Unavailable
 from controller.model.facts import (
     ImageFacts,
     VolumeFacts,
@@ -85,7 +85,7 @@ class FakeVolumeContents(FakePort):
         call = await self._steps.begin("volumes.prefill")
         del source
         if volume.uid not in self._world.volumes:
-            raise NotFound(f"volume {volume.uid} has no directory")
+            raise Unavailable(f"the directory of volume {volume.uid} is gone")
         if volume.mount is not None:
             self._world.volume_mounts.setdefault(volume.uid, volume.mount)
         if not self._world.volumes[volume.uid]:

@@ -222,6 +222,22 @@ def test_a_running_container_is_not_touched_by_a_new_daemon(tmp_path: Path) -> N
     run_virtually(main)
 
 
+def test_a_start_brings_back_the_directory_of_a_volume_that_is_gone(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        async with simulate(loop, tmp_path) as sim:
+            await begin(sim, Program(), mounts=["data:/data"])
+            await sim.settle()
+            volume = sim.uid(Key("Volume", "data"))
+            del sim.world.volumes[volume]
+            await sim.apply(draft_container("second", mounts=["data:/other"]))
+            await sim.settle(5.0)
+            assert sim.container("second").status.phase is Phase.RUNNING
+            assert sim.world.volumes == {volume: ["/other"]}
+            assert [event.reason for event in await sim.events()].count("DataLost") == 1
+
+    run_virtually(main)
+
+
 def test_data_of_volumes_outlives_everything_but_the_volume(tmp_path: Path) -> None:
     async def main(loop: VirtualLoop) -> None:
         async with simulate(loop, tmp_path) as sim:
@@ -235,5 +251,27 @@ def test_data_of_volumes_outlives_everything_but_the_volume(tmp_path: Path) -> N
             await sim.delete(Key("Volume", "data"))
             await sim.settle()
             assert sim.world.volumes == {}
+
+    run_virtually(main)
+
+
+def test_ends_and_starts_are_told_once_and_are_no_repairs(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        async with simulate(loop, tmp_path) as sim:
+            await begin(sim, Program(runs_s=30.0), restart="on-failure")
+            await sim.settle(40)
+            sim.world.programs["web"] = Program()
+            await sim.apply(draft_container("web", restart="always", environment={"A": "1"}))
+            await sim.settle()
+            sim.world.kill("web")
+            await sim.settle()
+            told = [(each.type, each.reason, each.message) for each in await sim.events() if each.key == WEB]
+            pid = sim.container("web").status.pid
+            assert told[1:] == [
+                ("Normal", "Exited", "the process ended with exit code 0"),
+                ("Normal", "Started", told[2][2]),
+                ("Warning", "Exited", "the process ended with exit code 137 (SIGKILL)"),
+                ("Normal", "Started", f"process {pid} runs, restart 1 by the policy always"),
+            ]
 
     run_virtually(main)
