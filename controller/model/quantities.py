@@ -31,6 +31,15 @@ def parse_size_bytes(text: object) -> object:
     return int(float(match[1]) * _SIZE_UNITS[match[2].lower()])
 
 
+def print_size(size_bytes: int) -> str:
+    """Return a size as people write it (`64MiB`), in the largest unit that it is a whole number of."""
+    for unit in ("TiB", "GiB", "MiB", "KiB"):
+        factor = _SIZE_UNITS[unit.lower()]
+        if size_bytes >= factor and size_bytes % factor == 0:
+            return f"{size_bytes // factor}{unit}"
+    return f"{size_bytes} bytes"
+
+
 def parse_duration_s(text: object) -> object:
     """Return seconds for Go's durations (`1m30s`, `500ms`); numbers are seconds.
 

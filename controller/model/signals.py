@@ -34,3 +34,8 @@ def parse_signal(text: object) -> object:
 def find_number(name: str) -> int:
     """Return the number of a signal as `parse_signal` returns it."""
     return int(name) if name.isdigit() else NUMBERS[name]
+
+
+def find_name(number: int) -> str:
+    """Return the name of a signal of signal(7), nothing where the number has none; real-time signals have none."""
+    return f"SIG{_NAMES[number - 1]}" if 1 <= number <= len(_NAMES) else ""

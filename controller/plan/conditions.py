@@ -17,6 +17,7 @@ class Reason(StrEnum):
     STOPPED = "Stopped"
     COMPLETED = "Completed"
     ERROR = "Error"
+    OUT_OF_MEMORY = "OutOfMemory"
     START_FAILED = "StartFailed"
     BACK_OFF = "BackOff"
     RESTARTING = "Restarting"

@@ -92,7 +92,7 @@ class Turn(Generic[ResourceT, DesiredT, ObservedT, ActionT, StatusT]):
         self._resource = resource
         self._taken: list[str] = []
         self._notes: list[Note] = []
-        self._is_asked_for = False
+        self._is_explained = False
 
     async def run(self) -> TurnResult:
         """Take rounds until there is nothing to do now. Errors of steps are recorded, then raised."""
@@ -127,12 +127,14 @@ class Turn(Generic[ResourceT, DesiredT, ObservedT, ActionT, StatusT]):
             stuck = bool(plan.actions) and plan.actions == previous
             previous = plan.actions
             if plan.actions and not stuck:
-                self._is_asked_for = self._is_asked_for or plan.is_asked_for
+                self._is_explained = self._is_explained or plan.is_asked_for
                 await self._act(plan)
                 continue
             await self._record(plan)
             if stuck or plan.gone or plan.retire or plan.requeue_after_s != 0.0:
                 return plan, stuck
+            # What was just recorded explains the steps that come of it: an end, say, those after it.
+            self._is_explained = True
         raise Unavailable(f"{self._key} does not come to rest", retry_after_s=STUCK_WAIT_S)
 
     async def _act(self, plan: Plan[ActionT, StatusT]) -> None:
@@ -179,10 +181,10 @@ class Turn(Generic[ResourceT, DesiredT, ObservedT, ActionT, StatusT]):
             await self._state.record(self._key, self._uid, note.type, note.reason, note.message)
 
     def _note_repair(self, first: ResourceT) -> None:
-        """Make an event of steps that no change of the object explains."""
+        """Make an event of steps that neither a change of the object nor what was recorded of it explains."""
         metadata = first.metadata
         settled = is_ready(first.status) and first.status.observed_generation == metadata.generation
-        unasked = self._taken and not self._is_asked_for
-        if unasked and settled and metadata.deleted_at is None:
+        unexplained = self._taken and not self._is_explained
+        if unexplained and settled and metadata.deleted_at is None:
             steps = ", ".join(self._taken)
             self._notes.append(Note(type=EventType.WARNING, reason="Repaired", message=steps))

@@ -22,6 +22,7 @@ from controller.plan.container.status import (
     derive_ended,
     derive_running,
 )
+from controller.plan.container.telling import describe_end, describe_start
 from controller.plan.container.upkeep import list_upkeep_actions
 from controller.plan.container.verdict import (
     decide_start,
@@ -89,7 +90,7 @@ def _plan_record(desired: ContainerDesired, process: ProcessFacts | None, now: d
     return Plan(
         actions=(),
         status=status.model_copy(update={"phase": phase}),
-        notes=(_note_end(status),),
+        notes=(_note_end(desired, status),),
         requeue_after_s=0.0,
     )
 
@@ -100,14 +101,14 @@ def _choose_ended_phase(desired: ContainerDesired) -> Phase:
     return Phase.EXITED if decide_start(desired).is_final else Phase.PENDING
 
 
-def _note_end(status: ContainerStatus) -> Note:
+def _note_end(desired: ContainerDesired, status: ContainerStatus) -> Note:
     if status.error:
         return Note(type=EventType.WARNING, reason="StartFailed", message=status.error)
     expected = status.exit_code == 0 or has_reason(status, "Ready", Reason.STOPPED)
     return Note(
         type=EventType.NORMAL if expected else EventType.WARNING,
         reason="OutOfMemory" if status.oom_killed else "Exited",
-        message=f"the process ended with exit code {status.exit_code}",
+        message=describe_end(status, desired.container.spec, find_condition(desired.status, "Stopping")),
     )
 
 
@@ -116,7 +117,13 @@ def _plan_upkeep(desired: ContainerDesired, observed: ContainerObserved, now: da
     status = derive_running(desired, observed, wants, now)
     notes: tuple[Note, ...] = ()
     if status.started_at != desired.status.started_at:
-        notes = (Note(type=EventType.NORMAL, reason="Started", message=f"process {status.pid} runs"),)
+        notes = (
+            Note(
+                type=EventType.NORMAL,
+                reason="Started",
+                message=describe_start(status, desired.container.spec),
+            ),
+        )
     before = desired.status.health if status.started_at == desired.status.started_at else None
     notes += note_health(before, status.health)
     if find_condition(status, "Monitored") and not find_condition(desired.status, "Monitored"):
@@ -156,7 +163,8 @@ def _plan_back_off(
     desired: ContainerDesired, observed: ContainerObserved, wait_s: float, now: datetime
 ) -> ContainerPlan:
     reason = Reason.START_FAILED if desired.status.error else Reason.BACK_OFF
-    message = desired.status.error or f"the process ended with exit code {desired.status.exit_code}"
+    status = desired.status
+    message = status.error or describe_end(status, desired.container.spec, None)
     status = amend(
         desired,
         now,

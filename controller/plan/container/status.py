@@ -28,6 +28,7 @@ from controller.plan.container.expansion import has_ports
 from controller.plan.container.health import choose_health, make_health_condition
 from controller.plan.container.inputs import ContainerDesired, ContainerObserved
 from controller.plan.container.links import is_attached
+from controller.plan.container.telling import describe_end
 from controller.plan.container.verdict import decide_start, is_fresh, to_datetime
 from controller.plan.exposure import bind_ports, find_way_out
 from controller.plan.limits import list_shortfalls
@@ -225,20 +226,27 @@ def derive_ended(desired: ContainerDesired, process: ProcessFacts | None, now: d
             code = LOST_EXIT_CODE if process.exit_code is None else process.exit_code
             fields |= {"started_at": started_at, "finished_at": max(started_at, finished_at)}
             fields |= {"exit_code": code, "error": ""}
-    return amend(desired, now, [_explain_end(fields, stopping)], **fields)
+    ended = amend(desired, now, (), **fields)
+    return ended.model_copy(
+        update={
+            "conditions": date_conditions(
+                status, [_explain_end(ended, desired.container.spec, stopping)], now
+            )
+        }
+    )
 
 
-def _explain_end(fields: dict[str, object], stopping: Condition | None) -> Condition:
+def _explain_end(status: ContainerStatus, spec: ContainerSpec, stopping: Condition | None) -> Condition:
     if stopping is not None and stopping.reason == Reason.UNHEALTHY:
         return make_condition("Ready", Reason.UNHEALTHY, "the health check failed", holds=False)
     if stopping is not None:
         return make_condition("Ready", Reason.STOPPED, holds=False)
-    if fields.get("error"):
-        return make_condition("Ready", Reason.START_FAILED, str(fields["error"]), holds=False)
-    code = fields.get("exit_code")
-    if code == 0:
+    if status.error:
+        return make_condition("Ready", Reason.START_FAILED, status.error, holds=False)
+    if status.exit_code == 0:
         return make_condition("Ready", Reason.COMPLETED, holds=False)
-    return make_condition("Ready", Reason.ERROR, f"the process ended with exit code {code}", holds=False)
+    reason = Reason.OUT_OF_MEMORY if status.oom_killed else Reason.ERROR
+    return make_condition("Ready", reason, describe_end(status, spec, stopping), holds=False)
 
 
 def _belongs_to_start(desired: ContainerDesired, action: ContainerAction) -> bool:
