@@ -29,7 +29,7 @@ def _view_mount(mount: Document) -> dict[str, Any]:
         "Name": mount.get("source", "") if kind == "volume" else "",
         "Source": mount.get("source", ""),
         "Destination": mount["target"],
-        "Driver": "local" if kind == "volume" else "",
+        "Driver": mount.get("driver", "local") if kind == "volume" else "",
         "Mode": "ro" if mount.get("readOnly") else "",
         "RW": not mount.get("readOnly", False),
         "Propagation": mount.get("propagation", "rprivate") if kind == "bind" else "",

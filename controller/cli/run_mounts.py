@@ -1,8 +1,8 @@
 """Flags of `run` and `create` for mounts: `-v`, `--mount`, `--tmpfs`, `--volumes-from`."""
 
 import argparse
+import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from controller.api.v1 import resource_pb2
 from controller.cli.client import Failure
@@ -28,7 +28,10 @@ def add_mount_flags(parser: argparse.ArgumentParser) -> None:
     ):
         parser.add_argument(*flags, action="append", default=[], metavar=metavar, help=text)
     parser.add_argument(
-        "--volume-driver", default="", metavar="NAME", help="Driver of volumes that -v makes: local."
+        "--volume-driver",
+        default="",
+        metavar="NAME",
+        help="Driver of volumes that -v makes: local, or a plugin.",
     )
 
 
@@ -72,14 +75,19 @@ def _parse_volume(text: str, driver: str) -> object:
 
 
 def _complete_volume(text: str) -> str:
-    """Return SOURCE:TARGET with a directory relative to the client made absolute."""
+    """Return SOURCE:TARGET with a directory relative to the client, or to the home directory, made absolute."""
     source, _, rest = text.partition(":")
-    return f"{Path(source).absolute()}:{rest}" if source.startswith((".", "~")) else text
+    is_path = source.startswith((".", "~/")) or source == "~"
+    return f"{_make_absolute(source)}:{rest}" if is_path else text
+
+
+def _make_absolute(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111 - pathlib keeps `..`, the daemon refuses it
 
 
 def _parse_complete_mount(text: str) -> dict[str, object]:
     """Return the fields, relative directories made absolute."""
     fields = parse_long_mount(text)
     if fields["type"] == "bind":
-        fields["source"] = str(Path(str(fields["source"])).absolute())
+        fields["source"] = _make_absolute(str(fields["source"]))
     return fields

@@ -41,18 +41,19 @@ def add_create_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def create(client: Client, options: argparse.Namespace) -> str:
-    """Make the volume, unless just this one is there, and return its name."""
+    """Make the volume, unless one is there that the flags fit, and return its name."""
     volume = build_volume(options)
     return volume.metadata.name if _is_there(client, volume) else make_volume(client, volume)
 
 
 def _is_there(client: Client, wanted: resource_pb2.Resource) -> bool:
+    """Tell whether a volume has the name, and the driver and options as far as any are given."""
     present, spec = client.find("Volume", wanted.metadata.name), wanted.volume
     return (
         present is not None
         and not spec.HasField("source")
         and (present.volume.driver or "local") == (spec.driver or "local")
-        and present.volume.driver_options == spec.driver_options
+        and (not spec.driver_options or present.volume.driver_options == spec.driver_options)
     )
 
 

@@ -121,7 +121,7 @@ def parse_long_mount(text: str) -> dict[str, object]:
 
 def _split(text: str) -> list[str]:
     try:
-        return next(csv.reader([text]), [])
+        return next(csv.reader([text], strict=True), [])
     except csv.Error as error:
         raise ValueError(f"{text!r} is not a line of KEY=VALUE,...: {error}") from error
 

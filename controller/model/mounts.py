@@ -20,6 +20,16 @@ class MountType(StrEnum):
     TMPFS = "tmpfs"
 
 
+def check_target(text: str) -> str:
+    """Return where a mount goes in the container, in the one way to write it; ValueError when it can't go there."""
+    parts = [part for part in text.split("/") if part not in ("", ".")]
+    if not text.startswith("/"):
+        raise ValueError(f"target {text!r} must be an absolute path of the container")
+    if ".." in parts or not parts:
+        raise ValueError(f"target {text!r} must be a path below / without '..'")
+    return f"/{'/'.join(parts)}"
+
+
 Propagation = Literal["private", "rprivate", "shared", "rshared", "slave", "rslave"]
 
 _OF_TYPE = {
@@ -47,7 +57,9 @@ class Mount(Model):
         default="",
         description="Volume's name, or absolute host path; a new volume when empty; nothing for tmpfs.",
     )
-    target: str = Field(pattern=r"^/", description="Absolute path in the container.")
+    target: Annotated[str, AfterValidator(check_target)] = Field(
+        description="Absolute path in the container."
+    )
     read_only: bool = Field(default=False, description="Whether the container can only read it.")
     create_host_path: bool = Field(
         default=False,
@@ -78,8 +90,9 @@ class Mount(Model):
     options: tuple[Annotated[str, AfterValidator(check_tmpfs_option)], ...] = Field(
         default=(), description="Further options of a tmpfs, such as exec, uid=1000 or nr_inodes=1k."
     )
-    driver: Literal["", "local"] = Field(
-        default="", description="Driver of the volume that is made for the mount when it isn't there; local."
+    driver: str = Field(
+        default="",
+        description="Driver of the volume that is made for the mount when it isn't there: local, or a plugin.",
     )
     driver_options: dict[str, Text] = Field(
         default={}, description="Its driver options, as of a Volume; for one that nobody declared."
@@ -88,8 +101,6 @@ class Mount(Model):
 
     @model_validator(mode="after")
     def _fields_agree(self) -> Self:
-        if ".." in self.target.split("/") or self.target.rstrip("/") == "":
-            raise ValueError(f"target {self.target!r} must be a path below / without '..'")
         self._check_source()
         for name, kind in _OF_TYPE.items():
             field = type(self).model_fields[name]
@@ -97,6 +108,8 @@ class Mount(Model):
                 raise ValueError(f"{field.alias or name} is for {kind} only")
         if self.subpath.startswith("/") or ".." in self.subpath.split("/"):
             raise ValueError(f"subpath {self.subpath!r} must be a path inside the volume without '..'")
+        if self.driver:
+            check_name(self.driver)
         if self.driver in ("", "local"):
             check_local_options(self.driver_options)
         if self.recursive == "readonly" and not self.read_only:

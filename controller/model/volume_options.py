@@ -31,8 +31,8 @@ def check_local_options(options: Mapping[str, str]) -> None:
     parts = split_options(options.get("o", ""))
     if options["type"] in NFS_TYPES:
         _check_nfs(options["device"], parts)
-    elif any(word in parts for word in _WORDS_OF_BIND) and not options["device"].startswith("/"):
-        raise ValueError(f"device {options['device']!r} of a bind has to be an absolute path of the host")
+    else:
+        _check_bind(options["type"], options["device"], parts)
 
 
 def split_options(text: str) -> tuple[str, ...]:
@@ -44,6 +44,14 @@ def find_nfs_server(device: str, options: Iterable[str]) -> str:
     """Return the server that an nfs mount names by `addr=`, or before the colon of its device; empty when by neither."""
     named = [part.removeprefix("addr=") for part in options if part.startswith("addr=")]
     return named[-1] if named else device.partition(":/")[0].strip("[]")
+
+
+def _check_bind(kind: str, device: str, parts: tuple[str, ...]) -> None:
+    is_bind = any(word in parts for word in _WORDS_OF_BIND)
+    if is_bind and not device.startswith("/"):
+        raise ValueError(f"device {device!r} of a bind has to be an absolute path of the host")
+    if kind == "none" and not is_bind:
+        raise ValueError("type none mounts a directory of the host, and needs o=bind or o=rbind")
 
 
 def _check_nfs(device: str, parts: tuple[str, ...]) -> None:

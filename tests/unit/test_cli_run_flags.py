@@ -12,6 +12,7 @@ from controller.cli.main import make_parser
 from controller.cli.parser import EXIT_DAEMON, Parser
 
 HERE = str(Path.cwd())
+ABOVE, HOME = str(Path.cwd().parent), str(Path.home())
 
 
 def _build(words: list[str]) -> dict[str, Any]:
@@ -140,6 +141,15 @@ ROWS: list[tuple[list[str], dict[str, Any]]] = [
     (
         ["-v", "./here:/x"],
         {"mounts": [{"type": "bind", "source": f"{HERE}/here", "target": "/x", "createHostPath": True}]},
+    ),
+    (
+        ["-v", "../here/x/..:/x", "--mount", "type=bind,src=~/a,dst=/b"],
+        {
+            "mounts": [
+                {"type": "bind", "source": f"{ABOVE}/here", "target": "/x", "createHostPath": True},
+                {"type": "bind", "source": f"{HOME}/a", "target": "/b"},
+            ]
+        },
     ),
     (
         ["--mount", "type=bind,src=/a,dst=/b,ro"],

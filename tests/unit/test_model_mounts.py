@@ -1,14 +1,18 @@
 """Docker's grammars of mounts, as the long form, and what they say about mistakes."""
 
 import contextlib
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from controller.model.container import ContainerSpec
 from controller.model.mount_forms import parse_long_mount, parse_mount, parse_tmpfs
 from controller.model.mounts import Mount
+from controller.model.volume import VolumeSpec, make_volume_spec
 
 BIND = {"type": "bind", "source": "/a", "target": "/b", "readOnly": False, "createHostPath": True}
 VOLUME = {"type": "volume", "source": "v", "target": "/b", "readOnly": False, "createHostPath": False}
@@ -74,6 +78,7 @@ def test_mount_flags(text: str, fields: dict[str, Any]) -> None:
     ("text", "words"),
     [
         ("type=bind,src=/a", "has no target"),
+        ('dst=/b,"volume-opt=o=a', "is not a line of KEY=VALUE"),
         ("type=bind,dst=/b", "has no source"),
         ("type=tmpfs,src=a,dst=/b", "a tmpfs has no source"),
         ("type=npipe,dst=/b", "'npipe' is not one of volume, bind, tmpfs"),
@@ -176,3 +181,36 @@ def test_any_text_is_a_mount_or_a_mistake_that_is_told(text: str) -> None:
             fields = parse(text)
             assert isinstance(fields, dict)
             assert fields["target"]
+
+
+@pytest.mark.parametrize(
+    ("text", "target"), [("/t", "/t"), ("/t/", "/t"), ("//t/./u", "/t/u"), ("/t/a b", "/t/a b")]
+)
+def test_a_target_is_written_in_one_way(text: str, target: str) -> None:
+    assert Mount.model_validate({"type": "volume", "target": text}).target == target
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("t", "target 't' must be an absolute path of the container"),
+        ("/", "target '/' must be a path below / without '..'"),
+        ("/./", "must be a path below /"),
+        ("/t/../u", "without '..'"),
+    ],
+)
+def test_wrong_targets(text: str, words: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(words)):
+        Mount.model_validate({"type": "volume", "target": text})
+
+
+def test_two_mounts_at_one_place_are_one_too_many() -> None:
+    with pytest.raises(ValidationError, match="two mounts with the same target"):
+        ContainerSpec.model_validate({"image": "box:1", "mounts": ["a:/x/", "b:/x"]})
+
+
+def test_volumes_of_plugins_are_made_for_mounts() -> None:
+    mount = Mount.model_validate(parse_long_mount("src=a,dst=/b,volume-driver=shelf,volume-opt=mode=750"))
+    assert make_volume_spec(mount) == VolumeSpec(driver="shelf", driver_options={"mode": "750"})
+    with pytest.raises(ValidationError, match="'no/name' is not a name"):
+        Mount.model_validate({"type": "volume", "target": "/b", "driver": "no/name"})

@@ -43,6 +43,7 @@ def test_a_volume_without_options_is_a_directory() -> None:
         ({"type": "tmpfs"}, "device is missing"),
         ({"device": "tmpfs", "o": "size=1m"}, "type is missing"),
         ({"o": "bind"}, "type is missing"),
+        ({"type": "none", "device": "/srv", "o": "ro"}, "needs o=bind or o=rbind"),
         ({"type": "none", "device": "srv", "o": "rbind"}, "'srv' of a bind has to be an absolute path"),
         ({"type": "nfs", "device": "/srv", "o": "addr=a"}, "has to be :/PATH or SERVER:/PATH"),
         ({"type": "nfs", "device": ":/srv"}, "names no server: add addr=SERVER"),
