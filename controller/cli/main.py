@@ -92,6 +92,9 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 _ORDERED = ("run", "create", "exec", "top", "network", "volume")
 """Commands whose options end at the first word, or at a verb; elsewhere options may stand anywhere."""
 
+_SHOWN_LETTERS = 20
+"""Of what stands before and after a mistake."""
+
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; returns the exit code, with all output written."""
@@ -169,9 +172,18 @@ def _attempt(name: str, body: Any) -> int:  # noqa: ANN401
         if isinstance(error, Unreachable) and name in DOCKERS_CODE:
             return EXIT_DAEMON
         return error.code if isinstance(error, Failure) and error.code else failed
+    except UnicodeEncodeError as error:
+        print(f"hold: {_describe_unsendable(error)}", file=sys.stderr)
+        return EXIT_DAEMON if name in DOCKERS_CODE else failed
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return failed
+
+
+def _describe_unsendable(error: UnicodeEncodeError) -> str:
+    """Return which piece of an argument, or of a file that one names, is no text, as the daemon is sent nothing else."""
+    piece = os.fsencode(error.object[max(0, error.start - _SHOWN_LETTERS) : error.end + _SHOWN_LETTERS])
+    return f"{piece!r} is not UTF-8: write it in UTF-8, the only encoding that the daemon is sent"
 
 
 def _silence_output() -> None:

@@ -11,7 +11,7 @@ import pytest
 from controller.api.v1 import resource_pb2
 from controller.cli.fields import to_document
 from controller.cli.groups import GROUPS
-from controller.cli.main import COMMANDS, make_parser, render_help
+from controller.cli.main import COMMANDS, make_parser, render_help, run
 from controller.cli.run import build_container
 from controller.cli.tables import parse_time, render_age, render_size, render_table
 
@@ -96,3 +96,20 @@ def test_tables_and_quantities() -> None:
         "4s",
         "24h",
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("run", "box:1", "echo", "a\udcff"), 125),
+        (("exec", "box", "echo", "x" * 100_000 + "a\udcff"), 125),
+        (("rename", "box", "a\udcff"), 1),
+    ],
+)
+def test_what_is_not_utf_8_is_told(
+    words: tuple[str, ...], code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["--host", f"unix://{tmp_path}/none", *words]) == code
+    told = capsys.readouterr().err
+    assert "a\\xff' is not UTF-8: write it in UTF-8" in told
+    assert len(told) < 200
