@@ -6,6 +6,7 @@ from typing import Any
 
 from controller.api.v1 import resource_pb2, state_pb2
 from controller.cli.client import Client, Failure
+from controller.cli.transport import CallFailed
 
 _Place = tuple[str, str]
 
@@ -25,10 +26,31 @@ def add_removal(verbs: Any, noun: str, metavar: str) -> None:  # noqa: ANN401 - 
     parser.add_argument("names", nargs="+", metavar=metavar)
 
 
-def remove(client: Client, kind: str, names: list[str], *, force: bool = False) -> None:
-    """Delete objects and wait until they are gone; by force those that are there, and without their plugins."""
+def remove(client: Client, kind: str, names: list[str], *, force: bool = False) -> int:
+    """Delete objects and wait until they are gone; by force those that are there, and without their plugins.
+
+    One that can't go, which is told, does not keep the others; the exit code is 1 then.
+    """
     if force:
         names = [name for name in names if client.find(kind, name) is not None]
+    try:
+        _delete(client, kind, names, force=force)
+    except CallFailed:
+        if len(names) == 1:
+            raise
+    else:
+        return 0
+    code = 0
+    for name in names:
+        try:
+            _delete(client, kind, [name], force=force)
+        except CallFailed as error:
+            print(f"hold: {error}", file=sys.stderr)
+            code = 1
+    return code
+
+
+def _delete(client: Client, kind: str, names: list[str], *, force: bool) -> None:
     keys = [state_pb2.Key(kind=kind, name=name) for name in names]
     if keys:
         wait_for_deletion(client, client.delete(state_pb2.DeleteRequest(keys=keys, forget_drivers=force)))

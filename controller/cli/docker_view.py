@@ -51,8 +51,10 @@ def view_as_docker(document: Document, image: Document | None = None) -> dict[st
                 "Containers": {
                     each["uid"]: {
                         "Name": name,
-                        "IPv4Address": each.get("ipv4", ""),
+                        "EndpointID": each["uid"],
                         "MacAddress": each["mac"],
+                        "IPv4Address": _add_prefix(each.get("ipv4", ""), status.get("subnet", "")),
+                        "IPv6Address": _add_prefix(each.get("ipv6", ""), status.get("ipv6Subnet", "")),
                     }
                     for name, each in document.get("containers", {}).items()
                 },
@@ -176,6 +178,11 @@ def _view_security(options: Document) -> list[str]:
     return words + [f"label={label}" for label in options.get("labels", [])]
 
 
+def _add_prefix(address: str, subnet: str) -> str:
+    """Return an address with the length of its subnet's prefix; empty without one."""
+    return f"{address}/{subnet.partition('/')[2]}" if address else ""
+
+
 def _view_wishes(attachment: Document) -> dict[str, Any]:
     """Return the addresses that were asked for."""
     fields = {"ipv4": "IPv4Address", "ipv6": "IPv6Address", "linkLocalIPs": "LinkLocalIPs"}
@@ -190,6 +197,7 @@ def _view_networks(spec: Document, status: Document) -> dict[str, Any]:
             "MacAddress": each.get("mac", ""),
             "Gateway": each.get("gateway", ""),
             "GlobalIPv6Address": each.get("ipv6", ""),
+            "GwPriority": asked.get(each["name"], {}).get("gatewayPriority", 0),
             "IPv6Gateway": each.get("ipv6Gateway", ""),
             "Aliases": asked.get(each["name"], {}).get("aliases", []),
             "IPAMConfig": _view_wishes(asked.get(each["name"], {})),

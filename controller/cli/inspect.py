@@ -60,7 +60,7 @@ def inspect_kind(
     """Print objects of a kind, by name or id, with what `complete` adds, as `run_inspect` does."""
     documents, missing = [], []
     for name in names:
-        found = client.find(kind, name) or _find_by_id(client, kind, name)
+        found = client.find(kind, name) or find_by_id(client, kind, name)
         if found is None:
             missing.append(name)
         else:
@@ -77,7 +77,7 @@ def inspect_kind(
     return 1 if missing else 0
 
 
-def _find_by_id(client: Client, kind: str, beginning: str) -> resource_pb2.Resource | None:
+def find_by_id(client: Client, kind: str, beginning: str) -> resource_pb2.Resource | None:
     """Return the only object whose uid begins so."""
     if not re.fullmatch(r"[0-9a-f]{4,32}", beginning):
         return None

@@ -61,7 +61,7 @@ def run_volume(client: Client, options: argparse.Namespace) -> int:
         case "create":
             print(create(client, options))
         case "rm" | "remove":
-            remove(client, "Volume", options.names, force=options.force)
+            return remove(client, "Volume", options.names, force=options.force)
         case "inspect":
             return _inspect(client, options)
         case "snapshot":

@@ -16,7 +16,7 @@ _WAITS = {
 }
 """What a container waits for, by the reason of its condition Ready."""
 
-_SETBACKS = (
+SETBACKS = (
     "Conflict", "Damaged", "Exhausted", "Invalid", "NotFound", "Refused", "Unavailable", "Unsupported",
 )  # fmt: skip
 """Reasons why a step failed that is tried again."""
@@ -40,10 +40,10 @@ class Narrator:
 
     def tell(self, reason: str, message: str) -> None:
         """Print a line for a reason to wait or to try again, nothing for others or when it was the last one told."""
-        if reason not in {*_WAITS, *_SETBACKS} or self._told == (reason, message):
+        if reason not in {*_WAITS, *SETBACKS} or self._told == (reason, message):
             return
         self._told = (reason, message)
-        if reason in _SETBACKS:
+        if reason in SETBACKS:
             print(
                 f"hold: {self._name} can't start yet and is tried again: {message}",
                 file=sys.stderr,

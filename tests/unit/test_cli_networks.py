@@ -8,7 +8,7 @@ from controller.api.v1 import resource_pb2
 from controller.cli.addresses import render_addresses, render_ports
 from controller.cli.client import Failure
 from controller.cli.network_create import add_flags, apply_options, read_spec
-from controller.cli.networks import read_filter
+from controller.cli.network_filters import read_filters
 
 DOCKER = "com.docker.network"
 
@@ -137,21 +137,31 @@ def _network(name: str, **labels: str) -> resource_pb2.Resource:
     ("text", "found"),
     [
         ("name=sho", ["shop"]),
-        ("id=abcb", ["back"]),
-        ("driver=bridge", ["shop", "back"]),
+        ("id=abcb", ["back", "bridge"]),
+        ("driver=bridge", ["shop", "back", "bridge"]),
         ("label=tier", ["back"]),
         ("label=tier=db", ["back"]),
         ("label=tier=web", []),
+        ("label=tier label=x", []),
+        ("name=^b", ["back", "bridge"]),
+        ("name=back name=^shop$", ["shop", "back"]),
+        ("name=*", []),
+        ("scope=local", ["shop", "back", "bridge"]),
+        ("scope=swarm", []),
+        ("type=custom", ["shop", "back"]),
+        ("type=builtin", ["bridge"]),
         ("dangling=true", ["back"]),
-        ("dangling=false", ["shop"]),
+        ("dangling=0", ["shop", "bridge"]),
+        ("driver=bridge driver=macvlan name=shop", ["shop"]),
     ],
 )
 def test_filters(text: str, found: list[str]) -> None:
-    test = read_filter(text, {"shop"})
-    networks = [_network("shop"), _network("back", tier="db")]
-    assert [each.metadata.name for each in networks if test(each)] == found
+    passes = read_filters(text.split(), {"shop"})
+    networks = [_network("shop"), _network("back", tier="db"), _network("bridge")]
+    assert [each.metadata.name for each in networks if passes(each)] == found
 
 
-def test_a_filter_that_is_not_known_is_named() -> None:
-    with pytest.raises(Failure, match=r"--filter 'scope=local' is not known: write name=TEXT"):
-        read_filter("scope=local", set())
+@pytest.mark.parametrize("text", ["scope=x", "type=x", "dangling=maybe", "bogus=1", "name"])
+def test_a_filter_that_is_not_known_is_named(text: str) -> None:
+    with pytest.raises(Failure, match=rf"--filter '{text}' is not known: write name=PATTERN"):
+        read_filters([text], set())

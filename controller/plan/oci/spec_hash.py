@@ -16,6 +16,8 @@ IN_PLACE_FIELDS = frozenset(
 def derive_spec_hash(spec: ContainerSpec) -> str:
     """Return 32 hex digits, equal for two specs when the process of the one can serve the other."""
     # Without an init is how containers are; whether that was said, or is left to the settings, makes no new process.
-    unsaid = IN_PLACE_FIELDS if spec.init else IN_PLACE_FIELDS | {"init"}
-    text = spec.model_dump_json(exclude=set(unsaid), by_alias=True, exclude_defaults=True)
+    unsaid = set(IN_PLACE_FIELDS if spec.init else IN_PLACE_FIELDS | {"init"})
+    if spec.network_mode == "none":  # a namespace of its own, as with networks, which can come and go
+        unsaid.add("network_mode")
+    text = spec.model_dump_json(exclude=unsaid, by_alias=True, exclude_defaults=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
