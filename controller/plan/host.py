@@ -8,10 +8,9 @@ from controller.model.facts import FirewallFacts, NamesFacts
 from controller.model.network import Network
 from controller.model.wants import FirewallWant, NamesWant
 from controller.plan.base import Plan
-from controller.plan.exposure import list_firewall_networks, list_firewall_ports
-from controller.plan.firewall import render_firewall
 from controller.plan.names import NamesRenderer
 from controller.plan.oci.defaults import ContainerDefaults
+from controller.plan.rules import RulesRenderer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,18 +53,13 @@ class HostObserved:
 
 
 def derive_host(
-    snapshot: Snapshot, instance: str, defaults: ContainerDefaults, *, names: NamesRenderer
+    snapshot: Snapshot, defaults: ContainerDefaults, *, rules: RulesRenderer, names: NamesRenderer
 ) -> HostDesired:
     """Return the rules and names that all networks and containers together come to."""
     networks = {each.metadata.name: each for each in snapshot.values() if isinstance(each, Network)}
     containers = [each for each in snapshot.values() if isinstance(each, Container) and is_reachable(each)]
-    publishing = [each for each in containers if each.assigned is not None and each.assigned.ports]
     return HostDesired(
-        firewall=render_firewall(
-            tuple(list_firewall_networks(networks.values(), containers)),
-            tuple(list_firewall_ports(networks, publishing)),
-            instance=instance,
-        ),
+        firewall=rules.render(networks, containers),
         names=names.render(networks.values(), containers, defaults),
     )
 

@@ -14,6 +14,7 @@ from controller.plan.image import ImageObserved
 from controller.plan.names import NamesRenderer
 from controller.plan.network import NetworkObserved
 from controller.plan.parents import needs_parents
+from controller.plan.rules import RulesRenderer
 from controller.plan.volume import VolumeObserved
 from controller.ports import Clock, DesiredState, KernelPorts
 from controller.reconcile.container import ContainerReconciler
@@ -34,6 +35,7 @@ class LoopForecaster:
         self._clock = clock
         self._layout = layout
         self._names = NamesRenderer()
+        self._rules = RulesRenderer(layout.instance)
         publication, references = Publication(), References()
         self._containers = ContainerReconciler(kernel, layout, publication, HealthRecords())
         self._networks = NetworkReconciler(kernel, references, publication)
@@ -54,9 +56,8 @@ class LoopForecaster:
             firewall=await self._kernel.firewall.read(), names=await self._kernel.names.read()
         )
         defaults = self._kernel.read_host_texts().defaults
-        plan = plan_host(
-            derive_host(foreseen.snapshot, self._layout.instance, defaults, names=self._names), host
-        )
+        desired = derive_host(foreseen.snapshot, defaults, rules=self._rules, names=self._names)
+        plan = plan_host(desired, host)
         if plan.actions:
             told.append((None, tuple(action.describe() for action in plan.actions)))
         return tuple(told)

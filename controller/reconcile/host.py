@@ -18,6 +18,7 @@ from controller.plan.host import (
     plan_host,
 )
 from controller.plan.names import NamesRenderer
+from controller.plan.rules import RulesRenderer
 from controller.ports import DesiredState, KernelPorts
 from controller.reconcile.publication import Publication
 
@@ -43,8 +44,8 @@ class HostReconciler:
     ) -> None:
         self._kernel = kernel
         self._state = state
-        self._layout = layout
         self._publication = publication
+        self._rules = RulesRenderer(layout.instance)
         self._names = NamesRenderer()
         self._doubts = 0
         self._firewall: FirewallFacts | None = None
@@ -56,9 +57,8 @@ class HostReconciler:
 
     def gather(self, snapshot: Snapshot) -> HostDesired:
         """Return what is wanted of the host."""
-        return derive_host(
-            snapshot, self._layout.instance, self._kernel.read_host_texts().defaults, names=self._names
-        )
+        defaults = self._kernel.read_host_texts().defaults
+        return derive_host(snapshot, defaults, rules=self._rules, names=self._names)
 
     async def observe(self) -> HostObserved:
         """Look at what the host has."""

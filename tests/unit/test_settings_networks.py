@@ -11,6 +11,7 @@ from controller.plan.names import NamesRenderer
 from controller.plan.oci.defaults import ContainerDefaults
 from controller.plan.oci.files import render_resolv_conf
 from controller.plan.oci.surroundings import HostTexts
+from controller.plan.rules import RulesRenderer
 from controller.settings import Settings, load_settings
 from tests.unit.admission_scenario import apply, container, image, network
 
@@ -69,9 +70,8 @@ def test_the_name_server_asks_those_of_the_settings() -> None:
         container("own", networks=["n"], dns=["192.0.2.7"]),
         container("x", networks=["n"]),
     )
-    zones = derive_host(
-        state, "hold", ContainerDefaults(dns=("192.0.2.1",)), names=NamesRenderer()
-    ).names.zones
+    defaults = ContainerDefaults(dns=("192.0.2.1",))
+    zones = derive_host(state, defaults, rules=RulesRenderer("hold"), names=NamesRenderer()).names.zones
     assert {host.names[0]: host.upstreams for host in zones[0].hosts} == {
         "own": ("192.0.2.7",),
         "x": ("192.0.2.1",),
