@@ -198,7 +198,7 @@ class StateService(state_pb2_grpc.StateServiceServicer):
         async with reported(context):
             key = read_key(request.key) if request.HasField("key") else None
             kept = await self._gate.store.events(request.after_sequence, _MOST_EVENTS * 100)
-            found = [event for event in kept if key in (None, event.key)]
+            found = [event for event in kept if key in (None, event.key) and request.uid in ("", event.uid)]
             if request.limit < 0:
                 raise Invalid.of([Violation(field="limit", message="can't be negative")])
             latest = found[-(request.limit or _MOST_EVENTS) :]

@@ -10,6 +10,7 @@ from controller.cli.fields import to_document
 from controller.cli.tables import read_now, render_age, render_table
 
 _INDENT = "  "
+_MOST_EVENTS = 20
 
 
 def add_describe(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +21,7 @@ def add_describe(parser: argparse.ArgumentParser) -> None:
 
 
 def run_describe(client: Client, options: argparse.Namespace) -> int:
-    """Print each object with its conditions and events."""
+    """Print each object with its conditions and events, those under earlier names too, not those of a namesake."""
     keys = parse_references(options.references)
     if not keys:
         raise Failure("name what to describe: TYPE NAME or TYPE/NAME")
@@ -29,9 +30,7 @@ def run_describe(client: Client, options: argparse.Namespace) -> int:
         resource = (
             client.find_container(key.name) if key.kind == "Container" else client.get(key.kind, key.name)
         )
-        request = state_pb2.ListEventsRequest(
-            key=state_pb2.Key(kind=resource.kind, name=resource.metadata.name), limit=20
-        )
+        request = state_pb2.ListEventsRequest(uid=resource.metadata.uid, limit=_MOST_EVENTS)
         events = client.channel.unary("StateService/ListEvents", request, state_pb2.ListEventsResponse).events
         texts.append(
             f"{render_object(resource)}\nEvents:\n{_shift(render_events(events) if events else 'none')}"

@@ -10,6 +10,7 @@ import pytest
 
 from controller.api.v1 import state_pb2
 from controller.model.changes import EventType
+from controller.model.ids import Uid
 from controller.store.limits import StoreLimits
 from tests.unit.api_bench import Bench, opened_bench, volume
 
@@ -107,8 +108,11 @@ async def test_events_are_listed_and_followed(bench: Bench) -> None:
     request = state_pb2.ListEventsRequest(key=state_pb2.Key(kind="Volume", name=made.metadata.name))
     listed = await bench.state.ListEvents(request)
     assert [each.reason for each in listed.events] == ["One", "Two"]
+    await bench.store.record(key, Uid(made.metadata.uid), EventType.NORMAL, "Own", "text")
+    of_uid = await bench.state.ListEvents(state_pb2.ListEventsRequest(uid=made.metadata.uid))
+    assert [each.reason for each in of_uid.events] == ["Own"]
     call = bench.state.WatchEvents(state_pb2.WatchEventsRequest(after_sequence=listed.events[0].sequence))
-    assert [each.event.reason for each in await read(call, 2)] == ["Two", "Other"]
+    assert [each.event.reason for each in await read(call, 3)] == ["Two", "Other", "Own"]
     await bench.store.record(None, None, EventType.NORMAL, "Three", "text")
     assert (await read(call, 1))[0].event.reason == "Three"
 

@@ -101,6 +101,7 @@ def test_an_unhealthy_container_is_restarted_where_asked(tmp_path: Path) -> None
             assert (status.restarts, read_state(sim)) == (restarts, HealthState.HEALTHY)
             reasons = [event.reason for event in await sim.events()]
             assert {"Unhealthy", "Healthy", "Exited"} <= set(reasons)
+            assert "Repaired" not in reasons
 
     run_virtually(main)
 

@@ -643,8 +643,11 @@ class ListEventsRequest(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    UID_FIELD_NUMBER: _builtins.int
     after_sequence: _builtins.int
     limit: _builtins.int
+    uid: _builtins.str
+    """Only events of the object with this uid, whatever its name was, when set."""
     @_builtins.property
     def key(self) -> Global___Key:
         """Only events of this object, when set."""
@@ -655,10 +658,11 @@ class ListEventsRequest(_message.Message):
         key: Global___Key | None = ...,
         after_sequence: _builtins.int = ...,
         limit: _builtins.int = ...,
+        uid: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "key", b"key", "limit", b"limit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "key", b"key", "limit", b"limit", "uid", b"uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

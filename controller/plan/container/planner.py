@@ -68,7 +68,7 @@ def _plan_stop(
     health = choose_health(desired.container, desired.check, desired.status.started_at, observed.health)
     known = _with_status(desired, desired.status.model_copy(update={"health": health or before}))
     plan = plan_stop(known, observed, Reason.UNHEALTHY, now)
-    return replace(plan, notes=(*plan.notes, *note_health(before, health)))
+    return replace(plan, notes=(*plan.notes, *note_health(before, health)), is_asked_for=True)
 
 
 def _plan_ended(desired: ContainerDesired, process: ProcessFacts, now: datetime) -> ContainerPlan | None:
