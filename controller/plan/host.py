@@ -66,14 +66,23 @@ def derive_host(
 
 def plan_host(desired: HostDesired, observed: HostObserved) -> Plan[HostAction, None]:
     """Return what makes rules and names right again; ports first, for they keep clients waiting."""
-    actions: list[HostAction] = []
-    if observed.firewall.digest != desired.firewall.digest:
-        actions.append(ReplaceFirewall(want=desired.firewall))
-    served = observed.names.digest == desired.names.digest
-    alive = observed.names.serving or not desired.names.zones
-    if not (served and alive):
-        actions.append(PublishNames(want=desired.names))
-    return Plan(actions=tuple(actions), status=None)
+    actions = (*plan_rules(desired, observed.firewall), *plan_names(desired, observed.names))
+    return Plan(actions=actions, status=None)
+
+
+def plan_rules(desired: HostDesired, observed: FirewallFacts) -> tuple[HostAction, ...]:
+    """Return what makes rules right again."""
+    if observed.digest == desired.firewall.digest:
+        return ()
+    return (ReplaceFirewall(want=desired.firewall),)
+
+
+def plan_names(desired: HostDesired, observed: NamesFacts) -> tuple[HostAction, ...]:
+    """Return what makes names right again."""
+    alive = observed.serving or not desired.names.zones
+    if observed.digest == desired.names.digest and alive:
+        return ()
+    return (PublishNames(want=desired.names),)
 
 
 def is_reachable(container: Container) -> bool:

@@ -1,6 +1,7 @@
 """The host as a whole: one turn for many changes, since rules and names are replaced all together."""
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -11,11 +12,11 @@ from controller.model.layout import Layout
 from controller.plan.host import (
     HostAction,
     HostDesired,
-    HostObserved,
     PublishNames,
     ReplaceFirewall,
     derive_host,
-    plan_host,
+    plan_names,
+    plan_rules,
 )
 from controller.plan.names import NamesRenderer
 from controller.plan.rules import RulesRenderer
@@ -60,14 +61,14 @@ class HostReconciler:
         defaults = self._kernel.read_host_texts().defaults
         return derive_host(snapshot, defaults, rules=self._rules, names=self._names)
 
-    async def observe(self) -> HostObserved:
-        """Look at what the host has."""
+    async def _observe_rules(self) -> FirewallFacts:
+        """Return what is installed."""
         firewall = self._firewall
         if firewall is None:
             doubts = self._doubts
             firewall = await self._kernel.firewall.read()
             self._remember(firewall, doubts)
-        return HostObserved(firewall=firewall, names=await self._kernel.names.read())
+        return firewall
 
     def _remember(self, firewall: FirewallFacts, doubts: int) -> None:
         """Take over what is installed, unless it came into doubt since there were `doubts`."""
@@ -75,27 +76,30 @@ class HostReconciler:
             self._firewall = firewall
 
     async def run(self) -> HostResult:
-        """Make rules and names right."""
+        """Make rules and names right; rules before anybody asks the name server, for clients wait for ports."""
         snapshot, doubts = self._state.snapshot(), self._doubts
-        plan = plan_host(self.gather(snapshot), await self.observe())
-        for action in plan.actions:
-            await self._apply(action, doubts)
-        if plan.actions:
-            steps = [action.describe() for action in plan.actions]
+        desired = self.gather(snapshot)
+        actions = plan_rules(desired, await self._observe_rules())
+        await self._apply(actions, doubts)
+        further = plan_names(desired, await self._kernel.names.read())
+        await self._apply(further, doubts)
+        if actions or further:
+            steps = [action.describe() for action in (*actions, *further)]
             LOG.info("turn", extra={"key": "Host", "steps": steps})
-        return HostResult(acted=bool(plan.actions), concerned=self._publication.update(snapshot))
+        return HostResult(acted=bool(actions or further), concerned=self._publication.update(snapshot))
 
-    async def _apply(self, action: HostAction, doubts: int) -> None:
-        """Carry an action out; there were `doubts` when its turn began to look.
+    async def _apply(self, actions: Iterable[HostAction], doubts: int) -> None:
+        """Carry actions out; there were `doubts` when their turn began to look.
 
         What is replaced is what was seen then: a change since is not mended by this.
         """
-        match action:
-            case ReplaceFirewall(want=rules):
-                self._firewall = None
-                await self._kernel.firewall.replace(rules)
-                self._remember(FirewallFacts(digest=rules.digest), doubts)
-            case PublishNames(want=names):
-                await self._kernel.names.publish(names)
-            case _:
-                assert_never(action)
+        for action in actions:
+            match action:
+                case ReplaceFirewall(want=rules):
+                    self._firewall = None
+                    await self._kernel.firewall.replace(rules)
+                    self._remember(FirewallFacts(digest=rules.digest), doubts)
+                case PublishNames(want=names):
+                    await self._kernel.names.publish(names)
+                case _:
+                    assert_never(action)
