@@ -1,13 +1,13 @@
 """Runs health checks in containers: the main program of a small process (see `probe_helper`, which starts it).
 
-Starting a program in a container by the OCI runtime costs several times what most checks cost themselves. This process
-is small, so that forking it is cheap, and its children enter the container by themselves: namespaces by the pidfd of the
-container's first process, cgroups, user, capabilities, seccomp filter, limits; in the order in which runtimes do it.
+Starting a program in a container by the OCI runtime costs several times what most checks cost themselves. Here a thread
+of this process enters the container and starts the program (`probe_launch`), or a child does, where a thread can't
+(`probe_entry`); this process is small, so that forking it is cheap.
 
-Each message on the packet socket whose descriptor is its argument asks for one check; its fields end with NUL bytes: a number, the most seconds,
-pid and start time of the container's first process, the path of the file that tells how its processes are set up, the
-program and its arguments. A number alone kills that check. The answer to each is the number, its exit code, and what it
-printed. All checks end with the socket.
+Each message on the packet socket whose descriptor is its argument asks for one check; its fields end with NUL bytes: a
+number, the most seconds, pid and start time of the container's first process, the path of the file that tells how its
+processes are set up, the program and its arguments. A number alone kills that check. The answer to each is the number, its
+exit code or one of the words below, and what it printed. All checks end with the socket.
 
 Of the standard library only that is imported which the interpreter has loaded already or which is small: every page that
 is touched is paid for with each fork. (With json, socket and typing a check costs a fifth more.) Children import nothing at
@@ -30,14 +30,18 @@ from controller.kernel.probe_entry import (
     Filter,
     check_call,
     run_check,
+    tell_failure,
 )
+from controller.kernel.probe_launch import MOST_LAUNCHED, Launch, Launcher
 
 MOST_OUTPUT_BYTES = 4096
 MOST_MESSAGE_BYTES = 1 << 18
 MOST_CONTEXTS = 4096
 SHORT_S = 0.05
-LATE, GONE = "late", "gone"
-"""In the place of an exit code: it took too long; the container's first process is not there any more."""
+LATE, GONE, BEGUN = "late", "gone", "begun"
+"""In the place of an exit code: it took too long; the container's first process is not there any more; it goes on, as the
+process whose number is in the place of the output, which has to be ended by others if this process dies.
+"""
 
 _SIGKILL, _SIGPIPE, _SIGXFSZ = 9, 13, 25
 _OFF = False
@@ -46,22 +50,35 @@ _KEYCTL_JOIN_SESSION_KEYRING = 1
 
 
 class Running:
-    """A check that goes on."""
+    """A check that goes on; without pid until its program runs."""
 
-    def __init__(self, identity: str, pid: int, output_fd: int, deadline: float) -> None:
+    def __init__(self, identity: str, name: str, output_fd: int, deadline: float) -> None:
         self.identity = identity
-        self.pid = pid
-        self.pidfd = os.pidfd_open(pid)
+        self.name = name
+        self.pid = 0
+        self.pidfd = -1
+        self.launch: Launch | None = None
         self.output_fd = output_fd
         self.output = bytearray()
         self.deadline = deadline
         self.late = False
-        self.is_read = False
+        self.is_read = self.is_told = False
+        self._is_given_up = False
         self.drained_from = time.monotonic() + SHORT_S
         """When its output has to be read while it runs; what a short check prints waits in the pipe."""
 
+    def begin(self, pid: int) -> None:
+        """Go on with the program that runs."""
+        self.pid = pid
+        self.pidfd = os.pidfd_open(pid)
+        if self._is_given_up:
+            self.kill()
+
     def kill(self) -> None:
-        """Send SIGKILL to the check and what it started, as far as that is in its process group."""
+        """Send SIGKILL to the check and what it started, as far as that is in its process group; at once when it begins."""
+        self._is_given_up = True
+        if not self.pid:
+            return
         try:
             os.killpg(self.pid, _SIGKILL)
         except ProcessLookupError:
@@ -83,8 +100,9 @@ class Running:
         return self.read() and MOST_OUTPUT_BYTES > len(self.output) > before
 
     def close(self) -> None:
-        os.close(self.pidfd)
         os.close(self.output_fd)
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
 
 
 class Prober:
@@ -98,6 +116,8 @@ class Prober:
         self._by_fd: dict[int, Running] = {}
         self._contexts: dict[str, tuple[int, Context]] = {}
         self._filters: dict[str, Filter] = {}
+        self._launcher = Launcher()
+        self._poll.register(self._launcher.bell_fd, select.EPOLLIN)
         self._own_pids_fd = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self._null_fd = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
 
@@ -108,6 +128,8 @@ class Prober:
                 if fd == self._door_fd:
                     if not self._take():
                         return
+                elif fd == self._launcher.bell_fd:
+                    self._collect()
                 elif fd in self._by_fd:
                     self._go_on(self._by_fd[fd], fd)
             now = time.monotonic()
@@ -123,6 +145,9 @@ class Prober:
         if now >= running.drained_from and running.output_fd not in self._by_fd and not running.is_read:
             self._by_fd[running.output_fd] = running
             self._poll.register(running.output_fd, select.EPOLLIN)
+        if now >= running.drained_from and running.pid and not running.is_told:
+            running.is_told = True
+            self._answer(running.identity, BEGUN, str(running.pid))
         if now >= running.deadline and not running.late:
             running.late = True
             running.kill()
@@ -149,12 +174,22 @@ class Prober:
             self._answer(identity, GONE, "")
             return True
         try:
-            running = self._begin(identity, self._find_context(path), arguments, container_fd)
-            running.deadline = time.monotonic() + float(timeout)
+            context = self._find_context(path)
+            read_fd, write_fd = os.pipe()
         except OSError as error:
-            self._answer(identity, "126", f"{arguments[0]}: {error}")
-        finally:
             os.close(container_fd)
+            self._answer(identity, "126", f"{arguments[0]}: {error}")
+            return True
+        os.set_blocking(read_fd, _OFF)
+        running = Running(identity, arguments[0], read_fd, time.monotonic() + float(timeout))
+        self._running[identity] = running
+        fds = (container_fd, self._null_fd, write_fd)
+        if len(self._running) <= MOST_LAUNCHED and self._launcher.suits(context):
+            running.launch = self._launcher.launch(context, arguments, fds)
+            if running.launch.is_done():
+                self._watch(running, running.launch.pid, running.launch.error)
+        else:
+            self._fork(running, context, arguments, fds)
         return True
 
     def _find_context(self, path: str) -> Context:
@@ -169,25 +204,50 @@ class Prober:
         self._contexts[path] = (made_at_ns, context)
         return context
 
-    def _begin(self, identity: str, context: Context, arguments: list[str], container_fd: int) -> Running:
-        read_fd, write_fd = os.pipe()
-        os.set_blocking(read_fd, _OFF)
+    def _fork(
+        self, running: Running, context: Context, arguments: list[str], fds: tuple[int, int, int]
+    ) -> None:
+        container_fd, null_fd, write_fd = fds
+        pid, failure = 0, None
         # Only children of the process that enters a pid namespace are in it.
         try:
             check_call(LIBC.setns(container_fd, CLONE_NEWPID), "pid namespace")
             pid = os.fork()
             if pid == 0:
-                run_check(context, arguments, container_fd, (self._null_fd, write_fd))
-        except OSError:
-            os.close(read_fd)
-            raise
+                run_check(context, arguments, container_fd, (null_fd, write_fd))
+        except OSError as error:
+            failure = error
         finally:
             LIBC.setns(self._own_pids_fd, CLONE_NEWPID)
             os.close(write_fd)
-        running = Running(identity, pid, read_fd, float("inf"))
-        self._running[identity] = self._by_fd[running.pidfd] = running
-        self._poll.register(running.pidfd, select.EPOLLIN)
-        return running
+            os.close(container_fd)
+        self._watch(running, pid, failure)
+
+    def _collect(self) -> None:
+        """Go on with launches that took their time."""
+        os.eventfd_read(self._launcher.bell_fd)
+        for running in list(self._running.values()):
+            launch = running.launch
+            if not running.pid and launch is not None and launch.is_done():
+                self._watch(running, launch.pid, launch.error)
+
+    def _watch(self, running: Running, pid: int, error: OSError | None) -> None:
+        """Go on with a program that runs, or tell why it does not."""
+        if pid:
+            running.begin(pid)
+            self._by_fd[running.pidfd] = running
+            self._poll.register(running.pidfd, select.EPOLLIN)
+            return
+        self._forget(running)
+        code, words = tell_failure(running.name, error or OSError("could not be started"))
+        self._answer(running.identity, str(code), words)
+
+    def _forget(self, running: Running) -> None:
+        del self._running[running.identity]
+        for each in (running.pidfd, running.output_fd):
+            if self._by_fd.pop(each, None) is not None:
+                self._poll.unregister(each)
+        running.close()
 
     def _go_on(self, running: Running, fd: int) -> None:
         if fd == running.output_fd:
@@ -199,11 +259,7 @@ class Prober:
         _, status = os.waitpid(running.pid, 0)
         while not running.is_read and running.read_more():
             pass
-        del self._running[running.identity]
-        for each in (running.pidfd, running.output_fd):
-            if self._by_fd.pop(each, None) is not None:
-                self._poll.unregister(each)
-        running.close()
+        self._forget(running)
         code = os.waitstatus_to_exitcode(status)
         word = LATE if running.late else str(128 - code if code < 0 else code)
         self._answer(running.identity, word, os.fsdecode(bytes(running.output)))
@@ -230,8 +286,9 @@ def _open_process(pid: int, birth: str) -> int:
     return pidfd
 
 
-def main(door_fd: int) -> None:
-    """Serve a socket until its other end is closed."""
+def main(door_fd: int, program_fd: int) -> None:
+    """Serve a socket until its other end is closed; the other descriptor is that of the interpreter's file."""
+    os.close(program_fd)
     os.set_inheritable(door_fd, _OFF)
     os.setsid()  # a terminal's signals are meant for the daemon
     LIBC.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)

@@ -10,8 +10,9 @@ from controller.kernel.bundles import Bundle
 from controller.kernel.capabilities import CAPABILITY_NUMBERS
 from controller.kernel.cgroups import Cgroups
 from controller.kernel.fitting import BPF_ANNOTATION
-from controller.kernel.seccomp import FilterCompiler
+from controller.kernel.seccomp import FilterCompiler, select_architectures
 from controller.kernel.ulimits import RLIMIT_NUMBERS, UNLIMITED
+from controller.plan.oci.seccomp import render_seccomp
 
 _CAPABILITY_SETS = ("bounding", "effective", "permitted", "inheritable", "ambient")
 _PLAIN_RUNTIMES = ("crun", "runc")
@@ -49,6 +50,7 @@ def render_context(
         ("last_capability", Path("/proc/sys/kernel/cap_last_cap").read_text().strip()),
         ("no_new_privileges", int(process.get("noNewPrivileges", False))),
         ("filter", compiled),
+        ("known_filter", int(_is_known(compiled, process["capabilities"]["bounding"], compiler))),
         ("umask", user.get("umask", 0o022)),
         ("uid", user["uid"]),
         ("gid", user["gid"]),
@@ -69,6 +71,13 @@ def _find_filter(config: dict[str, Any], compiler: FilterCompiler) -> str | None
         return str(annotated)
     profile = config["linux"].get("seccomp")
     return compiler.compile(profile) if profile else ""
+
+
+def _is_known(compiled: str, capabilities: Iterable[str], compiler: FilterCompiler) -> bool:
+    """Tell whether a filter is the default one, or none."""
+    return not compiled or compiled == compiler.compile(
+        select_architectures(render_seccomp(list(capabilities)))
+    )
 
 
 def _render_rlimit(limit: dict[str, Any]) -> str:

@@ -14,14 +14,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+RLIMIT_NOFILE = resource.RLIMIT_NOFILE
+LEAST_FILES = 1024
+"""As many this process itself may need to open."""
+
 _SIGKILL = 9
 _CLONE_NEWNS, _CLONE_NEWCGROUP, _CLONE_NEWUTS = 0x00020000, 0x02000000, 0x04000000
 _CLONE_NEWIPC, CLONE_NEWPID, _CLONE_NEWNET = 0x08000000, 0x20000000, 0x40000000
-_INSIDE = _CLONE_NEWNS | _CLONE_NEWCGROUP | _CLONE_NEWUTS | _CLONE_NEWIPC | _CLONE_NEWNET
+INSIDE = _CLONE_NEWNS | _CLONE_NEWCGROUP | _CLONE_NEWUTS | _CLONE_NEWIPC | _CLONE_NEWNET
 _PR_SET_PDEATHSIG, PR_SET_DUMPABLE, _PR_SET_KEEPCAPS, _PR_SET_SECCOMP = 1, 4, 8, 22
 _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 24, 38, 47
 _PR_CAP_AMBIENT_RAISE, _SECCOMP_MODE_FILTER = 2, 2
 _CAPABILITY_VERSION_3 = 0x20080522
+_SETGROUPS, _SETRESGID, _SETRESUID = {"aarch64": (159, 149, 147)}.get(os.uname().machine, (116, 119, 117))
+"""System calls for the calling thread alone; those of libc change all threads (nptl(7)). The numbers are x86_64's."""
+OOM_SCORE_PATH = "/proc/self/oom_score_adj"
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -48,17 +55,18 @@ class Context:
 
     def __init__(self, path: str, filters: dict[str, Filter]) -> None:
         fields: dict[str, list[str]] = {}
-        for item in os.fsdecode(_read(path)).split("\0")[:-1]:
+        for item in os.fsdecode(read(path)).split("\0")[:-1]:
             name, _, value = item.partition("=")
             fields.setdefault(name, []).append(value)
         numbers = {name: int(values[0]) for name, values in fields.items() if values[0].isdigit()}
         self.environment = dict(item.partition("=")[::2] for item in fields.get("environment", []))
-        self._cgroup_paths = [_find_entry(each) for each in fields.get("cgroup", [])]
-        self._oom_score_adj = fields["oom_score_adj"][0].encode()
-        self._rlimits = []
+        self.cgroup_paths = [_find_entry(each) for each in fields.get("cgroup", [])]
+        self.oom_score_adj = fields["oom_score_adj"][0].encode()
+        self.rlimits: dict[int, tuple[int, int]] = {}
         for limit in fields.get("rlimit", []):
             number, soft, hard = limit.split()
-            self._rlimits.append((int(number), (int(soft), int(hard))))
+            self.rlimits[int(number)] = (int(soft), int(hard))
+        self.has_known_filter = bool(numbers["known_filter"])
         self._directory = fields["directory"][0]
         self._dropped = [n for n in range(numbers["last_capability"] + 1) if not numbers["bounding"] >> n & 1]
         sets = [numbers[name] for name in ("effective", "permitted", "inheritable")]
@@ -69,21 +77,26 @@ class Context:
         self._filter = _make_filter(fields["filter"][0], filters)
         self._umask = numbers["umask"]
         self._uid, self._gid = numbers["uid"], numbers["gid"]
-        self._groups = [int(group) for group in fields.get("group", [])]
+        groups = [int(group) for group in fields.get("group", [])]
+        self._groups = (ctypes.c_uint32 * len(groups))(*groups)
 
     def enter(self, container_fd: int) -> None:
         """Make the calling process, which is in the pid namespace already, one of the container."""
         os.setsid()
-        for path in self._cgroup_paths:
-            _write(path, b"0")
-        _write("/proc/self/oom_score_adj", self._oom_score_adj)
-        for number, limits in self._rlimits:
+        for path in self.cgroup_paths:
+            write(path, b"0")
+        write(OOM_SCORE_PATH, self.oom_score_adj)
+        for number, limits in self.rlimits.items():
             resource.setrlimit(number, limits)
-        check_call(LIBC.setns(container_fd, _INSIDE), "namespaces")
+        self.change_namespaces(container_fd, INSIDE)
+
+    def change_namespaces(self, container_fd: int, kinds: int) -> None:
+        """Bring the calling thread into namespaces of the container, to its working directory."""
+        check_call(LIBC.setns(container_fd, kinds), "namespaces")
         os.chdir(self._directory)
 
     def confine(self) -> None:
-        """Give up what the container's processes don't have.
+        """Give up what the container's processes don't have, for the calling thread.
 
         The filter comes before the capabilities: without them only no_new_privs would allow it.
         """
@@ -96,14 +109,13 @@ class Context:
             pointer = ctypes.byref(self._filter)
             check_call(LIBC.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, pointer, 0, 0), "seccomp filter")
         check_call(LIBC.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0), "keepcaps")
-        os.setgroups(self._groups)
-        os.setresgid(self._gid, self._gid, self._gid)
-        os.setresuid(self._uid, self._uid, self._uid)
+        check_call(LIBC.syscall(_SETGROUPS, len(self._groups), self._groups), "groups")
+        check_call(LIBC.syscall(_SETRESGID, self._gid, self._gid, self._gid), "group")
+        check_call(LIBC.syscall(_SETRESUID, self._uid, self._uid, self._uid), "user")
         header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
         check_call(LIBC.capset(ctypes.byref(header), self._capabilities), "capabilities")
         for number in self._ambient:
             check_call(LIBC.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, number, 0, 0), "capabilities")
-        check_call(LIBC.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0), "pdeathsig")
 
 
 def _find_entry(cgroup: str) -> str:
@@ -133,7 +145,7 @@ def _make_filter(text: str, known: dict[str, Filter]) -> Filter | None:
     return known[text]
 
 
-def _read(path: str) -> bytes:
+def read(path: str) -> bytes:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     text = b""
     while data := os.read(fd, 1 << 20):
@@ -142,29 +154,40 @@ def _read(path: str) -> bytes:
     return text
 
 
-def _write(path: str, text: bytes) -> None:
+def write(path: str, text: bytes) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     os.write(fd, text)
     os.close(fd)
 
 
-def _execute(arguments: list[str], environment: dict[str, str]) -> NoReturn:
-    """Become a program, looked for in the container's PATH; OSError as execve(2).
+def find_programs(name: str, environment: dict[str, str]) -> list[str]:
+    """Return where a program may be, by the PATH of the container.
 
     os.execvpe would import a module to do that, from where the container has its own.
     """
-    name = arguments[0]
     if "/" in name:
-        os.execve(name, arguments, environment)
+        return [name]
+    return [f"{directory or '.'}/{name}" for directory in environment.get("PATH", "").split(":")]
+
+
+def _execute(arguments: list[str], environment: dict[str, str]) -> NoReturn:
+    """Become a program; OSError as execve(2)."""
     denied: OSError | None = None
-    for directory in environment.get("PATH", "").split(":"):
+    for path in find_programs(arguments[0], environment):
         try:
-            os.execve(f"{directory or '.'}/{name}", arguments, environment)
+            os.execve(path, arguments, environment)
         except (FileNotFoundError, NotADirectoryError):
             continue
         except PermissionError as error:
             denied = error
-    raise denied or FileNotFoundError(name)
+    raise denied or FileNotFoundError(arguments[0])
+
+
+def tell_failure(name: str, error: Exception) -> tuple[int, str]:
+    """Return the exit code of shells, and words, for a program that could not be run."""
+    if isinstance(error, FileNotFoundError) and error.filename is None:
+        return 127, f"{name}: executable not found in the container"
+    return 126, f"{name}: {error}"
 
 
 def run_check(context: Context, arguments: list[str], container_fd: int, fds: tuple[int, int]) -> NoReturn:
@@ -177,11 +200,10 @@ def run_check(context: Context, arguments: list[str], container_fd: int, fds: tu
         os.dup2(output_fd, 2)
         context.enter(container_fd)
         context.confine()
+        check_call(LIBC.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0), "pdeathsig")
         _execute(arguments, context.environment)
-    except FileNotFoundError:
-        code = 127
-        os.write(2, os.fsencode(f"{arguments[0]}: executable not found in the container"))
     except (OSError, ValueError) as error:
-        os.write(2, os.fsencode(f"{arguments[0]}: {error}"))
+        code, words = tell_failure(arguments[0], error)
+        os.write(2, os.fsencode(words))
     finally:
         os._exit(code)

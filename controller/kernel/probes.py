@@ -7,7 +7,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.errors import Conflict, NotFound, Refused
+from controller.errors import Conflict, NotFound, Refused, Unsupported
 from controller.kernel import ending
 from controller.kernel.bundles import Bundle
 from controller.kernel.cgroups import Cgroups
@@ -113,6 +113,8 @@ class ContainerProbes:
                 outcome = await self._helper.run(wanted)
         except TimeoutError:
             return _tell_late("", timeout_s)
+        except Unsupported:
+            return await self._execute_by_runtime(uid, probe, timeout_s)
         return _tell_late(outcome.output, timeout_s) if outcome.exit_code == -1 else outcome
 
     def _ensure_context(self, bundle: Bundle) -> str | None:

@@ -118,8 +118,9 @@ class Runner:
         stdio: Stdio,
         environment: Mapping[str, str] | None = None,
         directory_path: str | None = None,
+        executable_path: str | None = None,
     ) -> Child:
-        """Start a program, in the daemon's directory if in no other.
+        """Start a program, in the daemon's directory if in no other, from another file than it is called by if one is given.
 
         Unsupported when it is missing, Exhausted when the host has no room for it.
         """
@@ -128,6 +129,7 @@ class Runner:
         try:
             process = subprocess.Popen(
                 [path, *arguments[1:]],
+                executable=executable_path,
                 stdin=stdio.stdin if stdio.stdin is not None else subprocess.DEVNULL,
                 stdout=stdio.stdout if stdio.stdout is not None else subprocess.DEVNULL,
                 stderr=stdio.stderr if stdio.stderr is not None else subprocess.DEVNULL,

@@ -52,6 +52,7 @@ OPEN_TREE_CLONE = 1
 OPEN_TREE_CLOEXEC = os.O_CLOEXEC
 AT_EMPTY_PATH = 0x1000
 _MOVE_MOUNT_F_EMPTY_PATH = 0x04
+_MOUNT_ATTR_RDONLY = 0x00000001
 _MOUNT_ATTR_IDMAP = 0x00100000
 _NR_OPEN_TREE = 428
 _NR_MOVE_MOUNT = 429
@@ -149,7 +150,15 @@ def move_mount(tree_fd: int, target: str) -> None:
 
 def mount_setattr_idmap(tree_fd: int, user_namespace_fd: int) -> None:
     """mount_setattr(2) with MOUNT_ATTR_IDMAP, on a mount that is held by a descriptor and is nowhere yet."""
-    attributes = struct.pack("QQQQ", _MOUNT_ATTR_IDMAP, 0, 0, user_namespace_fd)
+    _set_mount_attributes(tree_fd, struct.pack("QQQQ", _MOUNT_ATTR_IDMAP, 0, 0, user_namespace_fd))
+
+
+def mount_setattr_read_only(tree_fd: int) -> None:
+    """mount_setattr(2) with MOUNT_ATTR_RDONLY, on a mount that is held by a descriptor."""
+    _set_mount_attributes(tree_fd, struct.pack("QQQQ", _MOUNT_ATTR_RDONLY, 0, 0, 0))
+
+
+def _set_mount_attributes(tree_fd: int, attributes: bytes) -> None:
     _call(
         _load_libc().syscall,
         ctypes.c_long(_NR_MOUNT_SETATTR),

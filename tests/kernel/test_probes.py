@@ -1,9 +1,11 @@
 """Health checks in real containers: the same world as a runtime's exec has, ends in time, answers of servers."""
 
 import asyncio
+import contextlib
 import itertools
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,16 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from controller.errors import Conflict, NotFound, Unavailable
 from controller.kernel.cgroups import Cgroups
-from controller.kernel.probe_helper import ProbeHelper
+from controller.kernel.probe_entry import Context
+from controller.kernel.probe_helper import ProbeHelper, ProbeRequest
+from controller.kernel.probe_launch import Launcher
 from controller.kernel.probes import ContainerProbes
 from controller.kernel.subprocesses import Runner
 from controller.model.facts import ProcessState
 from controller.model.health import ExecProbe, GrpcProbe, HttpProbe, Probe, ProbeOutcome, TcpProbe
+from controller.model.ids import Uid
 from controller.ports import ExecWant
-from tests.contract.containers import DEADLINE_S, WEB
+from tests.contract.containers import DB, DEADLINE_S, WEB
 from tests.kernel.box import Box
 
 LOOK = """id; pwd; umask; env | grep -v ^_= | sort; ulimit -Hn; ulimit -u
@@ -45,18 +50,39 @@ class Doctor:
             layout=layout, cgroups=Cgroups.find(layout.instance), helper=helper, sessions=box.sessions
         )
 
-    async def ask(self, probe: Probe, timeout_s: float = DEADLINE_S) -> ProbeOutcome:
-        return await self._probes.probe(WEB, probe, timeout_s=timeout_s)
+    async def ask(self, probe: Probe, timeout_s: float = DEADLINE_S, *, uid: Uid = WEB) -> ProbeOutcome:
+        return await self._probes.probe(uid, probe, timeout_s=timeout_s)
+
+    def context_path(self, uid: Uid = WEB) -> Path:
+        return Path(self.box.ports.layout.bundle_path(uid), "probe.context")
 
     def enters_by_itself(self) -> bool:
         """Tell whether the runtime was not needed."""
-        return Path(self.box.ports.layout.bundle_path(WEB), "probe.context").stat().st_size > 0
+        return self.context_path().stat().st_size > 0
+
+    def needs_no_copy(self) -> bool:
+        """Tell whether a thread may start the program."""
+        return Launcher().suits(Context(str(self.context_path()), {}))
+
+    def request(self, uid: Uid, *arguments: str) -> ProbeRequest:
+        """Return what the adapter would ask of its process."""
+        pid = int(Path(self.box.ports.layout.bundle_path(uid), "pid").read_text())
+        birth = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        return ProbeRequest(
+            pid=pid, birth=birth, context_path=str(self.context_path(uid)),
+            arguments=arguments, timeout_s=DEADLINE_S,
+        )  # fmt: skip
 
 
 @pytest.fixture
-async def doctor(box: Box) -> AsyncIterator[Doctor]:
+async def helper() -> AsyncIterator[ProbeHelper]:
     async with ProbeHelper(runner=Runner()) as helper:
-        yield Doctor(box, helper)
+        yield helper
+
+
+@pytest.fixture
+async def doctor(box: Box, helper: ProbeHelper) -> Doctor:
+    return Doctor(box, helper)
 
 
 def list_programs() -> list[str]:
@@ -67,6 +93,16 @@ def list_programs() -> list[str]:
             found.append(path.read_bytes().replace(b"\0", b" ").decode().strip())
         except (FileNotFoundError, ProcessLookupError):
             continue
+    return found
+
+
+def find_helpers() -> list[int]:
+    """Return the pids of the adapters' processes."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if b"probe_child" in path.read_bytes():
+                found.append(int(path.parent.name))
     return found
 
 
@@ -95,6 +131,8 @@ async def test_a_check_is_a_process_as_exec_makes_them(doctor: Doctor, spec: dic
     seen = await doctor.box.exec(ExecWant(arguments=("/bin/sh", "-c", f"exec 2>&1; {LOOK}")))
     outcome = await doctor.ask(shell(LOOK))
     assert doctor.enters_by_itself()
+    if Cgroups.find(doctor.box.ports.layout.instance).unified_path is None:
+        assert doctor.needs_no_copy() is ("ulimits" not in spec)
     assert outcome.output.splitlines() == seen.out.decode().splitlines()
     assert (outcome.exit_code, outcome.output.splitlines()[-1]) == (0, "done")
 
@@ -157,19 +195,46 @@ async def test_many_at_once(doctor: Doctor) -> None:
 async def test_a_helper_that_dies_is_replaced(doctor: Doctor) -> None:
     await doctor.box.ports.run(WEB)
     assert (await doctor.ask(shell("true"))).exit_code == 0
-    helpers = [
-        int(path.parent.name)
-        for path in Path("/proc").glob("[0-9]*/cmdline")
-        if b"probe_child" in path.read_bytes()
-    ]
+    helpers = find_helpers()
     async with asyncio.TaskGroup() as group:
         task = group.create_task(_await_unavailable(doctor.ask(shell("sleep 6666"))))
         await wait_until(lambda: any(each.startswith("sleep 6666") for each in list_programs()))
+        # By the end of this one the daemon has been told of the process of the other.
+        assert (await doctor.ask(shell("sleep 0.2"))).exit_code == 0
         for pid in helpers:
             os.kill(pid, signal.SIGKILL)
     assert task.result()
     await wait_until(lambda: not any("sleep 6666" in each for each in list_programs()))
     assert (await doctor.ask(shell("true"))).exit_code == 0
+
+
+async def test_the_program_of_the_helper_cannot_be_written_to(doctor: Doctor) -> None:
+    """A check that is `#!/proc/self/exe` shows its container the file that the host runs (CVE-2019-5736)."""
+    await doctor.box.ports.run(WEB)
+    assert (await doctor.ask(shell("true"))).exit_code == 0
+    (helper,) = find_helpers()
+    assert Path(f"/proc/{helper}/exe").samefile(sys.executable)
+    assert os.statvfs(f"/proc/{helper}/exe").f_flag & os.ST_RDONLY
+
+
+async def test_a_container_that_is_paused_meanwhile_holds_up_no_other(
+    doctor: Doctor, helper: ProbeHelper
+) -> None:
+    for uid in (WEB, DB):
+        await doctor.box.ports.run(uid)
+        assert (await doctor.ask(shell("true"), uid=uid)).exit_code == 0
+    await doctor.box.ports.freezer.pause(WEB)
+    async with asyncio.TaskGroup() as group:
+        waiting = [group.create_task(helper.run(doctor.request(WEB, "true"))) for _ in range(3)]
+        for _ in range(20):
+            assert (await helper.run(doctor.request(DB, "true"))).exit_code == 0
+        assert not any(task.done() for task in waiting)
+        await doctor.box.ports.freezer.resume(WEB)
+    assert [task.result().exit_code for task in waiting] == [0, 0, 0]
+    limit = "ulimit -Sn; ulimit -Hn"
+    seen = await doctor.box.exec(ExecWant(arguments=("/bin/sh", "-c", "ulimit -Hn")))
+    outcome = await helper.run(doctor.request(WEB, "/bin/sh", "-c", limit))
+    assert outcome.output.split() == ["1024", seen.out.decode().strip()]
 
 
 async def _await_unavailable(asked: Awaitable[ProbeOutcome]) -> bool:
