@@ -2,14 +2,13 @@
 
 import re
 
-from controller.errors import NotFound, Refused, Unavailable, Unsupported
+from controller.errors import Refused
 from controller.model.ids import Uid
 from controller.model.plugins import DrivenNetwork, DrivenNetworkFacts, EndpointWant
-from controller.plugins.plugin import Plugin
+from controller.plugins.desk import Desk
 from controller.plugins.registry import Plugins
 from controller.plugins.v1 import network_driver_pb2, network_driver_pb2_grpc, plugin_pb2
 
-_KIND = plugin_pb2.DRIVER_KIND_NETWORK
 _LINK_NAME = re.compile(r"[^\s/:]{1,15}")
 
 
@@ -17,18 +16,20 @@ class PluginNetworks:
     """Asks the plugin that a network names."""
 
     def __init__(self, *, plugins: Plugins) -> None:
-        self._plugins = plugins
+        self._desk: Desk[network_driver_pb2_grpc.NetworkDriverServiceAsyncStub] = Desk(
+            plugins=plugins,
+            kind=plugin_pb2.DRIVER_KIND_NETWORK,
+            make_stub=network_driver_pb2_grpc.NetworkDriverServiceStub,
+        )
 
     async def read(self, network: DrivenNetwork) -> DrivenNetworkFacts:
         """Return what the plugin tells of a network, or why it tells nothing."""
-        plugin, stub = self._find(network.driver)
         request = network_driver_pb2.GetNetworkRequest(id=network.uid)
-        try:
-            answer = await plugin.call(_KIND, stub.GetNetwork, request, what=f"network {network.name}")
-        except NotFound:
-            return DrivenNetworkFacts()
-        except (Unavailable, Unsupported, Refused) as error:
-            return DrivenNetworkFacts(fault=error.message)
+        answer, fault = await self._desk.look(
+            network.driver, lambda stub: stub.GetNetwork, request, what=f"network {network.name}"
+        )
+        if answer is None:
+            return DrivenNetworkFacts(fault=fault)
         return DrivenNetworkFacts(
             present=True,
             current=answer.network == _describe(network),
@@ -37,19 +38,18 @@ class PluginNetworks:
 
     async def ensure(self, network: DrivenNetwork) -> None:
         """Let the plugin make the network, or make it so again."""
-        plugin, stub = self._find(network.driver)
         request = network_driver_pb2.EnsureNetworkRequest(network=_describe(network))
-        await plugin.call(_KIND, stub.EnsureNetwork, request, what=f"network {network.name}")
+        what = f"network {network.name}"
+        await self._desk.ask(network.driver, lambda stub: stub.EnsureNetwork, request, what=what)
 
     async def remove(self, network: DrivenNetwork) -> None:
         """Let the plugin remove the network."""
-        plugin, stub = self._find(network.driver)
         request = network_driver_pb2.RemoveNetworkRequest(id=network.uid)
-        await plugin.call(_KIND, stub.RemoveNetwork, request, what=f"removal of network {network.name}")
+        what = f"removal of network {network.name}"
+        await self._desk.ask(network.driver, lambda stub: stub.RemoveNetwork, request, what=what)
 
     async def ensure_endpoint(self, want: EndpointWant) -> str:
         """Let the plugin make a link for a container; return its name on the host, empty for one that has joined."""
-        plugin, stub = self._find(want.driver)
         request = network_driver_pb2.EnsureEndpointRequest(
             network_id=want.network,
             endpoint_id=want.container,
@@ -57,27 +57,20 @@ class PluginNetworks:
             mac=want.mac,
             joined=want.joined,
         )
-        answer = await plugin.call(_KIND, stub.EnsureEndpoint, request, what="link for a container")
+        what = "link for a container"
+        answer = await self._desk.ask(want.driver, lambda stub: stub.EnsureEndpoint, request, what=what)
         if want.joined:
             return ""
         if not _LINK_NAME.fullmatch(answer.link):
-            raise Refused(
-                f"plugin {plugin.name} gives the link {answer.link[:40]!r}, which is no name of a link"
-            )
+            given = f"plugin {want.driver} gives the link {answer.link[:40]!r}"
+            raise Refused(f"{given}, which is no name of a link")
         return answer.link
 
     async def remove_endpoint(self, network: DrivenNetwork, container: Uid) -> None:
         """Let the plugin remove what it made for a container."""
-        plugin, stub = self._find(network.driver)
         request = network_driver_pb2.RemoveEndpointRequest(network_id=network.uid, endpoint_id=container)
-        await plugin.call(_KIND, stub.RemoveEndpoint, request, what=f"removal from network {network.name}")
-
-    def _find(self, driver: str) -> tuple[Plugin, "network_driver_pb2_grpc.NetworkDriverServiceAsyncStub"]:
-        plugin = self._plugins.find(driver)
-        stub: network_driver_pb2_grpc.NetworkDriverServiceAsyncStub = (
-            network_driver_pb2_grpc.NetworkDriverServiceStub(plugin.channel)
-        )
-        return plugin, stub
+        what = f"removal from network {network.name}"
+        await self._desk.ask(network.driver, lambda stub: stub.RemoveEndpoint, request, what=what)
 
 
 def _describe(network: DrivenNetwork) -> network_driver_pb2.Network:

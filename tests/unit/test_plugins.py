@@ -163,6 +163,20 @@ async def test_bytes_that_are_no_answer_are_a_failure(place: Path) -> None:
             await opened.drivers.volumes.mount(BOOKS)
 
 
+async def test_why_it_tells_nothing_is_told(place: Path) -> None:
+    """Also where the answer is larger than gRPC takes: 4 MiB."""
+    part = Part()
+    async with playing(part, place), asking(place) as opened:
+        await wait_for(opened, "")
+        for code in (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.INTERNAL, grpc.StatusCode.ABORTED):
+            part.code, part.words = code, "no such luck"
+            assert "no such luck" in (await opened.drivers.volumes.read(BOOKS)).fault
+            assert "no such luck" in (await opened.drivers.networks.read(LOOM)).fault
+        part.code = None
+        part.answers["GetVolume"] = volumes.GetVolumeResponse(volume=volumes.Volume(id="x" * (5 << 20)))
+        assert "larger than max" in (await opened.drivers.volumes.read(BOOKS)).fault
+
+
 async def test_fields_of_a_later_release_are_left_aside(place: Path) -> None:
     answer = volumes.MountVolumeResponse(path=str(place)).SerializeToString() + b"\xba\x06\x05later"
     async with playing(Part(answers={"MountVolume": answer}), place), asking(place) as opened:
