@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from pathlib import Path
 from controller.model.ids import Uid
 from controller.model.layout import Layout
 from controller.model.wants import ProcessWant
+
+_UID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +29,8 @@ class Failure:
 class Origin:
     """What a process was created from, and the limits of its log; `texts` is the digest of the files it was given last.
 
-    With `reads_pipe` its standard input is one that clients write to, and no terminal.
+    With `reads_pipe` its standard input is one that clients write to, and no terminal; with `log_relayed` a relay stands
+    between conmon and its log.
     """
 
     name: str
@@ -37,6 +41,7 @@ class Origin:
     log_max_bytes: int = 0
     log_max_files: int = 1
     log_compress: bool = False
+    log_relayed: bool = False
     reads_pipe: bool = False
     texts: str = ""
 
@@ -52,6 +57,8 @@ class Bundle:
         self.config_path = self.path / "config.json"
         self.attach_path = self.path / "attach"
         self.control_path = self.path / "ctl"
+        self.relay_path = self.path / "relay.fifo"
+        self.relay_control_path = self.path / "relay.ctl"
         self.exit_path = Path(layout.exits_path) / uid
         self.log_path = Path(layout.log_path(uid))
         self.runtime_path = Path(layout.runtime_state_path) / uid
@@ -143,8 +150,14 @@ class Bundle:
 
 def list_bundles(layout: Layout) -> list[Uid]:
     """Return the containers that have a process or the remains of one."""
+    places = (layout.bundles_path, layout.runtime_state_path)
+    names = dict.fromkeys(name for place in places for name in _list_names(place))
+    return [Uid(name) for name in names if _UID.fullmatch(name)]  # crun keeps more there
+
+
+def _list_names(path: str) -> list[str]:
     try:
-        return [Uid(name) for name in os.listdir(layout.bundles_path)]  # noqa: PTH208 - names, not paths
+        return os.listdir(path)  # noqa: PTH208 - names, not paths
     except FileNotFoundError:
         return []
 

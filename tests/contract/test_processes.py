@@ -1,6 +1,7 @@
 """What every adapter of Processes promises."""
 
 import contextlib
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,30 @@ async def test_one_that_lost_its_root_can_be_deleted(linux: ContainerPorts) -> N
     await linux.roots.unmount(WEB)
     await linux.processes.delete(WEB)
     assert await linux.processes.read(WEB) is None
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("lost", [("bundles_path",), ("bundles_path", "runtime_state_path", "exits_path")])
+async def test_one_whose_files_were_removed_is_known_by_what_else_there_is(
+    linux: ContainerPorts, lost: tuple[str, ...]
+) -> None:
+    await linux.run(WEB)
+    running = await linux.wait_for(WEB, ProcessState.RUNNING)
+    for place in lost:
+        shutil.rmtree(getattr(linux.layout, place))
+    for processes in (linux.processes, linux.reopen()):
+        remains = await processes.read(WEB)
+        assert remains is not None
+        assert (remains.state, remains.started_at, remains.error) == (ProcessState.STOPPED, None, "")
+    await linux.processes.create(linux.derive_want(WEB, run=2))
+    again = await linux.processes.read(WEB)
+    assert again is not None
+    assert (again.state, again.run, Path(f"/proc/{running.pid}").exists()) == (ProcessState.CREATED, 2, False)
+    for place in lost:
+        shutil.rmtree(getattr(linux.layout, place))
+    await linux.processes.delete(WEB)
+    assert await linux.processes.read(WEB) is None
+    assert not Path(f"/proc/{again.pid}").exists()
 
 
 @pytest.mark.kernel
