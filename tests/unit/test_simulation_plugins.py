@@ -66,7 +66,11 @@ def test_objects_wait_for_their_plugin_and_go_on_by_themselves(tmp_path: Path) -
             await sim.settle()
             for key in (LOOM, BOOKS):
                 assert _tell(sim, key) == "DriverUnavailable: plugin odd: nobody answers"
-            assert sim.container("web").status.phase is Phase.PENDING
+            web = sim.container("web").status
+            assert web.phase is Phase.PENDING
+            waits = find_condition(web, "VolumesAvailable")
+            assert waits is not None
+            assert waits.message == "not there: books (plugin odd: nobody answers)"
             sim.plugins.start("odd")
             await sim.settle(1.0)
             assert sim.faults() == []

@@ -1,10 +1,14 @@
 """What a container has to wait for before it can start."""
 
+from collections.abc import Iterable, Mapping
+
 from controller.model.container import Container, ContainerSpec, DependencyCondition, Phase
 from controller.model.health import HealthState
 from controller.model.mounts import MountType
 from controller.model.naming import find_peer
-from controller.model.resource import Condition, is_ready
+from controller.model.network import Network
+from controller.model.resource import Condition, find_condition, is_ready
+from controller.model.volume import Volume
 from controller.plan.conditions import Reason, make_condition
 from controller.plan.container.inputs import ContainerDesired
 from controller.plan.image_pull import find_pull_failure, is_pull_due
@@ -19,12 +23,12 @@ def list_waiting(desired: ContainerDesired) -> list[Condition]:
         found.append(make_condition("ImageAvailable", Reason.WAITING_FOR_IMAGE, message, holds=False))
     networks = [attachment.name for attachment in spec.networks if not _has_network(desired, attachment.name)]
     if networks:
-        message = f"not ready: {', '.join(networks)}"
+        message = f"not ready: {_list_reasons(networks, desired.networks)}"
         found.append(make_condition("NetworksAvailable", Reason.WAITING_FOR_NETWORKS, message, holds=False))
     volumes = [mount.source for mount in spec.mounts if mount.type is MountType.VOLUME]
     volumes = [name for name in volumes if not _has_volume(desired, name)]
     if volumes:
-        message = f"not there: {', '.join(volumes)}"
+        message = f"not there: {_list_reasons(volumes, desired.volumes)}"
         found.append(make_condition("VolumesAvailable", Reason.WAITING_FOR_VOLUMES, message, holds=False))
     unmet = [
         f"{name} {dependency.condition}"
@@ -39,6 +43,15 @@ def list_waiting(desired: ContainerDesired) -> list[Condition]:
         message = f"not yet: {', '.join(unmet)}"
         found.append(make_condition("DependenciesMet", Reason.WAITING_FOR_DEPENDENCIES, message, holds=False))
     return found
+
+
+def _list_reasons(names: Iterable[str], known: Mapping[str, Network | Volume]) -> str:
+    """Return the names of objects that are not ready, each with what its own status says about that."""
+    found = []
+    for name in names:
+        ready = find_condition(known[name].status, "Ready") if name in known else None
+        found.append(f"{name} ({ready.message})" if ready is not None and ready.message else name)
+    return ", ".join(found)
 
 
 def list_joined(spec: ContainerSpec) -> tuple[str, ...]:
