@@ -21,15 +21,17 @@ _LEAST_LAST_RESORT_BYTES = 256 << 20
 _DEFAULT_TAG = "{{.ID}}"
 
 
-def render_command(want: ProcessWant, bundle: Bundle, runtime: Runtime, log: SettledLog) -> tuple[str, ...]:
-    """Return conmon's command line."""
+def render_command(
+    want: ProcessWant, bundle: Bundle, runtime: Runtime, log: SettledLog, *, relayed: bool = False
+) -> tuple[str, ...]:
+    """Return conmon's command line; with `relayed` it writes for a relay (see `log_relays`)."""
     command = [
         "conmon", "--api-version", "1", "--cid", want.uid, "--cuuid", want.uid,
         "--runtime", runtime.path, "--bundle", str(bundle.path), "--full-attach",
         "--persist-dir", str(bundle.path),
         "--container-pidfile", str(bundle.pid_path), "--conmon-pidfile", str(bundle.conmon_pid_path),
         "--exit-dir", str(bundle.exit_path.parent),
-        *_render_log(want, bundle, log), "--no-sync-log", "--log-level", "error",
+        *_render_log(want, bundle, log, relayed=relayed), "--no-sync-log", "--log-level", "error",
     ]  # fmt: skip
     for option in runtime.options:
         command += ["--runtime-arg", option]
@@ -41,7 +43,9 @@ def render_command(want: ProcessWant, bundle: Bundle, runtime: Runtime, log: Set
     return tuple(command)
 
 
-def _render_log(want: ProcessWant, bundle: Bundle, log: SettledLog) -> list[str]:
+def _render_log(want: ProcessWant, bundle: Bundle, log: SettledLog, *, relayed: bool) -> list[str]:
+    if relayed:
+        return ["--log-path", f"k8s-file:{bundle.relay_path}", "--name", want.uid]
     match log.driver:
         case LogDriver.NONE:
             return ["--log-path", "none", "--name", want.uid]
@@ -49,14 +53,14 @@ def _render_log(want: ProcessWant, bundle: Bundle, log: SettledLog) -> list[str]
             tag = render_tag(log.tag or _DEFAULT_TAG, uid=want.uid, name=want.name, image=want.log.image)
             return ["--log-path", "journald:", "--name", want.name, "--log-tag", tag]
         case LogDriver.JSON_FILE | LogDriver.LOCAL:
-            size = str(_find_last_resort_bytes(log))
+            size = str(find_last_resort_bytes(log))
             return ["--log-path", f"k8s-file:{bundle.log_path}", "--log-size-max", size, "--name", want.uid]
         case _:
             assert_never(log.driver)
 
 
-def _find_last_resort_bytes(log: SettledLog) -> int:
-    """Return the size at which conmon itself starts the log afresh, without what the log held."""
+def find_last_resort_bytes(log: SettledLog) -> int:
+    """Return the size at which who writes the log starts it afresh by itself, without what it held."""
     if log.max_files == 1:
         return log.max_bytes
     return max(_LEAST_LAST_RESORT_BYTES, 2 * log.max_bytes * log.max_files)

@@ -27,7 +27,8 @@ from controller.ports import LogLine, Stream
 
 SOCKET_PATH = "/run/systemd/journal/socket"
 _CHUNK_BYTES = 1 << 18
-_ERROR_PRIORITY = b"3"
+_ERROR_PRIORITIES = (b"3", b"4")
+"""Of what the process said, and of what hold has to say about lines that are missing."""
 _SYNC_TIMEOUT_S = 5.0
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _FIELDS = "MESSAGE,PRIORITY,CONTAINER_PARTIAL_MESSAGE"
@@ -112,7 +113,7 @@ def _make_entry(fields: dict[bytes, bytes]) -> Entry:
     whole = b"CONTAINER_PARTIAL_MESSAGE" not in fields
     line = LogLine(
         at=_EPOCH + timedelta(microseconds=int(fields.get(b"__REALTIME_TIMESTAMP", b"0"))),
-        stream=Stream.STDERR if fields.get(b"PRIORITY") == _ERROR_PRIORITY else Stream.STDOUT,
+        stream=Stream.STDERR if fields.get(b"PRIORITY") in _ERROR_PRIORITIES else Stream.STDOUT,
         data=text + b"\n" if whole else text,
     )
     return Entry(line=line, cursor=fields.get(b"__CURSOR", b"").decode())

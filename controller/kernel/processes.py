@@ -23,8 +23,8 @@ from controller.kernel.fitting import fit_config, read_abilities
 from controller.kernel.gates import Gates
 from controller.kernel.idmaps import check_passage, opened_user_namespace
 from controller.kernel.journal import check_journal
-from controller.kernel.log_buffers import enlarge_pipes
 from controller.kernel.log_files import mark_run, write_driver
+from controller.kernel.log_relays import choose_relay, end_relay, start_relay, write_order
 from controller.kernel.rotation import LogRotator
 from controller.kernel.runtimes import Runtime, Runtimes, classify_failure, translate_complaint
 from controller.kernel.seccomp import FilterCompiler
@@ -212,6 +212,7 @@ class OciProcesses:
             log = settle_log(want.log.settings, self._rotator.defaults)
             if log.driver is LogDriver.JOURNALD:
                 check_journal()
+            relay = choose_relay(want, log, self._rotator.defaults, bundle.log_path)
             origin = Origin(
                 name=want.name,
                 run=want.run,
@@ -222,9 +223,12 @@ class OciProcesses:
                 log_max_bytes=log.max_bytes,
                 log_max_files=log.max_files if log.is_file else 1,
                 log_compress=log.compress,
+                log_relayed=relay is not None,
                 reads_pipe=want.stdin_open and not want.tty,
             )
             bundle.write(want, config, origin)
+            if relay is not None:
+                write_order(bundle, relay)
             write_driver(bundle.log_path, log.driver)
             for path in want.host_directories:
                 ensure_host_directory(path)
@@ -243,9 +247,13 @@ class OciProcesses:
 
     async def _create(self, want: ProcessWant, bundle: Bundle, runtime: Runtime) -> str:
         log = settle_log(want.log.settings, self._rotator.defaults)
-        command = render_command(want, bundle, runtime, log)
+        origin = bundle.read_origin()
+        relayed = origin is not None and origin.log_relayed
+        command = render_command(want, bundle, runtime, log, relayed=relayed)
         created = False
         try:
+            if relayed:
+                await start_relay(self._runner, bundle)
             complaint = await create_container(
                 self._runner, command, bundle=bundle, runtime_name=PurePath(runtime.path).name
             )
@@ -253,8 +261,6 @@ class OciProcesses:
         finally:
             if not created:
                 await self._delete(bundle)
-        if log.buffer_bytes and not complaint:
-            enlarge_pipes(bundle.read_pid(), log.buffer_bytes)
         return complaint
 
     async def _refuse_creation(
@@ -278,6 +284,7 @@ class OciProcesses:
             return
         self._rotator.disregard(bundle.uid)
         await self._end(bundle)
+        await end_relay(bundle)
         origin = bundle.read_origin()
         if bundle.runtime_path.exists() and origin is not None and os.access(origin.runtime, os.X_OK):
             runtime = self._runtimes.choose(origin.runtime)

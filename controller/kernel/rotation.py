@@ -202,7 +202,7 @@ def _find_log(bundle: Bundle) -> _Log | None:
     return _Log(
         uid=bundle.uid,
         path=bundle.log_path,
-        control_path=bundle.control_path,
+        control_path=bundle.relay_control_path if origin.log_relayed else bundle.control_path,
         max_bytes=origin.log_max_bytes,
         max_files=origin.log_max_files,
         compress=origin.log_compress,

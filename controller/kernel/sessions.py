@@ -10,7 +10,7 @@ import functools
 import json
 import shutil
 import tempfile
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +27,7 @@ from controller.kernel.executions import ExecPipes, ExecSession, render_exec_pro
 from controller.kernel.gates import AttachGate, Gates
 from controller.kernel.journal import JournalReader
 from controller.kernel.log_files import read_driver
+from controller.kernel.log_relays import settle_relay
 from controller.kernel.logs import ReadLines, read_log, read_previous_run
 from controller.kernel.runtimes import Runtimes, classify_failure, parse_complaint
 from controller.kernel.subprocesses import Runner
@@ -125,7 +126,25 @@ class ContainerSessions:
         read = self._choose_reader(uid, path)
         if previous:
             return read_previous_run(path, read, since=since, tail=tail)
-        return read(follow=follow, since=since, tail=tail)
+        return self._read_relayed(uid, functools.partial(read, since=since, tail=tail), follow)
+
+    async def _read_relayed(
+        self, uid: Uid, read: Callable[..., AsyncGenerator[LogLine, None]], follow: asyncio.Event | None
+    ) -> AsyncGenerator[LogLine, None]:
+        """Read so that nothing is missed that is on its way through a relay still."""
+        bundle = Bundle(self._layout, uid)
+        if follow is None:
+            await settle_relay(bundle)
+        settled = asyncio.Event()
+        settling = self._go_on(_settle(bundle, follow, settled)) if follow is not None else None
+        try:
+            reading = read(follow=settled if follow is not None else None)
+            async with contextlib.aclosing(reading) as lines:
+                async for line in lines:
+                    yield line
+        finally:
+            if settling is not None:
+                settling.cancel()
 
     def _choose_reader(self, uid: Uid, path: Path) -> ReadLines:
         match read_driver(path):
@@ -160,6 +179,13 @@ class ContainerSessions:
             failure = classify_failure(complaint, want.arguments[0])
             raise Refused(failure.message if failure is not None else parse_complaint(complaint))
         return session
+
+
+async def _settle(bundle: Bundle, follow: asyncio.Event, settled: asyncio.Event) -> None:
+    """Set `settled` once `follow` is set and the relay, if there is one, has passed everything on."""
+    await follow.wait()
+    await settle_relay(bundle)
+    settled.set()
 
 
 async def _wait_for_pid(directory: Path, task: asyncio.Task[None], watches: Watches) -> int:

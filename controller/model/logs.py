@@ -69,20 +69,25 @@ class LogSettings(Model):
     tag: Annotated[Text, AfterValidator(_check_tag)] | None = Field(
         default=None, description="Mark of each entry, such as {{.Name}}; {{.ID}} by default in the journal."
     )
-    labels: tuple[Text, ...] = Field(default=(), description="Labels that `hold logs --details` shows.")
+    labels: tuple[Text, ...] = Field(
+        default=(), description="Labels that `hold logs --details` shows, and entries of the journal carry."
+    )
     labels_regex: _Pattern | None = Field(default=None, description="The same, for labels that match.")
     environment: tuple[Text, ...] = Field(
-        default=(), description="Variables that `hold logs --details` shows."
+        default=(),
+        description="Variables that `hold logs --details` shows, and entries of the journal carry.",
     )
     environment_regex: _Pattern | None = Field(
         default=None, description="The same, for variables that match."
     )
     mode: Literal["blocking", "non-blocking"] | None = Field(
         default=None,
-        description="With non-blocking, output is held in a larger buffer while what takes it in is busy.",
+        description="With non-blocking, the process never waits: output that is taken in too slowly is dropped.",
     )
     max_buffer_bytes: Annotated[SizeBytes, Field(ge=LEAST_LOG_BYTES, le=1 << 30)] | None = Field(
-        default=None, alias="maxBufferSize", description="Size of that buffer; 1 MiB by default."
+        default=None,
+        alias="maxBufferSize",
+        description="How much may wait before it is dropped; 1 MiB by default.",
     )
 
     @model_validator(mode="after")

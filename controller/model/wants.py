@@ -83,10 +83,15 @@ StagedWant = SharedMemoryWant | SubpathWant | ShallowWant
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogWant:
-    """What is asked of the log, where the adapter's defaults are to be left; `image` is the name to mark entries with."""
+    """What is asked of the log, where the adapter's defaults are to be left.
+
+    `image` is the name to mark entries with; the labels and variables, the image's among them, are there to be chosen from.
+    """
 
     settings: LogSettings = field(default_factory=LogSettings)
     image: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,3 +272,8 @@ class NamesWant:
 
     digest: str
     zones: tuple[Zone, ...] = field(default=())
+
+    def list_inside(self) -> list[NamedHost]:
+        """Return each container that is served in its own namespace, once."""
+        hosts = (host for zone in self.zones for host in zone.hosts if host.inside)
+        return list({host.container: host for host in hosts}.values())

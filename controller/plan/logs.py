@@ -11,6 +11,8 @@ from controller.model.logs import LogDriver, LogSettings, list_misfits
 _SHORT_ID = 12
 _LOCAL_MAX_BYTES, _LOCAL_MAX_FILES = 20 << 20, 5
 _BUFFER_BYTES = 1 << 20
+_DEFAULT_TAG = "{{.ID}}"
+_NO_FIELD_LETTER = re.compile(r"[^A-Z0-9]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +29,8 @@ class LogDefaults:
 class SettledLog:
     """What is done with a container's output.
 
-    `buffer_bytes` is the size of the pipe that it is written into, 0 for the kernel's own. `tag` still has its words in
-    braces. The limits are those of a file.
+    `buffer_bytes` is how much may wait before it is dropped, 0 where the process waits instead. `tag` still has its words
+    in braces. The limits are those of a file.
     """
 
     driver: LogDriver
@@ -86,6 +88,22 @@ def render_tag(tag: str, *, uid: str, name: str, image: str) -> str:
         "DaemonName": "hold",
     }
     return TAG_WORD.sub(lambda match: words[match[1]], tag)
+
+
+def render_journal_fields(
+    details: Mapping[str, str], *, uid: str, name: str, image: str, tag: str
+) -> dict[str, str]:
+    """Return what each entry of the journal is marked with, as Docker marks it; details can't hide who wrote it."""
+    rendered = render_tag(tag or _DEFAULT_TAG, uid=uid, name=name, image=image)
+    spelled = {_NO_FIELD_LETTER.sub("_", key.upper()).lstrip("_"): text for key, text in details.items()}
+    return {key: text for key, text in spelled.items() if key} | {
+        "CONTAINER_ID": uid[:_SHORT_ID],
+        "CONTAINER_ID_FULL": uid,
+        "CONTAINER_NAME": name,
+        "CONTAINER_TAG": rendered,
+        "SYSLOG_IDENTIFIER": rendered,
+        "IMAGE_NAME": image,
+    }
 
 
 def choose_details(

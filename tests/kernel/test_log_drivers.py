@@ -1,24 +1,19 @@
 """Drivers of logs with real containers: the systemd journal, compressed files, none."""
 
 import asyncio
-import fcntl
-import os
-import shutil
 import subprocess
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from controller.errors import Unsupported
-from controller.kernel.journal import SOCKET_PATH, find_journal_error
 from controller.model.facts import ProcessState
 from controller.ports import LogLine, Stream
 from tests.contract.containers import DEADLINE_S, LOG_MAX_BYTES, WEB
 from tests.kernel.box import Box, collect, open_box
+from tests.kernel.journals import running_journal
 
-_JOURNALD = "/lib/systemd/systemd-journald"
 _JOURNAL = {"driver": "journald"}
 _SPEAKS = "echo out; head -c 20000 /dev/zero | tr '\\0' x; echo; printf 'no\\xffend'"
 _SPOKEN = b"out\n" + b"x" * 20000 + b"\nno\xffend"
@@ -34,17 +29,8 @@ async def box() -> AsyncIterator[Box]:
 @pytest.fixture
 def journal() -> Iterator[None]:
     """A systemd journal of the test host's own, in memory."""
-    if not Path(_JOURNALD).exists():
-        pytest.skip("systemd-journald is missing: apt install systemd")
-    Path(SOCKET_PATH).parent.mkdir(parents=True, exist_ok=True)
-    with subprocess.Popen([_JOURNALD], stderr=subprocess.DEVNULL) as process:
-        until = time.monotonic() + DEADLINE_S
-        while find_journal_error() and time.monotonic() < until:
-            time.sleep(0.005)
+    with running_journal():
         yield
-        process.terminate()
-    for path in (Path(SOCKET_PATH).parent, Path("/run/log/journal")):
-        shutil.rmtree(path)
 
 
 async def _read(box: Box, *, tail: int | None = None, previous: bool = False) -> list[LogLine]:
@@ -185,14 +171,3 @@ async def test_local_files_are_compressed_while_somebody_reads(box: Box) -> None
 
 def _list_packed(log_path: Path) -> list[Path]:
     return list(log_path.parent.glob("*.gz"))
-
-
-async def test_output_waits_in_a_larger_buffer(box: Box) -> None:
-    logging = {"mode": "non-blocking", "maxBufferSize": "1m"}
-    await box.ports.run(WEB, logging=logging)
-    facts = await box.ports.wait_for(WEB, ProcessState.RUNNING)
-    fd = os.open(f"/proc/{facts.pid}/fd/1", os.O_WRONLY | os.O_NONBLOCK)
-    try:
-        assert fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ) == 1 << 20
-    finally:
-        os.close(fd)

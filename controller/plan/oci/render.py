@@ -43,7 +43,17 @@ def render_process(container: Container, surroundings: Surroundings) -> ProcessW
         runtime=spec.runtime or "",
         tty=spec.tty,
         stdin_open=spec.stdin_open,
-        log=LogWant(settings=spec.logging, image=spec.image or ""),
+        log=_render_log(container, surroundings),
+    )
+
+
+def _render_log(container: Container, surroundings: Surroundings) -> LogWant:
+    spec, config = container.spec, surroundings.image_config
+    return LogWant(
+        settings=spec.logging,
+        image=spec.image or "",
+        labels=tuple({**config.labels, **container.metadata.labels}.items()),
+        environment=tuple({**config.environment, **spec.environment}.items()),
     )
 
 
