@@ -150,7 +150,7 @@ def _is_visible(entry: MountEntry) -> bool:
         return False
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path | str) -> str:
     """Return a small kernel file's text without the final newline; empty when it is missing.
 
     Without Python's own files, which cost several times what the kernel does: one look at a container reads twenty.

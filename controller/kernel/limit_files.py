@@ -74,16 +74,18 @@ def find_weight_file(directory: Path) -> str:
 def read_v1(cgroups: Cgroups, uid: Uid, device_names: Mapping[str, str], host: HostLimits) -> LimitFacts:
     """Return the limits in force; `device_names` has names by MAJOR:MINOR, `host` what is known of it besides."""
 
+    directories = {controller: cgroups.directory(uid, controller) for controller, _ in FILES_V1.values()}
+
     def read(name: str, *, parent: bool = False) -> str:
         controller, file_name = FILES_V1[name]
-        path = cgroups.directory(uid, controller)
-        return "" if path is None else read_text((path.parent if parent else path) / file_name)
+        path = directories[controller]
+        return "" if path is None else read_text(f"{path.parent if parent else path}/{file_name}")
 
     texts = {name: read(name) for name in FILES_V1}
     absent = {name for name in FILES_V1 if not texts[name] and not _is_there(cgroups, uid, FILES_V1[name])}
     swappiness, shares = _parse(texts["memory_swappiness"]), _parse(texts["cpu_shares"])
     period, quota = _parse(texts["cpu_period_us"]) or DEFAULT_CPU_PERIOD_US, int(texts["cpus"] or -1)
-    blkio = cgroups.directory(uid, "blkio")
+    blkio = directories["blkio"]
     weight_file = find_weight_file(blkio) if blkio is not None else ""
     inherited = LimitValues(
         memory_swappiness=_parse(read("memory_swappiness", parent=True)),

@@ -4,6 +4,7 @@ Those that change namespaces or directories act on the calling thread, never on 
 """
 
 import ctypes
+import functools
 import os
 import struct
 from collections.abc import Callable
@@ -62,6 +63,7 @@ _NR_OPENAT2 = 437
 """The same on every machine: numbers were made equal from 424 on (arch/*/syscall.tbl)."""
 
 
+@functools.cache
 def _load_libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
