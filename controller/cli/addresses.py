@@ -1,6 +1,6 @@
 """Addresses of containers and of their published ports, as people read them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 Document = Mapping[str, Any]
@@ -19,15 +19,37 @@ def list_port_hosts(port: Document, status: Document) -> list[str]:
 
 
 def render_ports(status: Document) -> Iterator[str]:
-    """Yield `0.0.0.0:8080->80/tcp`, `[::]:8080->80/tcp` and the like."""
-    for port in status.get("ports", []):
-        for host in list_port_hosts(port, status):
-            place = render_place(host, port.get("hostPort", 0))
-            yield f"{place}->{port['containerPort']}/{port.get('protocol', 'tcp')}"
+    """Yield `0.0.0.0:8080->80/tcp`, `[::]:8080-8089->80-89/tcp` and the like: neighbours are joined, as by Docker."""
+    for first, count in _join_neighbours(status.get("ports", [])):
+        outer = _render_range(first.get("hostPort", 0), count)
+        inner = _render_range(first["containerPort"], count)
+        for host in list_port_hosts(first, status):
+            place = render_place(host, outer)
+            yield f"{place}->{inner}/{first.get('protocol', 'tcp')}"
 
 
-def render_place(address: str, port: int) -> str:
-    """Return an address with a port; one of IPv6 is in brackets."""
+def _join_neighbours(ports: Iterable[Document]) -> list[tuple[Document, int]]:
+    """Return the first of each run of ports that follow one another on both sides, with how many they are."""
+    runs: list[tuple[Document, int]] = []
+    for port in ports:
+        first, count = runs[-1] if runs else ({}, 0)
+        if count and port == {**first, **_move_on(first, count)}:
+            runs[-1] = (first, count + 1)
+        else:
+            runs.append((port, 1))
+    return runs
+
+
+def _move_on(port: Document, count: int) -> Document:
+    return {side: port[side] + count for side in ("hostPort", "containerPort") if side in port}
+
+
+def _render_range(first: int, count: int) -> str:
+    return str(first) if count == 1 else f"{first}-{first + count - 1}"
+
+
+def render_place(address: str, port: int | str) -> str:
+    """Return an address with a port, or ports; one of IPv6 is in brackets."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 

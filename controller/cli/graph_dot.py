@@ -36,7 +36,19 @@ def render_dot(picture: NetworkMap) -> str:
     lines = [_render_network(network, colors[network.name]) for network in picture.networks]
     lines += [_render_container(container, colors) for container in picture.containers]
     lines += _render_edges(picture, colors)
+    lines.append(_render_legend())
     return _HEAD + "".join(f"  {line}\n" for line in lines) + "}\n"
+
+
+def _render_legend() -> str:
+    """Return what colours and lines mean, as the caption below the picture."""
+    colors = [*_PHASES.items(), ("not running", _QUIET)]
+    words = [f'<font color="{color}">●</font> {phase.lower()}' for phase, color in colors]
+    ports = f'<td BGCOLOR="{_PORTS}">host → container: published port</td>'
+    cells = "".join(f"<td>{word}</td>" for word in words) + ports
+    cells += "<td>dashed line: shares that container's network; dashed border: internal</td>"
+    table = f'<table BORDER="0" CELLSPACING="6" CELLPADDING="2"><tr>{cells}</tr></table>'
+    return f'label=<<font POINT-SIZE="9" COLOR="{_INK}">{table}</font>>; labelloc=b; labeljust=l'
 
 
 def _render_network(network: DrawnNetwork, color: str) -> str:
@@ -44,6 +56,7 @@ def _render_network(network: DrawnNetwork, color: str) -> str:
     about = [network.driver, "internal" if network.internal else ""]
     details = [" · ".join(filter(None, about)), *network.subnets]
     details += [f"gateway {gateway}" for gateway in network.gateways]
+    details += [network.link]
     rows += [_row(escape(text), size=9, color="white") for text in details if text]
     border = (
         'STYLE="ROUNDED,DASHED" COLOR="white"' if network.internal else f'STYLE="ROUNDED" COLOR="{color}"'

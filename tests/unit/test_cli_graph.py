@@ -95,6 +95,8 @@ def test_the_document_joins_containers_and_networks() -> None:
         ("network host", "container exporter"),
         ("container web", "container debug"),
     }
+    for words in (">hold-shop<", "</font> running", "</font> not running", "published port", "dashed line"):
+        assert words in document
 
 
 def test_a_crowd_stands_on_both_sides() -> None:

@@ -165,3 +165,15 @@ def test_filters(text: str, found: list[str]) -> None:
 def test_a_filter_that_is_not_known_is_named(text: str) -> None:
     with pytest.raises(Failure, match=rf"--filter '{text}' is not known: write name=PATTERN"):
         read_filters([text], set())
+
+
+def test_neighbouring_ports_are_shown_as_one_range() -> None:
+    pairs = [(80, 1), (81, 2), (82, 3), (84, 4), (85, 6), (86, 7)]
+    ports = [{"hostIP": "", "hostPort": outer, "containerPort": inner} for outer, inner in pairs]
+    ports += [{"hostPort": 87, "containerPort": 8, "protocol": "udp"}]
+    assert list(render_ports({"ports": ports})) == [
+        "0.0.0.0:80-82->1-3/tcp",
+        "0.0.0.0:84->4/tcp",
+        "0.0.0.0:85-86->6-7/tcp",
+        "0.0.0.0:87->8/udp",
+    ]
