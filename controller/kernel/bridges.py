@@ -127,7 +127,11 @@ class KernelBridges:
             netlink.run(*(rtnetlink.delete_address(index, text) for text in surplus), tolerate=_NO_ADDRESS)
         netlink.run(*(rtnetlink.add_address(index, text) for text in want.addresses), tolerate=_EXISTS)
         if want.address and want.address not in read_routed_addresses(netlink, index).get(index, ()):
-            netlink.run(rtnetlink.set_subnet_route(index, want.address))
+            both = (
+                rtnetlink.set_own_route(index, want.address),
+                rtnetlink.set_subnet_route(index, want.address),
+            )
+            netlink.run(*both, tolerate=_EXISTS)
 
     def _ensure_link(self, netlink: Netlink, want: BridgeWant) -> rtnetlink.Link:
         alias = derive_link_alias(self._instance, want.network)

@@ -172,6 +172,11 @@ def is_answer(message: bytes, question: bytes) -> bool:
     return message[4:6] == b"\0\0" or echoed.lower() == wire.lower()
 
 
+def read_code(answer: bytes) -> int:
+    """Return the response code of what `is_answer` knows as one."""
+    return answer[3] & _CODE_MASK
+
+
 def has_failed(answer: bytes) -> bool:
     """Tell whether a resolver could not answer, so that another one might."""
-    return answer[3] & _CODE_MASK in (SERVER_FAILURE, NOT_IMPLEMENTED, REFUSED)
+    return read_code(answer) in (SERVER_FAILURE, NOT_IMPLEMENTED, REFUSED)

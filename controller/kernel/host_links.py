@@ -1,13 +1,14 @@
 """Links of the host's namespace and whose they are: what bridges, attachments and the host view share."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from controller.kernel import rtnetlink
 from controller.kernel.netlink import Netlink
-from controller.kernel.rtnetlink import find_subnet
 from controller.model.ids import Uid
 from controller.model.names import derive_link_alias
+
+_TABLES = (rtnetlink.RT_TABLE_MAIN, rtnetlink.RT_TABLE_LOCAL)
 
 
 @contextmanager
@@ -41,27 +42,34 @@ def read_addresses(netlink: Netlink, index: int = 0) -> dict[int, tuple[str, ...
 
     With `index`, those of one link alone.
     """
-    found: dict[int, tuple[str, ...]] = {}
-    for message in netlink.dump(rtnetlink.dump_addresses(index)):
-        address = rtnetlink.parse_address(message)
-        if address is not None and not address.is_link_local:
-            found[address.index] = (*found.get(address.index, ()), address.text)
-    return found
+    return _group(_list_addresses(netlink, index))
 
 
 def read_routed_addresses(netlink: Netlink, index: int = 0) -> dict[int, tuple[str, ...]]:
-    """Return addresses as `read_addresses` does, but those whose subnet's route is gone."""
-    routes = frozenset((route.index, route.destination) for route in read_routes(netlink, index))
-    return {
-        link: tuple(each for each in texts if (link, find_subnet(each)) in routes)
-        for link, texts in read_addresses(netlink, index).items()
-    }
+    """Return addresses as `read_addresses` does, but those for which a route is gone that the kernel made with them."""
+    routes = read_routes(netlink, index)
+    return _group(each for each in _list_addresses(netlink, index) if routes.has_all_of(each))
 
 
-def read_routes(netlink: Netlink, index: int = 0) -> tuple[rtnetlink.Route, ...]:
-    """Return the unicast routes of the main table; with `index`, those by one link alone."""
-    parsed = (rtnetlink.parse_route(each) for each in netlink.dump(rtnetlink.dump_routes(index)))
-    return tuple(route for route in parsed if route is not None)
+def _list_addresses(netlink: Netlink, index: int) -> Iterator[rtnetlink.Address]:
+    for message in netlink.dump(rtnetlink.dump_addresses(index)):
+        address = rtnetlink.parse_address(message)
+        if address is not None and not address.is_link_local:
+            yield address
+
+
+def _group(addresses: Iterable[rtnetlink.Address]) -> dict[int, tuple[str, ...]]:
+    found: dict[int, tuple[str, ...]] = {}
+    for address in addresses:
+        found[address.index] = (*found.get(address.index, ()), address.text)
+    return found
+
+
+def read_routes(netlink: Netlink, index: int = 0) -> rtnetlink.RouteIndex:
+    """Return the routes to others and to the host itself; with `index`, those by one link alone."""
+    messages = (message for table in _TABLES for message in netlink.dump(rtnetlink.dump_routes(table, index)))
+    parsed = map(rtnetlink.parse_route, messages)
+    return rtnetlink.RouteIndex(route for route in parsed if route is not None)
 
 
 def find_link(netlink: Netlink, *, name: str = "", index: int = 0) -> rtnetlink.Link | None:

@@ -29,7 +29,10 @@ _SIOCGSKNS = 0x894C
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InsideFacts:
-    """What a namespace has; `settled` are those of its addresses whose neighbours are reached."""
+    """What a namespace has; `settled` are those of its addresses that all routes are there for which come with them.
+
+    `routes` are those of the main table.
+    """
 
     links: tuple[rtnetlink.Link, ...] = ()
     addresses: tuple[rtnetlink.Address, ...] = ()
@@ -126,11 +129,12 @@ class Inside:
         addresses = tuple(address for address in found if address is not None)
         parsed = map(rtnetlink.parse_route, self._netlink.dump(rtnetlink.dump_routes()))
         routes = tuple(route for route in parsed if route is not None)
+        index = rtnetlink.RouteIndex(routes)
         return InsideFacts(
             links=tuple(map(rtnetlink.parse_link, links)),
             addresses=addresses,
-            settled=tuple(each for each in addresses if rtnetlink.has_subnet_route(each, routes)),
-            routes=routes,
+            settled=tuple(each for each in addresses if index.has_all_of(each)),
+            routes=tuple(route for route in routes if not route.is_own),
         )
 
 

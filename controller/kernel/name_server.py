@@ -7,24 +7,27 @@ says itself what it serves. It is told just what changed, and everything where n
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from controller.errors import Refused, Unavailable
-from controller.kernel.inside_rules import lead_inside
+from controller.errors import HoldError, Refused, Unavailable
+from controller.kernel.inside_rules import is_led_inside, lead_inside
 from controller.kernel.name_server_change import render_change
 from controller.kernel.name_server_control import CONTROL_HEAD, CONTROL_NAME
 from controller.kernel.subprocesses import Runner
 from controller.model.facts import NamesFacts
 from controller.model.ids import Uid
 from controller.model.layout import Layout
-from controller.model.wants import INSIDE_RESOLVER, NamesWant
+from controller.model.wants import INSIDE_RESOLVER, NamedHost, NamesWant
 from controller.plan.firewall import NAME_SERVER_PORT
+
+LOG = logging.getLogger(__name__)
 
 _MODULE = "controller.kernel.name_server_main"
 _ANSWER_TIMEOUT_S = 10.0
@@ -95,7 +98,7 @@ class KernelNameServer:
                 raise Unavailable("the name server does not answer", retry_after_s=0.1) from exc
         if answer["digest"] != want.digest:
             raise Refused(f"the name server can't serve: {answer['error']}")
-        for container in sorted(_list_inside(want)):
+        for container in sorted(host.container for host in want.list_inside()):
             await self._try_to_join(container)  # one that has no namespace yet is joined when it has
 
     async def join(self, container: Uid) -> None:
@@ -106,10 +109,23 @@ class KernelNameServer:
         if error:
             raise Refused(f"names can't be served inside container {container}: {error}")
 
+    async def tend(self, hosts: Iterable[NamedHost]) -> None:
+        """See NameServer."""
+        for host in hosts:
+            path = self._layout.netns_path(host.container)
+            try:
+                if not await asyncio.to_thread(is_led_inside, path, host.names[0]):
+                    await self.join(host.container)
+            except FileNotFoundError:
+                continue
+            except HoldError as error:
+                LOG.warning("names not served", extra={"uid": host.container, "error": error.message})
+
     async def leave(self, container: Uid) -> None:
         """See NameServer."""
         async with self._lock:
-            if self._published is not None and container not in _list_inside(self._published):
+            published = self._published
+            if published is not None and all(each.container != container for each in published.list_inside()):
                 return
             with contextlib.suppress(_NoAnswer):
                 await self._ask({"leave": container})
@@ -178,11 +194,6 @@ class KernelNameServer:
             return self._idle_path.read_text()
         except FileNotFoundError:
             return ""
-
-
-def _list_inside(want: NamesWant) -> set[Uid]:
-    """Return the containers that are served in their own namespaces."""
-    return {host.container for zone in want.zones for host in zone.hosts if host.inside}
 
 
 async def _receive(connection: socket.socket, size: int) -> bytes:

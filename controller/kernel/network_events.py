@@ -5,6 +5,7 @@ from nf_tables. A lost message (ENOBUFS) becomes a hint that everything may have
 """
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator, Callable
 
@@ -14,6 +15,7 @@ from controller.kernel.insides import Inside, Insides
 from controller.kernel.name_server import KernelNameServer
 from controller.kernel.netlink import NETLINK_NETFILTER, Message, Monitor
 from controller.kernel.rule_generations import RuleGenerations
+from controller.kernel.setting_changes import LOOK_INTERVAL_S, SettingChanges
 from controller.model.ids import Uid
 from controller.model.layout import Layout
 from controller.ports.host import Hint, HintType
@@ -38,9 +40,12 @@ class NetworkEvents:
         self._names = names
         self._generations = generations
         self._owners: dict[int, Hint] = {}
+        self._bridges: dict[int, str] = {}
+        self._settings = SettingChanges()
         self._expected: set[Uid] = set()
         self._heard: dict[Uid, tuple[Inside, int]] = {}
         self._hints: dict[Hint, None] = {}
+        self._look_at_s = 0.0
         self._woken = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server_fd: int | None = None
@@ -53,14 +58,15 @@ class NetworkEvents:
         try:
             loop.add_reader(links, self._hear, links, self._hear_link)
             loop.add_reader(rules, self._hear, rules, self._generations.hear)
-            self._owners = await asyncio.to_thread(self._read_owners)
+            for link, hint in await asyncio.to_thread(self._read_owners):
+                self._know(link, hint)
             for uid in tuple(self._expected):
                 self.expect(uid)
             self._names.on_start = self._expect_server
             self._generations.on_foreign = self._tell_of_rules
             while True:
                 self._listen_to_server()
-                await self._woken.wait()
+                await self._wait()
                 await asyncio.sleep(_SETTLE_S)
                 self._woken.clear()
                 hints, self._hints = self._hints, {}
@@ -76,6 +82,21 @@ class NetworkEvents:
             for uid in tuple(self._heard):
                 self._stop_hearing(uid)
             self._loop = None
+
+    async def _wait(self) -> None:
+        """Return when there are hints; look meanwhile at what nobody tells of."""
+        loop = asyncio.get_running_loop()
+        while not self._woken.is_set():
+            if loop.time() >= self._look_at_s:
+                self._look_at_s = loop.time() + LOOK_INTERVAL_S
+                names = {name: index for index, name in self._bridges.items()}
+                for name in await asyncio.to_thread(self._settings.look, list(names)):
+                    hint = self._owners.get(names[name])
+                    if hint is not None:
+                        self._add(hint)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(self._look_at_s):
+                    await self._woken.wait()
 
     def expect(self, uid: Uid) -> None:
         """Hear a container's namespace from now on; again after each creation."""
@@ -144,10 +165,16 @@ class NetworkEvents:
         link = rtnetlink.parse_link(message)
         hint = self._describe(link) or self._owners.get(link.index)
         if hint is not None:
-            self._owners[link.index] = hint
+            self._know(link, hint)
         if message.kind == rtnetlink.RTM_DELLINK and not rtnetlink.is_about_port(message):
             self._owners.pop(link.index, None)
+            self._bridges.pop(link.index, None)
         return hint
+
+    def _know(self, link: rtnetlink.Link, hint: Hint) -> None:
+        self._owners[link.index] = hint
+        if hint.type is HintType.BRIDGE and link.kind == "bridge":
+            self._bridges[link.index] = link.name
 
     def _tell_of_rules(self) -> None:
         self._add(Hint(type=HintType.FIREWALL))
@@ -168,10 +195,10 @@ class NetworkEvents:
         kind = HintType.ATTACHMENT if link.kind == "veth" else HintType.BRIDGE
         return Hint(type=kind, subject=owner)
 
-    def _read_owners(self) -> dict[int, Hint]:
+    def _read_owners(self) -> list[tuple[rtnetlink.Link, Hint]]:
         with opened_netlink() as netlink:
-            described = {link.index: self._describe(link) for link in read_links(netlink)}
-        return {index: hint for index, hint in described.items() if hint is not None}
+            described = [(link, self._describe(link)) for link in read_links(netlink)]
+        return [(link, hint) for link, hint in described if hint is not None]
 
     def _expect_server(self) -> None:
         self._server_started = True

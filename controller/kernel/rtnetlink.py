@@ -4,7 +4,7 @@ import ipaddress
 import socket
 import struct
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface
 
@@ -48,13 +48,13 @@ _IFLA_OPERSTATE, IFLA_INFO_SLAVE_DATA, _IFLA_BRPORT_ISOLATED = 16, 5, 33
 _OPERATIONAL = b"\x06"
 _RTEXT_FILTER_SKIP_STATS = 8
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST = 1, 2, 4
-_IFA_FLAGS, _IFA_PROTO, _IFAPROT_KERNEL_LL = 8, 11, b"\x02"
-_IFA_F_NODAD, _IFA_F_STABLE_PRIVACY = 0x02, 0x800
-_MIDDLE_OF_MAC = b"\xff\xfe"
+_IFA_F_NODAD, _IFA_PROTO = 0x02, 11
+_OUR_MARK = b"h"
+"""Origin of link-local addresses of IPv6 that were asked for; kernels know of origins since 5.18."""
 _RTA_DST, RTA_OIF, _RTA_GATEWAY, _RTA_PREFSRC, _RTA_TABLE = 1, 4, 5, 7, 15
-RT_TABLE_MAIN, RTN_UNICAST = 254, 1
+RT_TABLE_MAIN, RT_TABLE_LOCAL, RTN_UNICAST, _RTN_LOCAL = 254, 255, 1, 2
 _RTPROT_KERNEL, RTPROT_BOOT = 2, 3
-_RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 0, 253
+_RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, _RT_SCOPE_HOST = 0, 253, 254
 _ADDRESS_BYTES: dict[int, int] = {socket.AF_INET: 4, socket.AF_INET6: 16}
 
 LINK_HEADER = struct.Struct("=BxHiII")
@@ -90,7 +90,7 @@ class Link:
 class Address:
     """An address of a link; `text` has its prefix, such as 10.77.0.1/24 or fd00:77::1/64.
 
-    `is_link_local` is that of IPv6: routes to its neighbours are the kernel's alone, and not looked at.
+    An `is_link_local` one is of IPv6: routes to its neighbours are the kernel's alone, and not looked at.
     """
 
     index: int
@@ -100,11 +100,15 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A unicast route of the main table; `destination` is a CIDR text, 0.0.0.0/0 and ::/0 for the defaults."""
+    """A unicast route of the main table; `destination` is a CIDR text, 0.0.0.0/0 and ::/0 for the defaults.
+
+    An `is_own` one is of the local table instead: what comes for one of the host's own addresses is taken in by it.
+    """
 
     index: int
     destination: str
     gateway: str
+    is_own: bool = False
 
 
 def parse_link(message: Message) -> Link:
@@ -139,7 +143,7 @@ def is_about_port(message: Message) -> bool:
 def parse_address(message: Message) -> Address | None:
     """Return the address that an RTM_NEWADDR or RTM_DELADDR is about.
 
-    None for those of other families, and for link-local ones of IPv6 that the kernel gives and takes by itself.
+    None for those of other families, and for link-local ones of IPv6 but ours: the kernel gives and takes them by itself.
     """
     family, prefix, _, _, index = _ADDRESS.unpack_from(message.body)
     if family not in _ADDRESS_BYTES:
@@ -147,29 +151,20 @@ def parse_address(message: Message) -> Address | None:
     found = parse_attributes(message.body, _ADDRESS.size)
     local = found.get(_IFA_LOCAL, found.get(_IFA_ADDRESS, bytes(_ADDRESS_BYTES[family])))
     is_link_local = _is_link_local(family, local)
-    if is_link_local and _is_of_kernel(local, found):
+    if is_link_local and found.get(_IFA_PROTO) != _OUR_MARK:
         return None
     text = f"{socket.inet_ntop(family, local)}/{prefix}"
     return Address(index=index, text=text, is_link_local=is_link_local)
 
 
-def _is_of_kernel(packed: bytes, attributes: Mapping[int, bytes]) -> bool:
-    """Tell whether a link-local address is one that the kernel has made, out of a MAC or of a secret (RFC 7217).
-
-    Kernels before 5.18 do not say whose it is, which its form and its flags tell, too.
-    """
-    is_of_mac = packed[11:13] == _MIDDLE_OF_MAC
-    is_of_secret = bool(parse_number(attributes.get(_IFA_FLAGS)) & _IFA_F_STABLE_PRIVACY)
-    return is_of_mac or is_of_secret or attributes.get(_IFA_PROTO) == _IFAPROT_KERNEL_LL
-
-
 def parse_route(message: Message) -> Route | None:
-    """Return the route that a message is about, None when it is not a unicast route of the main table.
+    """Return the route that a message is about, None when it is neither a unicast one of the main table nor an own one.
 
     None for link-local ones of IPv6, too.
     """
     family, prefix, _, _, table, _, _, kind, _ = ROUTE_HEADER.unpack_from(message.body)
-    if (table, kind) != (RT_TABLE_MAIN, RTN_UNICAST) or family not in _ADDRESS_BYTES:
+    is_own = (table, kind) == (RT_TABLE_LOCAL, _RTN_LOCAL)
+    if not (is_own or (table, kind) == (RT_TABLE_MAIN, RTN_UNICAST)) or family not in _ADDRESS_BYTES:
         return None
     found = parse_attributes(message.body, ROUTE_HEADER.size)
     gateway = found.get(_RTA_GATEWAY)
@@ -180,11 +175,17 @@ def parse_route(message: Message) -> Route | None:
         index=parse_number(found.get(RTA_OIF)),
         destination=f"{socket.inet_ntop(family, destination)}/{prefix}",
         gateway=socket.inet_ntop(family, gateway) if gateway is not None else "",
+        is_own=is_own,
     )
 
 
 def _is_link_local(family: int, packed: bytes) -> bool:
     return family == socket.AF_INET6 and packed[0] == 0xFE and packed[1] & 0xC0 == 0x80
+
+
+def _is_link_local_text(text: str) -> bool:
+    interface = ipaddress.ip_interface(text)
+    return _is_link_local(socket.AF_INET6 if interface.version == 6 else socket.AF_INET, interface.packed)
 
 
 def parse_setting(message: Message) -> int:
@@ -193,12 +194,24 @@ def parse_setting(message: Message) -> int:
     return int.from_bytes(found.get(1, bytes(4)), sys.byteorder, signed=True)
 
 
-def has_subnet_route(address: Address, routes: Iterable[Route]) -> bool:
-    """Tell whether the address' neighbours are reached: the kernel makes that route with the address, anyone can remove it."""
-    subnet = find_subnet(address.text)
-    return address.is_link_local or any(
-        (route.index, route.destination) == (address.index, subnet) for route in routes
-    )
+class RouteIndex:
+    """Routes, for asking what the kernel makes with an address, and anyone can remove."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._known = {(route.index, route.destination, route.is_own) for route in routes}
+
+    def leads_to_neighbours(self, address: Address) -> bool:
+        """Tell whether the address' neighbours are reached."""
+        return address.is_link_local or (address.index, find_subnet(address.text), False) in self._known
+
+    def takes_in(self, address: Address) -> bool:
+        """Tell whether what comes for the address is taken in; taken for granted of IPv6, where the kernel is late with it."""
+        own = address.text.partition("/")[0]
+        return ":" in own or (address.index, f"{own}/32", True) in self._known
+
+    def has_all_of(self, address: Address) -> bool:
+        """Tell whether nothing is missing of what the kernel makes with the address."""
+        return self.leads_to_neighbours(address) and self.takes_in(address)
 
 
 def find_subnet(text: str) -> str:
@@ -231,10 +244,10 @@ def dump_addresses(index: int = 0) -> Message:
     return Message(kind=RTM_GETADDR, body=_ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, index))
 
 
-def dump_routes(index: int = 0) -> Message:
-    """Return the request for the routes of the main table, or those by one link; ENODEV when that is gone."""
-    body = ROUTE_HEADER.pack(socket.AF_UNSPEC, 0, 0, 0, RT_TABLE_MAIN, 0, 0, 0, 0)
-    parts = [body, number_attribute(_RTA_TABLE, RT_TABLE_MAIN)]
+def dump_routes(table: int = 0, index: int = 0) -> Message:
+    """Return the request for the routes of one table or all, or those by one link; ENODEV when that is gone."""
+    body = ROUTE_HEADER.pack(socket.AF_UNSPEC, 0, 0, 0, table, 0, 0, 0, 0)
+    parts = [body, number_attribute(_RTA_TABLE, table)] if table else [body]
     if index:
         parts.append(number_attribute(RTA_OIF, index))
     return Message(kind=RTM_GETROUTE, body=b"".join(parts))
@@ -310,8 +323,12 @@ def delete_link(index: int) -> Message:
 
 
 def add_address(index: int, text: str) -> Message:
-    """Return what adds an address with prefix; EEXIST when it is there."""
-    return Message(kind=RTM_NEWADDR, flags=NLM_F_CREATE | NLM_F_EXCL, body=_address_body(index, text))
+    """Return what adds an address with prefix; EEXIST when it is there. A link-local one of IPv6 becomes ours."""
+    body = _address_body(index, text)
+    if _is_link_local_text(text):
+        mark = attribute(_IFA_PROTO, _OUR_MARK)
+        return Message(kind=RTM_NEWADDR, flags=NLM_F_CREATE | NLM_F_REPLACE, body=body + mark)
+    return Message(kind=RTM_NEWADDR, flags=NLM_F_CREATE | NLM_F_EXCL, body=body)
 
 
 def delete_address(index: int, text: str) -> Message:
@@ -343,6 +360,18 @@ def set_subnet_route(index: int, text: str) -> Message:
     body = header + destination + source + number_attribute(RTA_OIF, index)
     how = NLM_F_APPEND if interface.is_link_local else NLM_F_REPLACE
     return Message(kind=RTM_NEWROUTE, flags=NLM_F_CREATE | how, body=body)
+
+
+def set_own_route(index: int, text: str) -> Message:
+    """Return what makes the route that takes in what comes for an IPv4 address, as the kernel does with the address."""
+    interface = IPv4Interface(text)
+    origin = (_RTPROT_KERNEL, _RT_SCOPE_HOST, _RTN_LOCAL)
+    header = ROUTE_HEADER.pack(socket.AF_INET, interface.max_prefixlen, 0, 0, RT_TABLE_LOCAL, *origin, 0)
+    packed = interface.ip.packed
+    body = header + attribute(_RTA_DST, packed) + attribute(_RTA_PREFSRC, packed)
+    return Message(
+        kind=RTM_NEWROUTE, flags=NLM_F_CREATE | NLM_F_REPLACE, body=body + number_attribute(RTA_OIF, index)
+    )
 
 
 def _address_body(index: int, text: str) -> bytes:

@@ -2,10 +2,11 @@
 
 import errno
 
+from controller.errors import Unsupported
 from controller.kernel import rtnetlink
 from controller.kernel.insides import Inside, InsideFacts
 from controller.kernel.netlink import Message
-from controller.kernel.rtnetlink import Address, Route, has_subnet_route
+from controller.kernel.rtnetlink import Route
 from controller.model.wants import AttachmentWant
 
 _ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.ESRCH, errno.ENODEV})
@@ -32,6 +33,7 @@ def complete_link(want: AttachmentWant, inside: Inside, index: int) -> None:
         inside.run(*changes)
     if want.link_local:
         inside.run(*(rtnetlink.add_address(index, text) for text in want.link_local))
+        _check_link_local(want, inside)
 
 
 def settle_link(want: AttachmentWant, inside: Inside, peer: rtnetlink.Link, facts: InsideFacts) -> None:
@@ -51,7 +53,15 @@ def settle_link(want: AttachmentWant, inside: Inside, peer: rtnetlink.Link, fact
         inside.set_ipv6(_LOOPBACK, want.inside)
     if missing:
         inside.run(*(rtnetlink.add_address(peer.index, text) for text in missing), tolerate=_EXISTS)
+        _check_link_local(want, inside)
     _ensure_routes(want, inside, peer.index)
+
+
+def _check_link_local(want: AttachmentWant, inside: Inside) -> None:
+    """Raise Unsupported where the kernel does not tell which link-local addresses are ours, so that they would stay."""
+    wanted = {text for text in want.link_local if ":" in text}
+    if wanted and not wanted <= {each.text for each in inside.read().addresses}:
+        raise Unsupported("link-local addresses of IPv6 need Linux 5.18: leave them out of linkLocalIPs")
 
 
 def _list_link_changes(want: AttachmentWant, peer: rtnetlink.Link) -> list[Message]:
@@ -69,10 +79,11 @@ def _list_link_changes(want: AttachmentWant, peer: rtnetlink.Link) -> list[Messa
 
 
 def _ensure_routes(want: AttachmentWant, inside: Inside, index: int) -> None:
-    routes = inside.read().routes
-    for text in (each for each in want.all_addresses if ":" not in each):
-        if not has_subnet_route(Address(index=index, text=text), routes):
-            inside.run(rtnetlink.set_subnet_route(index, text), tolerate=_EXISTS)
+    facts = inside.read()
+    routes, settled = facts.routes, {each.text for each in facts.settled if each.index == index}
+    for text in (each for each in want.all_addresses if ":" not in each and each not in settled):
+        both = rtnetlink.set_own_route(index, text), rtnetlink.set_subnet_route(index, text)
+        inside.run(*both, tolerate=_EXISTS)
     for destination, wanted in (
         (DEFAULT_ROUTE, want.gateway),
         (IPV6_DEFAULT_ROUTE, want.ipv6_gateway),

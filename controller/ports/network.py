@@ -1,5 +1,6 @@
 """Namespaces, bridges, attachments, firewall and names."""
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from controller.model.facts import (
@@ -15,6 +16,7 @@ from controller.model.wants import (
     AttachmentWant,
     BridgeWant,
     FirewallWant,
+    NamedHost,
     NamesWant,
     ParentWant,
 )
@@ -135,6 +137,10 @@ class NameServer(Protocol):
 
     async def join(self, container: Uid) -> None:
         """Serve names inside the container's namespace too, at INSIDE_RESOLVER; for one that reaches no gateway."""
+        ...
+
+    async def tend(self, hosts: Iterable[NamedHost]) -> None:
+        """Make sure that containers which joined still reach the server, whatever was done inside; others are passed over."""
         ...
 
     async def leave(self, container: Uid) -> None:

@@ -77,12 +77,14 @@ class HostReconciler:
 
     async def run(self) -> HostResult:
         """Make rules and names right; rules before anybody asks the name server, for clients wait for ports."""
-        snapshot, doubts = self._state.snapshot(), self._doubts
+        snapshot, doubts, in_doubt = self._state.snapshot(), self._doubts, self._firewall is None
         desired = self.gather(snapshot)
         actions = plan_rules(desired, await self._observe_rules())
         await self._apply(actions, doubts)
         further = plan_names(desired, await self._kernel.names.read())
         await self._apply(further, doubts)
+        if in_doubt:
+            await self._kernel.names.tend(desired.names.list_inside())
         if actions or further:
             steps = [action.describe() for action in (*actions, *further)]
             LOG.info("turn", extra={"key": "Host", "steps": steps})

@@ -1,5 +1,6 @@
 """Namespaces, links, rules and names of a fake machine."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from controller.errors import Conflict, NotFound
@@ -17,6 +18,7 @@ from controller.model.wants import (
     AttachmentWant,
     BridgeWant,
     FirewallWant,
+    NamedHost,
     NamesWant,
     ParentWant,
 )
@@ -251,6 +253,11 @@ class FakeNameServer(FakePort):
     async def join(self, container: Uid) -> None:
         call = await self._steps.begin("names.join")
         self._world.joined.add(container)
+        await self._steps.end(call)
+
+    async def tend(self, hosts: Iterable[NamedHost]) -> None:
+        call = await self._steps.begin("names.tend")
+        self._world.joined |= {each.container for each in hosts} & self._world.namespaces.keys()
         await self._steps.end(call)
 
     async def leave(self, container: Uid) -> None:

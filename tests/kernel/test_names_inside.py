@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from controller.kernel import dns
+from controller.kernel.inside_rules import is_led_inside
 from controller.kernel.threads import run_in_netns
 from controller.model.wants import INSIDE_RESOLVER, NamedHost, NamesWant, Zone
 from tests.contract.network import DB, WEB, LinuxPorts, linux_network
@@ -40,6 +41,12 @@ async def host(tmp_path: Path) -> AsyncIterator[LinuxPorts]:
 
 def ip(*arguments: str) -> bool:
     return subprocess.run(["ip", *arguments], check=False, capture_output=True).returncode == 0
+
+
+def flush_rules(host: LinuxPorts) -> None:
+    """Do what WEB can do to itself."""
+    command = ("nsenter", f"--net={host.layout.netns_path(WEB)}", "iptables", "-t", "nat", "-F")
+    subprocess.run(command, check=True)
 
 
 def ask(host: LinuxPorts, name: str) -> tuple[int, list[str]]:
@@ -91,6 +98,15 @@ async def test_a_server_that_was_killed_is_back_inside(host: LinuxPorts) -> None
     wait_for(lambda: ask(host, "db")[0] == -1, "the server's end", deadline_s=20)
     await host.names.publish(WANT)
     assert ask(host, "db") == (dns.NO_ERROR, ["10.90.0.3"])
+
+
+async def test_who_flushes_its_own_rules_is_led_there_again(host: LinuxPorts) -> None:
+    await host.names.join(WEB)
+    flush_rules(host)
+    assert ask(host, "db")[0] == -1
+    await host.names.tend(_HOSTS)  # of which DB has no namespace
+    assert ask(host, "db") == (dns.NO_ERROR, ["10.90.0.3"])
+    assert is_led_inside(host.layout.netns_path(WEB), "web")
 
 
 async def test_a_namespace_made_anew_is_joined_anew(host: LinuxPorts) -> None:
