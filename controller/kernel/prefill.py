@@ -18,6 +18,7 @@ from controller.model.wants import RootWant
 _COPY_TIMEOUT_S = 3600.0
 _COPY = ("cp", "-a", "--reflink=auto", "--sparse=auto")
 """Keeps everything, and shares blocks where the file system can."""
+_NO_SPACE = "no space left for the copy: free some on the volume's file system, or let it have more"
 _JAIL = """
 mount --no-mtab -t tmpfs -o mode=700 jail "$1"
 mkdir "$1/from" "$1/to"
@@ -77,7 +78,7 @@ async def _run_copy(runner: Runner, *command: str) -> None:
     except Refused as error:
         words = error.message.lower()
         if any(os.strerror(number).lower() in words for number in (errno.ENOSPC, errno.EDQUOT)):
-            raise Exhausted(error.message) from error
+            raise Exhausted(_NO_SPACE) from error
         raise
 
 

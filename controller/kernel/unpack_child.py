@@ -11,6 +11,7 @@ import os
 import resource
 import sys
 
+from controller.kernel.unpack.entry import Entry
 from controller.kernel.unpack.extract import Extractor
 from controller.kernel.unpack.inputs import GrowingFile, Packed
 from controller.kernel.unpack.refusal import Hostile
@@ -34,10 +35,23 @@ def unpack(source: Source, most_bytes: int, most_entries: int, *, as_layer: bool
         entries += 1
         if entries > most_entries:
             raise Hostile(f"has more than {most_entries:,} entries, which --layer-max-entries allows")
-        extractor.extract(entry)
+        _extract(extractor, entry)
     extractor.finish()
     diff_id = digest.finish()
     return f"unpacked {diff_id} {extractor.size_bytes} {entries} {int(reader.ended)}"
+
+
+def _extract(extractor: Extractor, entry: Entry) -> None:
+    """Make one entry; Hostile names it when nothing can look like it."""
+    try:
+        extractor.extract(entry)
+    except OverflowError as error:
+        raise Hostile(f"entry {entry.describe()} has an owner or a time that no file can have") from error
+    except OSError as error:
+        if error.errno not in _ARCHIVES_FAULT:
+            raise
+        text = (error.strerror or str(error)).lower()
+        raise Hostile(f"entry {entry.describe()} can't be made: {text}") from error
 
 
 def main(target_path: str, most_bytes: int, most_entries: int, *, as_layer: bool, news_fd: int | None) -> str:

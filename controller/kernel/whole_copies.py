@@ -129,7 +129,7 @@ async def create(place: Workplace, make: Make) -> None:
 async def _grow(place: Workplace, make: Make, whole_path: Path) -> None:
     """Make a copy whole and durable before it gets the name that it counts by."""
     prefix = f"{place.prefix}copy-"
-    growing_path = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=prefix, dir=place.directory_path))
+    growing_path = await asyncio.to_thread(_make_growing, place.directory_path, prefix)
     try:
         if await asyncio.to_thread(place.data_path.is_dir):
             await asyncio.to_thread(_look_like, place.data_path, growing_path)
@@ -137,6 +137,14 @@ async def _grow(place: Workplace, make: Make, whole_path: Path) -> None:
             await asyncio.to_thread(_finish, growing_path, whole_path)
     finally:
         await asyncio.to_thread(shutil.rmtree, growing_path, ignore_errors=True)
+
+
+def _make_growing(directory_path: Path, prefix: str) -> Path:
+    """Make a directory for a copy; errors name the one that it is in, so that they are the same each time."""
+    try:
+        return Path(tempfile.mkdtemp(prefix=prefix, dir=directory_path))
+    except OSError as exc:
+        raise OSError(exc.errno, exc.strerror, str(directory_path)) from exc
 
 
 def check_unmounted(data_path: Path) -> None:

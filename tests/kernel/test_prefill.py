@@ -150,7 +150,7 @@ async def test_a_full_disk_leaves_it_empty(layout: Layout, source: RootWant) -> 
     await volumes.ensure(DATA)
     ballast_path = Path(layout.root_path, "ballast")
     ballast_path.write_bytes(bytes(2 << 20))
-    with pytest.raises(Exhausted, match="No space left"):
+    with pytest.raises(Exhausted, match="no space left for the copy: free some"):
         await contents.prefill(VolumeWant(uid=DATA), source, "/srv")
     assert _read_sizes(layout) == {}
     ballast_path.unlink()

@@ -159,6 +159,18 @@ def _pack(*entries: tuple[str, str]) -> bytes:
     return packed.getvalue()
 
 
+def _pack_odd(*, name: str = "odd", uid: int = 0, capability: str = "", link: str = "") -> bytes:
+    """Return an archive with an entry that no file can be like."""
+    header = tarfile.TarInfo(name)
+    header.uid = uid
+    header.type, header.linkname = (tarfile.LNKTYPE, link) if link else (tarfile.REGTYPE, "")
+    header.pax_headers = {"SCHILY.xattr.security.capability": capability} if capability else {}
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(header)
+    return packed.getvalue()
+
+
 @pytest.mark.parametrize(
     ("archive", "words"),
     [
@@ -166,6 +178,13 @@ def _pack(*entries: tuple[str, str]) -> bytes:
         (_pack(("good", ""))[:700], "cut off|no end|is broken"),
         (_pack(("good", ""))[:512], "has no end"),
         (b"no archive at all" * 99, "is no tar archive"),
+        (_pack_odd(name="n" * 300), r"entry 'n{200}\.\.\.' can't be made: file name too long"),
+        (_pack_odd(uid=1 << 33), "entry 'odd' has an owner or a time that no file can have"),
+        (_pack_odd(capability="junk"), "entry 'odd' can't be made: invalid argument"),
+        (
+            _pack_odd(link="/no/such"),
+            "entry 'odd' is a hard link to '/no/such', which is no file of the same",
+        ),
         (b"", "."),
     ],
 )

@@ -42,8 +42,16 @@ class Entry:
 
     def describe(self) -> str:
         """Return the name as it may be shown to a person."""
-        shown = self.name.decode(errors="backslashreplace")
-        return repr(shown if len(shown) <= 200 else f"{shown[:200]}...")
+        return _describe(self.name)
+
+    def describe_link(self) -> str:
+        """Return where a link leads as it may be shown to a person."""
+        return _describe(self.link)
+
+
+def _describe(name: bytes) -> str:
+    shown = name.decode(errors="backslashreplace")
+    return repr(shown if len(shown) <= 200 else f"{shown[:200]}...")
 
 
 def parse_number(text: bytes) -> int:

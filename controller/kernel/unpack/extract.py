@@ -106,7 +106,7 @@ class Extractor:
             self._place(path, lambda: os.link(target, path, follow_symlinks=False))
         except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
             raise Hostile(
-                f"entry {entry.describe()} is a hard link to {entry.link!r}, which is no file of the same archive"
+                f"entry {entry.describe()} is a hard link to {entry.describe_link()}, which is no file of the same archive"
             ) from error
 
     def _make_special(self, path: bytes, entry: Entry) -> None:
