@@ -1,91 +1,107 @@
 """`python -m tests.scale [COUNT] [STEP]`, in a test host: so many containers on one network, all reached by all.
 
-Tells how long a start takes from the first to the last, STEP at a time, and what did not answer.
+Tells what a start takes from the first to the last, STEP at a time, what the daemon needs, what did not answer, and what
+is left when all are deleted.
 """
 
-import json
-import random
-import subprocess
+import contextlib
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from tests.machine import Machine
+from tests.e2e.conftest import running_machine
+from tests.machine import Machine, NotInTime, wait_for
+from tests.scale.costs import Costs, start_alone, start_together
+from tests.scale.reach import PAIRS, find_silent
+from tests.testhost.counters import Counters, read_counters, read_pss_bytes
+from tests.testhost.processor_time import metered
 
-_SAMPLES = 200
+_ALONE = 10
+"""So many of each step are started one by one, the others by one manifest."""
+
+_MOST_GROWTH = 1.5
+_DELETED_WITHIN_S = 600.0
+_SETTLED_WITHIN_S = 30.0
 _NETWORK = """
 apiVersion: hold/v1
 kind: Network
 metadata: {name: crowd}
 spec: {subnets: [10.64.0.0/16]}
 """
-_CONTAINER = """
----
-apiVersion: hold/v1
-kind: Container
-metadata: {{name: c{number}}}
-spec: {{image: box:1, command: [sleep, "1000000"], networks: [crowd]}}
-"""
-
-
-@contextmanager
-def _running_machine() -> Iterator[Machine]:
-    with tempfile.TemporaryDirectory(
-        prefix="hold-scale-", dir="/var/tmp", ignore_cleanup_errors=True
-    ) as scratch:
-        (Path(scratch) / "resolv.conf").write_text("nameserver 127.0.0.53\n")
-        machine = Machine(Path(scratch), options=["--resolv-conf", f"{scratch}/resolv.conf"])
-        machine.start_daemon()
-        try:
-            machine.import_image("box:1")
-            machine.succeed("apply", "-f", "-", stdin=_NETWORK)
-            yield machine
-        finally:
-            machine.purge()
-
-
-def _start(machine: Machine, first: int, count: int) -> float:
-    """Start containers and return the seconds until all of them run."""
-    manifest = _NETWORK + "".join(_CONTAINER.format(number=number) for number in range(first, first + count))
-    start = time.perf_counter()
-    machine.succeed("apply", "-f", "-", stdin=manifest)
-    machine.succeed("wait", "--for=condition=Ready", "container", "--all", "--timeout=110s")
-    return time.perf_counter() - start
-
-
-def _find_silent(machine: Machine) -> list[str]:
-    """Let containers of a sample reach others, the first ones and the last ones among them."""
-    containers = json.loads(machine.succeed("get", "containers", "-o", "json"))["items"]
-    everyone = [
-        (each["metadata"]["name"], each["status"]["pid"], each["status"]["networks"][0]["ipv4"])
-        for each in containers
-    ]
-    everyone.sort(key=lambda each: int(each[0][1:]))
-    chance = random.Random(1)
-    ends = everyone[:3] + everyone[-3:]
-    pairs = [(one, other) for one in ends for other in ends if one is not other]
-    pairs += [(one, other) for one, other in (chance.sample(everyone, 2) for _ in range(_SAMPLES))]
-    return [f"{one[0]} to {other[0]}" for one, other in pairs if not _reaches(one[1], other[2])]
-
-
-def _reaches(pid: int, address: str) -> bool:
-    command = ["nsenter", "-t", str(pid), "-n", "ping", "-c1", "-W10", "-q", address]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def main(count: int, step: int) -> int:
-    """Start them, step by step; returns the exit code."""
-    with _running_machine() as machine:
+    """Start them, step by step, and delete them; returns the exit code."""
+    with (
+        tempfile.TemporaryDirectory(
+            prefix="hold-scale-", dir="/var/tmp", ignore_cleanup_errors=True
+        ) as scratch,
+        running_machine(Path(scratch)) as machine,
+    ):
+        machine.succeed("apply", "-f", "-", stdin=_NETWORK)
+        _warm_up(machine)
+        before = _count(machine)
+        growth = _start_all(machine, count, step)
+        silent = find_silent(machine)
+        print(f"{PAIRS} pairs and the ends tried by address and by name, {len(silent)} silent", *silent)
+        left = _delete_all(machine, before)
+    print(f"a start takes {growth:.2f} times the processor time of one of the first")
+    return 1 if silent or left or growth > _MOST_GROWTH else 0
+
+
+def _warm_up(machine: Machine) -> None:
+    """Let the daemon load and make what the first containers need."""
+    for _ in range(3):
+        machine.succeed("run", "--rm", "--network", "crowd", "box:1", "true")
+
+
+def _start_all(machine: Machine, count: int, step: int) -> float:
+    """Return the last starts' processor time, one by one, divided by that of the first ones."""
+    pid = machine.daemon_pid
+    before_bytes = read_pss_bytes(pid)
+    alone: list[Costs] = []
+    print("containers       one by one: wall, processor   by manifest: wall, processor   daemon", flush=True)
+    with metered(pid) as meter:
         for first in range(0, count, step):
-            size = min(step, count - first)
-            each_ms = _start(machine, first, size) / size * 1000
-            print(f"{first + 1:5} to {first + size:5}: {each_ms:6.1f} ms each", flush=True)
-        silent = _find_silent(machine)
-    print(f"{_SAMPLES} pairs and the ends tried, {len(silent)} silent", *silent)
-    return 1 if silent else 0
+            names = [f"c{number}" for number in range(first, min(first + step, count))]
+            alone.append(start_alone(machine, meter, names[:_ALONE]))
+            together = start_together(machine, meter, names[_ALONE:])
+            print(
+                f"{first + 1:5} to {first + len(names):5}: {alone[-1]}   {together}"
+                f"   {read_pss_bytes(pid) / 1000:,.0f} kB",
+                flush=True,
+            )
+    each_bytes = (read_pss_bytes(pid) - before_bytes) / count
+    print(f"the daemon needs {each_bytes / 1000:.1f} kB for each")
+    return alone[-1].processor_s / alone[0].processor_s
+
+
+def _delete_all(machine: Machine, before: Counters) -> list[str]:
+    """Delete all containers, tell how long it took, and return what there is more of than `before`."""
+    start = time.perf_counter()
+    machine.succeed("delete", "container", "--all", "--grace-period", "0", "--wait=false")
+    wait_for(lambda: not _list_containers(machine), "the containers' end", deadline_s=_DELETED_WITHIN_S)
+    print(f"deleted in {time.perf_counter() - start:.1f} s")
+    with contextlib.suppress(NotInTime):
+        wait_for(lambda: not _list_grown(machine, before), "what is left", deadline_s=_SETTLED_WITHIN_S)
+    left = _list_grown(machine, before)
+    print("left:", ", ".join(left) or "nothing")
+    return left
+
+
+def _list_containers(machine: Machine) -> str:
+    return machine.succeed("get", "containers", "-o", "name").strip()
+
+
+def _list_grown(machine: Machine, before: Counters) -> list[str]:
+    now = _count(machine)
+    return [f"{now[name] - before[name]} {name}" for name in now if now[name] > before[name]]
+
+
+def _count(machine: Machine) -> Counters:
+    counters = read_counters(machine.daemon_pid, machine.root_path, machine.run_path)
+    return {name: value for name, value in counters.items() if name != "memory"}
 
 
 if __name__ == "__main__":
