@@ -16,6 +16,10 @@ from controller.model.units import Number, Text
 Family = Literal[4, 6]
 FAMILIES: tuple[Family, ...] = (4, 6)
 IPV6_LOOPBACK = "::1"
+WHY_NO_IPV6_LOOPBACK = (
+    "the kernel drops what comes back to it by a bridge, as IPv6 has no route_localnet; "
+    "use 127.0.0.1, which localhost leads to as well, or an address of a link"
+)
 IPV6_LEAST_MTU = 1280
 """Links with less have no IPv6 (RFC 8200, section 5)."""
 LINK_LOCAL_SUBNETS: dict[Family, str] = {4: "169.254.0.0/16", 6: "fe80::/64"}
@@ -236,7 +240,9 @@ class NetworkSpec(Model):
         if not self.enable_ipv4 and self.ipv4_subnet:
             raise ValueError(f"enableIPv4 is off and subnets has {self.ipv4_subnet}: remove one of the two")
         if self.host_binding == IPV6_LOOPBACK:
-            raise ValueError(f"hostBinding {IPV6_LOOPBACK} can't be led to a container: use 127.0.0.1")
+            raise ValueError(
+                f"hostBinding {IPV6_LOOPBACK} can't be led to a container: {WHY_NO_IPV6_LOOPBACK}"
+            )
         if self.has_ipv6 and self.mtu is not None and self.mtu < IPV6_LEAST_MTU:
             raise ValueError(f"mtu {self.mtu} is too small for IPv6: use {IPV6_LEAST_MTU} or more")
         return self

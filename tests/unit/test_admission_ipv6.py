@@ -102,8 +102,9 @@ def test_a_range_reserved_addresses_and_the_gateway_are_left_out() -> None:
         (container("x", ports=["631:80"]), AlreadyExists, "a process of the host"),
         (network("x", subnets=["fd00:77::/64"]), AlreadyExists, "overlaps fd00:77::/125 of Network/n"),
         (network("x", subnets=["2001:db8::/64"]), AlreadyExists, "which the host has a route to"),
-        (network("n", subnets=["10.77.0.0/29"]), InUse, "can't change while Container/web"),
-        (network("n", subnets=["10.77.0.0/29", "fd00:77::/125"], ipv6Gateway="fd00:77::5"), InUse, "can't change"),
+        (network("n", subnets=["10.77.0.0/29"]), InUse, "spec.enableIPv6: IPv6 can't be turned off while Container/web use the network: disconnect or remove"),
+        (network("n", subnets=["fd00:77::/125"], enableIPv4=False), InUse, "spec.enableIPv4: IPv4 can't be turned off while"),
+        (network("n", subnets=["10.77.0.0/29", "fd00:77::/125"], ipv6Gateway="fd00:77::5"), InUse, "spec.ipv6Gateway: fd00:77::1 can't become fd00:77::5 while"),
     ],
 )  # fmt: skip
 def test_what_can_not_be_is_refused(draft: Draft, error: type[HoldError], told: str) -> None:
@@ -147,3 +148,17 @@ def test_applying_again_is_unchanged() -> None:
         container("web", ports=["8080:80"]),
     ]
     assert decide_apply(DUAL, ApplyBatch(drafts=drafts), make_context("other")).writes == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"enableIPv6": True}, "Network/four: spec.enableIPv6: IPv6 can't be turned on while Container/x use the network"),
+        ({"subnets": ["fd00:99::/64"]}, "Network/four: spec.subnets: IPv6 can't be turned on while Container/x use"),
+    ],
+)  # fmt: skip
+def test_a_family_can_not_come_while_containers_are_there(change: dict[str, object], told: str) -> None:
+    used = apply(DUAL, container("x", networks=["four"]))
+    with pytest.raises(InUse, match=told):
+        apply(used, network("four", **change))
+    apply(DUAL, network("four", **change))

@@ -45,7 +45,7 @@ REFUSED: Sequence[tuple[str, Sequence[Draft], type[HoldError], str]] = [
     ("port twice", [container("x", ports=["1:1", "1:2"])], Invalid, "Container/x: spec.ports[1].hostPort: host port 1/tcp is published twice"),
     ("foreign listener", [container("x", ports=["22:22"])], AlreadyExists, "host port 22/tcp is taken by a process of the host"),
     ("foreign listener on one address", [container("x", ports=["631:1"])], AlreadyExists, "host port 631/tcp is taken by a process of the host"),
-    ("subnet of a network in use", [network("n", subnets=["10.78.0.0/24"])], InUse, "Network/n: spec.subnets: can't change while Container/back, Container/web use the network"),
+    ("subnet of a network in use", [network("n", subnets=["10.78.0.0/24"])], InUse, "Network/n: spec.subnets: 10.77.0.0/29 can't become 10.78.0.0/24 while Container/back, Container/web use the network: disconnect or remove them first, or make another network"),
     ("reserved address", [network("r", subnets=["10.90.0.0/24"], reservedAddresses={"router": "10.90.0.5"}), container("x", networks=[{"name": "r", "ipv4": "10.90.0.5"}])], Invalid, "10.90.0.5 is reserved for 'router' by Network/r"),
     ("full range", [network("r", subnets=["10.90.0.0/24"], ipRange="10.90.0.8/31"), *(container(each, networks=["r"]) for each in "xyz")], Exhausted, "ipRange 10.90.0.8/31 of Network/r has no free address"),
     ("wrong uid", [draft("Network/auto", NetworkSpec(), uid="0" * 32)], StaleRevision, "the object was replaced, read it again"),

@@ -15,7 +15,13 @@ from controller.plan.admission.findings import Findings, name_some
 from controller.plan.admission.intents import Intent
 from controller.plan.admission.parents import ParentAssigner
 from controller.plan.admission.references import World
-from controller.plan.admission.subnets import SubnetAssigner, find_assigned, has_family
+from controller.plan.admission.subnets import (
+    SubnetAssigner,
+    find_assigned,
+    find_subnet,
+    has_family,
+    name_subnet,
+)
 
 
 class NetworkAssigner:
@@ -87,20 +93,13 @@ class NetworkAssigner:
         users = self._index_attached().get(intent.key)
         if not users:
             return
-        changed = {
-            "spec.subnets": _list_subnets(previous) != _list_subnets(assigned),
-            "spec.gateway": previous.gateway != assigned.gateway,
-            "spec.ipv6Gateway": previous.ipv6_gateway != assigned.ipv6_gateway,
-            "spec.driver": _name_way(previous) != _name_way(assigned),
-            "spec.driverOptions.parent": previous.parent != assigned.parent,
-            "spec.bridgeName": previous.bridge != assigned.bridge,
-        }
-        for path in [path for path, differs in changed.items() if differs]:
-            names = name_some(users)
-            self._findings.add(
-                InUse, intent.key, path, f"can't change while {names} use the network: remove them first"
+        path, what = _find_change(intent.spec, previous, assigned)
+        if path:
+            message = (
+                f"{what} while {name_some(users)} use the network: disconnect or remove them first, "
+                "or make another network"
             )
-            return
+            self._findings.add(InUse, intent.key, path, message)
 
     def _index_attached(self) -> dict[Key, list[Key]]:
         """Return the containers with an address on each network, those on their way out included."""
@@ -113,8 +112,28 @@ class NetworkAssigner:
         return self._users
 
 
-def _list_subnets(assigned: NetworkAssigned) -> tuple[str, str]:
-    return assigned.subnet, assigned.ipv6_subnet
+def _find_change(spec: object, previous: NetworkAssigned, assigned: NetworkAssigned) -> tuple[str, str]:
+    """Return the field that changes what containers have been given, and what can't be; empty where none does."""
+    for family in FAMILIES:
+        had, has = find_subnet(previous, family), find_subnet(assigned, family)
+        if had is not None and has is None:
+            return f"spec.enableIPv{family}", f"IPv{family} can't be turned off"
+        if had is None and has is not None:
+            named = isinstance(spec, NetworkSpec) and bool(name_subnet(spec, family))
+            return "spec.subnets" if named else f"spec.enableIPv{family}", f"IPv{family} can't be turned on"
+        if had != has:
+            return "spec.subnets", f"{had} can't become {has}"
+    if _name_way(previous) != _name_way(assigned):
+        return "spec.driver", "the driver can't change"
+    changed = {
+        "spec.gateway": (previous.gateway, assigned.gateway),
+        "spec.ipv6Gateway": (previous.ipv6_gateway, assigned.ipv6_gateway),
+        "spec.driverOptions.parent": (previous.parent, assigned.parent),
+        "spec.bridgeName": (previous.bridge, assigned.bridge),
+    }
+    return next(
+        ((path, f"{had} can't become {has}") for path, (had, has) in changed.items() if had != has), ("", "")
+    )
 
 
 def _render(subnet: IpNetwork | None) -> str:

@@ -7,7 +7,7 @@ from controller.errors import AlreadyExists, Exhausted, Invalid, Unavailable
 from controller.model.container import ContainerAssigned
 from controller.model.facts import HostFacts
 from controller.model.ids import Key
-from controller.model.network import IPV6_LOOPBACK, Family, family_of
+from controller.model.network import IPV6_LOOPBACK, WHY_NO_IPV6_LOOPBACK, Family, family_of
 from controller.model.ports import PortMapping, render_host
 from controller.plan.admission.findings import Findings
 from controller.plan.admission.intents import Intent
@@ -53,9 +53,7 @@ class PortAssigner:
         for index, port in enumerate(publisher.wanted if publisher.families else ()):
             path = f"spec.ports[{index}].hostIP"
             if port.host_ip == IPV6_LOOPBACK:
-                message = (
-                    f"{IPV6_LOOPBACK} can't be led to a container: publish on 127.0.0.1 or on another address"
-                )
+                message = f"{IPV6_LOOPBACK} can't be led to a container: {WHY_NO_IPV6_LOOPBACK}"
                 self._findings.add(Invalid, publisher.intent.key, path, message)
             elif port.host_ip and family_of(port.host_ip) not in publisher.families:
                 message = (
