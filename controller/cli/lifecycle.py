@@ -12,10 +12,12 @@ from controller.cli.limits import add_limit_flags, has_limits, set_limits, set_r
 from controller.cli.refused_flags import OF_LIMITS, OF_START, add_refused_flags
 from controller.cli.terminal import add_sig_proxy_flag
 from controller.cli.transport import CallFailed
-from controller.cli.waiting import Narrator, wait_for_status
+from controller.cli.waiting import Narrator, find_setback, wait_for_status
 
 _ENDED = ("Exited", "Failed")
 _FOR_EVER_S = 1e9
+_LIMITS_STEP = "set limits"
+"""How the step begins that a change of limits takes, where a condition tells of it."""
 
 
 def add_names(parser: argparse.ArgumentParser) -> None:
@@ -235,8 +237,25 @@ def run_update(client: Client, options: argparse.Namespace) -> int:
         if options.restart:
             set_restart(resource.container, options.restart)
 
-    return _for_each(options.containers, lambda name: _drop(_want(client, name, edit)))
+    return _for_each(options.containers, lambda name: _update(client, name, edit))
 
 
-def _drop(_: object) -> None:
-    return None
+def _update(client: Client, name: str, edit: Callable[[resource_pb2.Resource], None]) -> None:
+    """Change what is declared; when the host can't do it for the process that runs, all is put back as it was."""
+    before = client.find_container(name)
+    changed = _want(client, name, edit)
+    if not before.container_status.pid:
+        return
+    generation = changed.metadata.generation
+    state = wait_for_status(
+        client, changed, lambda state: state.container_status.observed_generation >= generation
+    )
+    setback = find_setback(state)
+    if setback.startswith(_LIMITS_STEP):
+        _want(client, name, lambda present: _put_back(present, before))
+        raise Failure(f"{name} is left as it was: {setback}")
+
+
+def _put_back(present: resource_pb2.Resource, before: resource_pb2.Resource) -> None:
+    for field in ("resources", "restart"):
+        getattr(present.container, field).CopyFrom(getattr(before.container, field))

@@ -22,6 +22,12 @@ SETBACKS = (
 """Reasons why a step failed that is tried again."""
 
 
+def find_setback(state: resource_pb2.Resource) -> str:
+    """Return what of a running container's present spec could not be done; empty when all was."""
+    ready = next((each for each in state.container_status.conditions if each.type == "Ready"), None)
+    return ready.message if ready is not None and ready.reason in SETBACKS else ""
+
+
 class Narrator:
     """Tells what a container waits for, each thing once, on standard error."""
 

@@ -106,6 +106,23 @@ def test_limits_reach_the_cgroup(changing: Machine) -> None:
     assert Path(folder + line.split(":")[2], "pids.max").read_text() == "50\n"
 
 
+def test_limits_that_can_not_be_had_change_nothing(changing: Machine) -> None:
+    changing.succeed("update", "-m", "64m", "--pids-limit", "50", "changing")
+    before, pid = changing.get("container", "changing")["spec"], changing.read_pid("changing")
+    for flags, told in (
+        (("--cpuset-cpus", "777", "--restart", "always"), "processors 777 are not there"),
+        (("--device-read-bps", "/dev/nosuch:1mb"), "block device /dev/nosuch is not there"),
+    ):
+        answer = changing.hold("update", *flags, "changing")
+        assert (answer.returncode, answer.stdout) == (1, ""), flags
+        assert "changing is left as it was: " in answer.stderr
+        assert told in answer.stderr
+        assert answer.stderr.count("\n") == 1
+        assert changing.get("container", "changing")["spec"] == before
+    changing.succeed("wait", "--for=condition=Ready", "container/changing", "--timeout=60s")
+    assert changing.read_pid("changing") == pid
+
+
 def test_ports_move(changing: Machine) -> None:
     _apply(changing, ports=["8085:80"])
     wait_for(lambda: fetch(8085) != "", "the new port")
