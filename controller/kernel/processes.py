@@ -230,6 +230,8 @@ class OciProcesses:
             if relay is not None:
                 write_order(bundle, relay)
             write_driver(bundle.log_path, log.driver)
+            for path, kind in want.propagations:
+                check_propagation(path, kind)
             for path in want.host_directories:
                 ensure_host_directory(path)
             if want.id_base:
@@ -239,8 +241,6 @@ class OciProcesses:
             changes = (keep_protection(config), drop_recursion_of_files(config))
             if any(changes):
                 bundle.write_config(config)
-            for path, kind in want.propagations:
-                check_propagation(path, kind)
             with open_root(config["root"]["path"]) as root_fd:
                 for path in want.directories:
                     make_directories_in_root(root_fd, path)

@@ -146,6 +146,9 @@ def ensure_host_directory(path: str) -> None:
         raise Refused(
             f"{path} can't be made on the host: a part of it is not a directory: name another one"
         ) from exc
+    except OSError as exc:
+        words = (exc.strerror or str(exc)).lower()
+        raise Refused(f"{path} can't be made on the host: {words}: make it, or name another one") from exc
 
 
 def check_sources(config: Mapping[str, Any]) -> None:

@@ -93,6 +93,10 @@ def test_mounts_make_volumes_and_a_bad_one_fails_the_start(machine: Machine, scr
     assert "volume-optt' is not a key of a mount (did you mean volume-opt?)" in refuse(
         machine, "run", "--mount", "dst=/m,volume-optt=a", IMAGE, code=125
     )
+    for path, words in ((scratch / "none", "which is not shared"), (Path("/sys/none"), "make it, or name")):
+        mount = ("-v", f"{path}:/m:rshared" if path.parent == scratch else f"{path}:/m")
+        assert words in refuse(machine, "run", "--rm", *mount, IMAGE, "true", code=125)
+        assert not path.exists()
     (scratch / "mend").mkdir()
     manifest = scratch / "lost.yaml"
     manifest.write_text(
