@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from controller.api.v1 import resource_pb2
 from controller.cli.client import Client, Failure
 from controller.cli.pairs import read_pairs
+from controller.cli.refused_flags import OF_NETWORKS, OF_NETWORKS_SWITCHES, add_refused_flags
 from controller.model.network_drivers import BRIDGE
 
 _DEFAULT_GATEWAYS = ("DefaultGatewayIPv4", "DefaultGatewayIPv6")
@@ -36,6 +37,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=IP",
         help="Address that no container gets; DefaultGatewayIPv4= and DefaultGatewayIPv6= are routers that default routes go by.",
     )
+    parser.add_argument(
+        "--attachable", action="store_true", help="As without: containers can always be connected."
+    )
+    parser.add_argument("--scope", choices=["local"], default="local", help="local: this host.")
+    parser.add_argument(
+        "--ipam-driver", choices=["default"], default="default", help="default: hold chooses addresses."
+    )
+    add_refused_flags(parser, OF_NETWORKS)
+    add_refused_flags(parser, OF_NETWORKS_SWITCHES, switches=True)
     parser.add_argument("--internal", action="store_true", help="Cut it off from everything outside.")
     parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", help="Label.")
     parser.add_argument(

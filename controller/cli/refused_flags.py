@@ -33,6 +33,15 @@ OF_REMOVE = {
     "--link": "links are part of who has them: take them out of its spec, by `hold edit container NAME`"
 }
 
+OF_NETWORKS = {
+    "--ipam-opt": "hold chooses addresses itself: use --subnet, --ip-range and --aux-address",
+    "--config-from": "networks have no templates: give the flags, or apply a manifest",
+}
+OF_NETWORKS_SWITCHES = {
+    "--config-only": OF_NETWORKS["--config-from"],
+    "--ingress": "hold has no swarm: publish ports of containers",
+}
+
 
 class _Refusal(argparse.Action):
     """Ends the reading of the line when the flag is met."""

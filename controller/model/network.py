@@ -25,6 +25,16 @@ IPV6_LEAST_MTU = 1280
 LINK_LOCAL_SUBNETS: dict[Family, str] = {4: "169.254.0.0/16", 6: "fe80::/64"}
 """Where addresses come from that are of use on one link alone (RFC 3927; RFC 4291, section 2.5.6)."""
 _DERIVED_MIDDLE = b"\xff\xfe"
+_SPECIAL = {
+    "0.0.0.0/8": "this host",
+    "127.0.0.0/8": "the loopback",
+    "224.0.0.0/4": "multicast",
+    "240.0.0.0/4": "reserved",
+    "::/8": "reserved",
+    "fe80::/10": "link-local",
+    "ff00::/8": "multicast",
+}
+"""What addresses stand for that no container can have (RFC 6890)."""
 _LONGEST_PREFIX = {4: 30, 6: 126}
 
 
@@ -38,8 +48,10 @@ def _check_subnet(text: str) -> str:
         raise ValueError(
             f"{text!r} has no room for a gateway and a container: use a prefix of {longest} or less"
         )
-    if network.version == 6 and (network.is_link_local or network.is_multicast or network.is_loopback):
-        raise ValueError(f"{text!r} can't be a network's: use a global or a unique local subnet")
+    for each, what in _SPECIAL.items():
+        special = ipaddress.ip_network(each)
+        if special.version == network.version and network.overlaps(special):
+            raise ValueError(f"{text!r} can't be a network's, for {each} is {what}: use a private subnet")
     return str(network)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 
-from controller.errors import AlreadyExists, InUse
+from controller.errors import AlreadyExists, Exhausted, InUse, Invalid
 from controller.model.facts import HostFacts
 from controller.model.ids import Key
 from controller.model.names import derive_bridge
@@ -22,6 +22,13 @@ from controller.plan.admission.subnets import (
     has_family,
     name_subnet,
 )
+
+_OTHER_MEANINGS = {
+    "host": "is the host's own network, by networkMode",
+    "none": "is no network, by networkMode",
+    "default": "stands for the network bridge",
+}
+"""Words that can't name a network where a container joins one."""
 
 
 class NetworkAssigner:
@@ -55,6 +62,9 @@ class NetworkAssigner:
     def _list_intents(self) -> Iterator[tuple[Intent, NetworkSpec]]:
         for intent in self._world.intents.values():
             if isinstance(intent.spec, NetworkSpec):
+                if intent.stored is None and intent.key.name in _OTHER_MEANINGS:
+                    message = f"{intent.key.name!r} {_OTHER_MEANINGS[intent.key.name]}: choose another name"
+                    self._findings.add(Invalid, intent.key, "metadata.name", message)
                 yield intent, intent.spec
 
     def _finish(self, intent: Intent, spec: NetworkSpec, subnets: Mapping[Family, IpNetwork | None]) -> None:
@@ -63,11 +73,18 @@ class NetworkAssigner:
         if any(has_family(spec, family) and subnets[family] is None for family in FAMILIES):
             return
         ipv4, ipv6 = subnets[4], subnets[6]
+        try:
+            gateway = spec.gateway or _choose_gateway(spec, ipv4)
+            ipv6_gateway = spec.ipv6_gateway or _choose_gateway(spec, ipv6)
+        except Exhausted as error:
+            message = f"{error.message} for the gateway: reserve fewer, or choose a larger subnet"
+            self._findings.add(Exhausted, intent.key, "spec.reservedAddresses", message)
+            return
         assigned = NetworkAssigned(
             subnet=_render(ipv4),
-            gateway=spec.gateway or _choose_gateway(spec, ipv4),
+            gateway=gateway,
             ipv6_subnet=_render(ipv6),
-            ipv6_gateway=spec.ipv6_gateway or _choose_gateway(spec, ipv6),
+            ipv6_gateway=ipv6_gateway,
             bridge=bridge,
             parent=parent,
         )
