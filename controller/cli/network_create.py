@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 from controller.api.v1 import resource_pb2
 from controller.cli.client import Client, Failure
-from controller.cli.pairs import read_pairs
+from controller.cli.pairs import add_driver_flags, add_pairs_flag, read_pairs
 from controller.cli.refused_flags import OF_NETWORKS, OF_NETWORKS_SWITCHES, add_refused_flags
 from controller.model.network_drivers import BRIDGE
 
@@ -47,17 +47,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add_refused_flags(parser, OF_NETWORKS)
     add_refused_flags(parser, OF_NETWORKS_SWITCHES, switches=True)
     parser.add_argument("--internal", action="store_true", help="Cut it off from everything outside.")
-    parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", help="Label.")
-    parser.add_argument(
-        "-d", "--driver", default="bridge", help="How it is made: bridge, macvlan, ipvlan, or a plugin."
-    )
-    parser.add_argument(
-        "-o",
-        "--opt",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help=f"One of {', '.join(_OPTIONS)}; or what macvlan, ipvlan, a plugin is told, such as parent=eth0.",
+    add_pairs_flag(parser, "--label", text="Label.")
+    add_driver_flags(
+        parser,
+        default=BRIDGE,
+        drivers="How it is made: bridge, macvlan, ipvlan, or a plugin.",
+        told=f"One of {', '.join(_OPTIONS)}; or what macvlan, ipvlan, a plugin is told, such as parent=eth0.",
     )
     parser.add_argument("name", metavar="NETWORK", help="Name.")
 

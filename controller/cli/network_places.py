@@ -105,7 +105,9 @@ def _wait(client: Client, written: resource_pb2.Resource) -> None:
     state = wait_for_status(client, written, is_settled)
     hindrance = _find_hindrance(state) if state.container_status.phase in _LIVING else ""
     if hindrance:
-        print(f"hold: {written.metadata.name} is not on all of its networks yet: {hindrance}", file=sys.stderr)
+        print(
+            f"hold: {written.metadata.name} is not on all of its networks yet: {hindrance}", file=sys.stderr
+        )
 
 
 def _find_hindrance(state: resource_pb2.Resource) -> str:

@@ -1,11 +1,23 @@
 """NAME=VALUE words of flags such as `--env` and `--label`, and files of them."""
 
+import argparse
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from controller.cli.client import Failure
 from controller.cli.parser import EXIT_DAEMON
+
+
+def add_pairs_flag(parser: argparse.ArgumentParser, *flags: str, text: str) -> None:
+    """Add a flag that may be repeated, each time with NAME=VALUE."""
+    parser.add_argument(*flags, action="append", default=[], metavar="NAME=VALUE", help=text)
+
+
+def add_driver_flags(parser: argparse.ArgumentParser, *, default: str, drivers: str, told: str) -> None:
+    """Add the flags that name the driver of a new object, and what that is told."""
+    parser.add_argument("-d", "--driver", default=default, metavar="NAME", help=drivers)
+    add_pairs_flag(parser, "-o", "--opt", text=told)
 
 
 def read_pairs(flag: str, texts: Iterable[str], *, inherit: bool = False) -> dict[str, str]:

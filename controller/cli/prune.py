@@ -125,7 +125,8 @@ def read_filters(request: system_pb2.PruneRequest, filters: Sequence[str]) -> No
             case "dangling" if list(request.kinds) == ["Image"] and value in ("true", "false", "1", "0"):
                 request.all_images = request.all_images or value in ("false", "0")
             case _:
-                raise Failure(f"--filter {text!r} is not known: write {_UNTIL}, {_LABELS}")
+                known = f"{_LABELS}, {_ALL}" if list(request.kinds) == ["Volume"] else f"{_UNTIL}, {_LABELS}"
+                raise Failure(f"--filter {text!r} is not known: write {known}")
 
 
 def describe_wish(request: system_pb2.PruneRequest, filters: Sequence[str]) -> str:
@@ -148,17 +149,18 @@ def confirm(warning: str) -> bool:
 def describe_answer(answer: system_pb2.PruneResponse, request: system_pb2.PruneRequest) -> list[str]:
     """Return what was removed: ids of containers, names of the others, as Docker prints them."""
     lines: list[str] = []
+    done = "Would delete" if request.dry_run else "Deleted"
     for kind in ("Container", "Network", "Volume"):
         pairs = [
             (key.name, uid) for key, uid in zip(answer.keys, answer.uids, strict=True) if key.kind == kind
         ]
         if pairs:
             words = [uid if kind == "Container" else name for name, uid in pairs]
-            lines += [f"Deleted {kind}s:", *words, ""]
+            lines += [f"{done} {kind}s:", *words, ""]
     untagged = [f"untagged: {key.name}" for key in answer.keys if key.kind == "Image"]
     deleted = [f"deleted: {image_id}" for image_id in answer.deleted_images]
     if untagged or deleted:
-        lines += ["Deleted Images:", *untagged, *deleted, ""]
+        lines += [f"{done} Images:", *untagged, *deleted, ""]
     if list(request.kinds) == ["Network"]:
         return lines or ["nothing to remove"]
     would = "Would reclaim" if request.dry_run else "Total reclaimed space"

@@ -5,7 +5,7 @@ import os
 
 from controller.api.v1 import resource_pb2, state_pb2
 from controller.cli.client import Client, Failure
-from controller.cli.pairs import read_pairs
+from controller.cli.pairs import add_driver_flags, add_pairs_flag, read_pairs
 from controller.model.volume_options import check_local_options
 
 ANONYMOUS_LABEL = "hold.anonymous"
@@ -15,18 +15,13 @@ _SETBACKS = ("Damaged", "Exhausted", "Invalid", "NotFound", "Refused", "Unsuppor
 
 def add_create_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `hold volume create`."""
-    parser.add_argument(
-        "-d", "--driver", default="local", metavar="NAME", help="Who keeps it: local, or a plugin."
+    add_driver_flags(
+        parser,
+        default="local",
+        drivers="Who keeps it: local, or a plugin.",
+        told="What the driver is told; for local type, o and device, as of mount(8).",
     )
-    parser.add_argument(
-        "-o",
-        "--opt",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="What the driver is told; for local type, o and device, as of mount(8).",
-    )
-    parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", help="Label.")
+    add_pairs_flag(parser, "--label", text="Label.")
     parser.add_argument(
         "--from",
         dest="source",

@@ -8,6 +8,7 @@ from controller.api.v1 import volume_pb2
 from controller.cli.client import Client, Failure
 from controller.cli.deletion import add_removal, remove
 from controller.cli.listing import Listing, add_format_flag, print_lines
+from controller.cli.pairs import add_pairs_flag
 from controller.cli.volume_create import make_volume, start_volume
 
 SNAPSHOT_LABEL = "hold.snapshot-of"
@@ -20,7 +21,7 @@ def add_snapshot(verbs: Any) -> None:  # noqa: ANN401 - argparse keeps the type 
     parser = verbs.add_parser("snapshot", help="Keep a volume as it is now, and go back to it.")
     steps = parser.add_subparsers(dest="step", required=True, metavar="create|ls|rm|restore")
     making = steps.add_parser("create", help="Make a snapshot of a volume.")
-    making.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", help="Label.")
+    add_pairs_flag(making, "--label", text="Label.")
     making.add_argument(
         "--live", action="store_true", help="Do not pause the containers that write to the volume."
     )

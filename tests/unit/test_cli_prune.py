@@ -33,6 +33,11 @@ def test_wrong_filters_are_told(kinds: list[str], text: str) -> None:
         read_filters(system_pb2.PruneRequest(kinds=kinds), [text])
 
 
+def test_volumes_have_filters_of_their_own() -> None:
+    with pytest.raises(Failure, match="is not known: write label=NAME.*, all=true"):
+        read_filters(system_pb2.PruneRequest(kinds=["Volume"]), ["name=a"])
+
+
 def test_the_question_tells_what_goes() -> None:
     request = system_pb2.PruneRequest(kinds=["Container", "Network", "Image"], all_images=True)
     assert describe_wish(request, ["label=a"]) == (
@@ -63,3 +68,5 @@ def test_the_answer_is_printed_as_docker_prints_it() -> None:
     assert describe_answer(nothing, system_pb2.PruneRequest(kinds=["Network"])) == ["nothing to remove"]
     dry = system_pb2.PruneRequest(kinds=["Image"], dry_run=True)
     assert describe_answer(nothing, dry) == ["Would reclaim: 0B"]
+    dry = system_pb2.PruneRequest(kinds=["Volume"], dry_run=True)
+    assert describe_answer(answer, dry)[3:6] == ["Would delete Networks:", "shop", ""]
