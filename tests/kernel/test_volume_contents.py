@@ -5,20 +5,18 @@ import io
 import os
 import subprocess
 import tarfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from controller.errors import Conflict, Exhausted, Invalid, NotFound, Refused, Unavailable
-from controller.kernel.subprocesses import Runner
+from controller.errors import Conflict, Exhausted, NotFound, Refused, Unavailable
 from controller.kernel.volume_contents import VolumeFiles
-from controller.kernel.volume_mounts import VolumeMounts
 from controller.kernel.volumes import LocalVolumes
 from controller.model.ids import Uid
 from controller.model.layout import Layout
 from controller.model.wants import RootWant, VolumeMount, VolumeWant
-from tests.fakes.drivers import no_drivers
+from tests.kernel.volume_adapters import open_contents, open_volumes, pack, pieces, place
 from tests.kernel.volume_trees import describe, fill
 
 DATA, OTHER = Uid("a" * 32), Uid("b" * 32)
@@ -31,9 +29,7 @@ def layout(tmp_path: Path) -> Layout:
 
 @pytest.fixture
 def volumes(layout: Layout) -> LocalVolumes:
-    return LocalVolumes(
-        layout=layout, mounts=VolumeMounts(layout=layout, runner=Runner(), drivers=no_drivers().volumes)
-    )
+    return open_volumes(layout)
 
 
 @pytest.fixture
@@ -41,34 +37,14 @@ def contents(layout: Layout) -> VolumeFiles:
     return open_contents(layout)
 
 
-def open_contents(layout: Layout) -> VolumeFiles:
-    """Return the adapter as a new daemon has it."""
-    runner = Runner()
-    return VolumeFiles(
-        layout=layout,
-        runner=runner,
-        mounts=VolumeMounts(layout=layout, runner=runner, drivers=no_drivers().volumes),
-    )
-
-
 async def read(contents: VolumeFiles, volume: Uid) -> bytes:
     async with contents.reading(VolumeWant(uid=volume)) as archive:
         return b"".join([chunk async for chunk in archive])
 
 
-async def pieces(data: bytes) -> AsyncIterator[bytes]:
-    """Yield data the way uploads come."""
-    for at in range(0, len(data), 1000):
-        yield data[at : at + 1000]
-
-
 def run(*command: str, stdin: bytes = b"") -> bytes:
     """Run a program that has to succeed and return what it printed."""
     return subprocess.run(command, input=stdin, check=True, stdout=subprocess.PIPE).stdout
-
-
-def place(layout: Layout, volume: Uid) -> Path:
-    return Path(layout.volume_path(volume))
 
 
 def list_beside(layout: Layout, volume: Uid) -> list[str]:
@@ -148,72 +124,6 @@ async def test_an_image_fills_a_volume_with_everything(
     assert (place(layout, DATA) / "sparse").stat().st_blocks < 100
 
 
-def _pack(*entries: tuple[str, str]) -> bytes:
-    """Return an archive of files, and of links where there is a target."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for name, target in entries:
-            header = tarfile.TarInfo(name)
-            header.type, header.linkname = (tarfile.SYMTYPE, target) if target else (tarfile.REGTYPE, "")
-            archive.addfile(header)
-    return packed.getvalue()
-
-
-def _pack_odd(*, name: str = "odd", uid: int = 0, capability: str = "", link: str = "") -> bytes:
-    """Return an archive with an entry that no file can be like."""
-    header = tarfile.TarInfo(name)
-    header.uid = uid
-    header.type, header.linkname = (tarfile.LNKTYPE, link) if link else (tarfile.REGTYPE, "")
-    header.pax_headers = {"SCHILY.xattr.security.capability": capability} if capability else {}
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        archive.addfile(header)
-    return packed.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("archive", "words"),
-    [
-        (_pack(("good", ""), ("../../escaped", "")), "climbs out of the archive"),
-        (_pack(("good", ""))[:700], "cut off|no end|is broken"),
-        (_pack(("good", ""))[:512], "has no end"),
-        (b"no archive at all" * 99, "is no tar archive"),
-        (_pack_odd(name="n" * 300), r"entry 'n{200}\.\.\.' can't be made: file name too long"),
-        (_pack_odd(uid=1 << 33), "entry 'odd' has an owner or a time that no file can have"),
-        (_pack_odd(capability="junk"), "entry 'odd' can't be made: invalid argument"),
-        (
-            _pack_odd(link="/no/such"),
-            "entry 'odd' is a hard link to '/no/such', which is no file of the same",
-        ),
-        (b"", "."),
-    ],
-)
-async def test_a_bad_archive_changes_nothing(
-    layout: Layout,
-    volumes: LocalVolumes,
-    contents: VolumeFiles,
-    archive: bytes,
-    words: str,
-) -> None:
-    await volumes.ensure(DATA)
-    fill(place(layout, DATA))
-    before = describe(place(layout, DATA).parent)
-    with pytest.raises(Invalid, match=words):
-        await contents.restore(VolumeWant(uid=DATA), pieces(archive), force=True)
-    after = describe(place(layout, DATA).parent)
-    assert {name for name in after if after[name] != before[name]} <= {"."}
-    assert after.keys() == before.keys()
-
-
-async def test_links_lead_nowhere_outside(
-    volumes: LocalVolumes, contents: VolumeFiles, tmp_path: Path
-) -> None:
-    await volumes.ensure(DATA)
-    archive = _pack(("out", str(tmp_path)), ("out/escaped", ""))
-    await contents.restore(VolumeWant(uid=DATA), pieces(archive), force=False)
-    assert not (tmp_path / "escaped").exists()
-
-
 async def test_who_reads_is_not_disturbed(
     layout: Layout, volumes: LocalVolumes, contents: VolumeFiles
 ) -> None:
@@ -232,7 +142,7 @@ async def test_a_reader_that_leaves_is_nothing(
     (place(layout, DATA) / "big").write_bytes(os.urandom(8 << 20))
     async with contents.reading(VolumeWant(uid=DATA)) as archive:
         assert await anext(archive)
-    await contents.restore(VolumeWant(uid=DATA), pieces(_pack(("new", ""))), force=True)
+    await contents.restore(VolumeWant(uid=DATA), pieces(pack(("new", ""))), force=True)
     assert [path.name for path in place(layout, DATA).iterdir()] == ["new"]
 
 
@@ -324,7 +234,7 @@ async def test_what_is_mounted_is_filled_inside(
     await volumes.ensure(DATA)
     (shared / ".hold-copy-x").mkdir()
     (shared / "lost+found").mkdir()
-    await contents.restore(want, pieces(_pack(("new", ""))), force=False)
+    await contents.restore(want, pieces(pack(("new", ""))), force=False)
     assert sorted(path.name for path in shared.iterdir()) == ["lost+found", "new"]
     assert list(place(layout, DATA).iterdir()) == []
     async with contents.reading(want) as archive:
@@ -346,8 +256,8 @@ async def test_names_that_mean_something_elsewhere_are_content_of_a_plain_volume
     for name in ("lost+found", ".hold-filled", "_restored"):
         (place(layout, DATA) / name).mkdir()
     with pytest.raises(Conflict, match=r"it has \.hold-filled, _restored, lost\+found: replace"):
-        await contents.restore(VolumeWant(uid=DATA), pieces(_pack(("new", ""))), force=False)
-    await contents.restore(VolumeWant(uid=DATA), pieces(_pack(("new", ""))), force=True)
+        await contents.restore(VolumeWant(uid=DATA), pieces(pack(("new", ""))), force=False)
+    await contents.restore(VolumeWant(uid=DATA), pieces(pack(("new", ""))), force=True)
     assert [path.name for path in place(layout, DATA).iterdir()] == ["new"]
 
 
@@ -372,7 +282,7 @@ async def test_what_others_have_mounted_inside_is_not_emptied(
     with bound(tmp_path / "disk", inside_path):
         for _ in range(2):
             with pytest.raises(Refused, match=words):
-                await contents.restore(VolumeWant(uid=DATA), pieces(_pack(("new", ""))), force=True)
+                await contents.restore(VolumeWant(uid=DATA), pieces(pack(("new", ""))), force=True)
             if list_beside(layout, DATA) == ["_data"]:
                 _break_off(place(layout, DATA).parent, "whole")
             await volumes.open()
