@@ -12,6 +12,7 @@ from controller.cli.client import KINDS, Client, Failure, parse_kind
 from controller.cli.docker_view import view_as_docker
 from controller.cli.fields import to_document
 from controller.cli.formats import Format
+from controller.cli.inspected_mounts import list_mounts
 
 
 def add_inspect(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +46,7 @@ def run_inspect(client: Client, options: argparse.Namespace) -> int:
         print(json.dumps(documents, indent=None if options.format else 2, ensure_ascii=False))
     else:
         for document in documents:
-            print(template.fill(_view(client, document)))
+            print(template.fill(_view(client, document, options.format)))
     for name in missing:
         print(f"hold: no object is called {name}", file=sys.stderr)
     return 1 if missing else 0
@@ -106,13 +107,14 @@ def _measure(client: Client, document: dict[str, Any]) -> dict[str, Any]:
     return document | (sizes[0] if sizes else {})
 
 
-def _view(client: Client, document: dict[str, Any]) -> dict[str, Any]:
-    """Return what a template sees: the object's own fields, and Docker's."""
+def _view(client: Client, document: dict[str, Any], form: str) -> dict[str, Any]:
+    """Return what a template sees: the object's own fields, and Docker's; some only if the template has them."""
     match document["kind"]:
         case "Container":
             image = client.find("Image", document["spec"].get("image", ""))
             status = to_document(image).get("status", {}) if image is not None else {}
-            return view_as_docker(document, status.get("config", {}))
+            view = view_as_docker(document, status.get("config", {}))
+            return view | ({"Mounts": list_mounts(client, document)} if ".Mounts" in form else {})
         case "Image":
             from controller.cli.image_inspect import ask, make_document
 

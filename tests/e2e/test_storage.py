@@ -47,6 +47,10 @@ def test_what_a_volume_is_made_of_is_mounted_while_it_is_used(machine: Machine, 
     machine.succeed("run", "-d", "--name", "one", "-v", "memory:/m", IMAGE, "sleep", "1000")
     machine.succeed("run", "-d", "--name", "two", "--volumes-from", "one:ro", IMAGE, "sleep", "1000")
     machine.succeed("exec", "one", "touch", "/m/shared")
+    shown = "{{range .Mounts}}{{.Name}} {{.Source}} {{.Driver}} {{.Destination}} {{.RW}};{{end}}"
+    for name, writable in (("one", "true"), ("two", "false")):
+        told = machine.succeed("inspect", "-f", shown, name)
+        assert told == f"memory {path} local /m {writable};\n"
     told = machine.succeed(
         "exec", "two", "sh", "-c", "stat -c '%a %u' /m; ls /m; df -k /m | grep -c 1024; touch /m/x || true"
     )
