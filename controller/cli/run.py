@@ -285,6 +285,7 @@ def _set_ports(spec: resource_pb2.ContainerSpec, texts: list[str]) -> None:
         spec.ports.add(
             host_ip=str(fields["hostIP"]),
             host_port=int(str(fields["hostPort"])),
+            host_port_end=int(str(fields.get("hostPortEnd", 0))),
             container_port=int(str(fields["containerPort"])),
             protocol=str(fields["protocol"]),
         )

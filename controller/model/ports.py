@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from controller.model.base import Model
 from controller.model.network import Family, check_address
@@ -38,8 +38,30 @@ class PortMapping(Model):
     host_port: Number = Field(
         default=0, ge=0, le=65535, description="Port of the host; 0 lets hold choose a free one."
     )
+    host_port_end: Number = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="Last port of a range that begins with hostPort, of which hold chooses a free one.",
+    )
     container_port: Number = Field(ge=1, le=65535, description="Port that the process listens on.")
     protocol: Protocol = Field(default="tcp", description="tcp, udp or sctp.")
+
+    @model_validator(mode="after")
+    def _range_goes_on(self) -> Self:
+        if self.host_port_end and not 0 < self.host_port <= self.host_port_end:
+            raise ValueError(f"hostPortEnd {self.host_port_end} is not after hostPort {self.host_port}")
+        return self
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the host port is a certain one."""
+        return bool(self.host_port) and not self.host_port_end
+
+    @property
+    def choices(self) -> range:
+        """The host ports that a range leaves the choice of, none where it is any."""
+        return range(self.host_port, self.host_port_end + 1) if self.host_port_end else range(0)
 
     def __str__(self) -> str:
         return f"{render_host(self.host_ip or '*', self.host_port)}->{self.container_port}/{self.protocol}"

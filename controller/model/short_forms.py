@@ -24,6 +24,7 @@ def _parse_range(text: str, short: str) -> range:
 def parse_port(short: str) -> list[dict[str, object]]:
     """Return the long forms of `[IP:][HOST:]CONTAINER[/PROTOCOL]`; ranges give one for each port.
 
+    Several host ports for one port of the container stand for one of them, whichever is free; host port 0 for any.
     An IPv6 address is in brackets.
     ValueError says what is wrong with the text.
     """
@@ -33,15 +34,18 @@ def parse_port(short: str) -> list[dict[str, object]]:
             f"{short!r} is not a port: write [IP:][HOST:]CONTAINER[/tcp|udp|sctp], such as 8080:80/tcp"
         )
     inside = _parse_range(match["container"], short)
-    outside = _parse_range(match["host"], short) if match["host"] else None
-    if outside is not None and len(outside) != len(inside):
-        raise ValueError(f"{short!r}: {len(outside)} host ports can't lead to {len(inside)} container ports")
+    outside = _parse_range(match["host"], short) if match["host"] not in (None, "0") else None
     host_ip = (match["ip"] or "").strip("[]")
     common: dict[str, object] = {"hostIP": host_ip, "protocol": match["protocol"] or "tcp"}
-    return [
-        common | {"containerPort": port, "hostPort": outside[index] if outside is not None else 0}
-        for index, port in enumerate(inside)
-    ]
+    if outside is None:
+        return [common | {"containerPort": port, "hostPort": 0} for port in inside]
+    if len(inside) == 1 < len(outside):
+        ends = {"hostPort": outside[0], "hostPortEnd": outside[-1]}
+        return [common | {"containerPort": inside[0], **ends}]
+    if len(outside) != len(inside):
+        raise ValueError(f"{short!r}: {len(outside)} host ports can't lead to {len(inside)} container ports")
+    pairs = zip(outside, inside, strict=True)
+    return [common | {"containerPort": port, "hostPort": host_port} for host_port, port in pairs]
 
 
 def expand_ports(value: object) -> object:

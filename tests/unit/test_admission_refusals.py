@@ -45,6 +45,7 @@ REFUSED: Sequence[tuple[str, Sequence[Draft], type[HoldError], str]] = [
     ("full subnet", [container(f"x{number}") for number in range(6)], Exhausted, "subnet 10.77.0.0/29 of Network/n has no free address"),
     ("port taken", [container("x", ports=["8080:1"])], AlreadyExists, "Container/x: spec.ports[0].hostPort: host port 8080/tcp is taken by Container/web"),
     ("port taken on one address", [container("x", ports=["1:1", "127.0.0.1:8080:1"])], AlreadyExists, "Container/x: spec.ports[1].hostPort: host port 127.0.0.1:8080/tcp is taken by Container/web"),
+    ("full range of ports", [container(name, ports=["7000-7001:80"]) for name in "vxy"], Exhausted, "Container/y: spec.ports[0].hostPort: no host port of 7000-7001/tcp is free: name a larger range"),
     ("port twice", [container("x", ports=["1:1", "1:2"])], Invalid, "Container/x: spec.ports[1].hostPort: host port 1/tcp is published twice"),
     ("foreign listener", [container("x", ports=["22:22"])], AlreadyExists, "host port 22/tcp is taken by a process of the host"),
     ("foreign listener on one address", [container("x", ports=["631:1"])], AlreadyExists, "host port 631/tcp is taken by a process of the host"),

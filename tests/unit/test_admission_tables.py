@@ -240,3 +240,16 @@ def test_nobody_gets_the_address_of_a_router_without_naming_it() -> None:
     state = apply(state, container("router", networks=[{"name": "routed", "ipv4": "10.91.0.2"}]))
     found = {name: assigned_of(state, name).networks["routed"].ipv4 for name in ("x", "router")}
     assert found == {"x": "10.91.0.3", "router": "10.91.0.2"}
+
+
+def test_a_port_of_a_range_is_the_first_free_one_and_stays() -> None:
+    host = HostFacts(listeners=frozenset({("tcp", "", 7001)}))
+    context = make_context(host=host)
+    drafts = [container(name, ports=["7000-7003:80"]) for name in ("x", "y")]
+    state = apply(BASE, *drafts, container("z", ports=["7000:90"]), context=context)
+    found = {name: assigned_of(state, name).ports[0].host_port for name in ("x", "y", "z")}
+    assert found == {"x": 7002, "y": 7003, "z": 7000}
+    again = apply(state, container("y", ports=["7001-7003:80", "7003:80/udp"]))
+    assert [port.host_port for port in assigned_of(again, "y").ports] == [7003, 7003]
+    moved = apply(state, container("y", ports=["7010-7011:80"]))
+    assert [port.host_port for port in assigned_of(moved, "y").ports] == [7010]

@@ -74,3 +74,25 @@ def test_a_port_can_name_an_address_of_either_family(short: str, host_ip: str, t
     assert port.host_ip == host_ip
     assert str(port) == text
     assert [port.is_on(family) for family in (4, 6)] == [":" not in host_ip, ":" in host_ip or not host_ip]
+
+
+def test_ranges_of_ports() -> None:
+    assert [each["hostPort"] for each in parse_port("0:80-81")] == [0, 0]
+    (one,) = parse_port("127.0.0.1:7000-7009:80/udp")
+    assert one == {
+        "hostIP": "127.0.0.1",
+        "protocol": "udp",
+        "containerPort": 80,
+        "hostPort": 7000,
+        "hostPortEnd": 7009,
+    }
+    assert list(PortMapping.model_validate(one).choices) == list(range(7000, 7010))
+    assert [(each["hostPort"], each["containerPort"]) for each in parse_port("90-91:80-81")] == [
+        (90, 80),
+        (91, 81),
+    ]
+    with pytest.raises(ValueError, match="2 host ports can't lead to 3 container ports"):
+        parse_port("90-91:80-82")
+    for end in ({"hostPortEnd": 80}, {"hostPort": 90, "hostPortEnd": 80}):
+        with pytest.raises(ValidationError, match="hostPortEnd 80 is not after hostPort"):
+            PortMapping.model_validate({"containerPort": 1, **end})

@@ -1208,11 +1208,14 @@ class PortMapping(_message.Message):
     HOST_PORT_FIELD_NUMBER: _builtins.int
     CONTAINER_PORT_FIELD_NUMBER: _builtins.int
     PROTOCOL_FIELD_NUMBER: _builtins.int
+    HOST_PORT_END_FIELD_NUMBER: _builtins.int
     host_ip: _builtins.str
     host_port: _builtins.int
     container_port: _builtins.int
     protocol: _builtins.str
     """tcp, udp or sctp; empty is tcp."""
+    host_port_end: _builtins.int
+    """Last of a range that begins with host_port, of which a free one is chosen; 0 is none."""
     def __init__(
         self,
         *,
@@ -1220,10 +1223,11 @@ class PortMapping(_message.Message):
         host_port: _builtins.int = ...,
         container_port: _builtins.int = ...,
         protocol: _builtins.str | None = ...,
+        host_port_end: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_protocol", b"_protocol", "protocol", b"protocol"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_protocol", b"_protocol", "container_port", b"container_port", "host_ip", b"host_ip", "host_port", b"host_port", "protocol", b"protocol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_protocol", b"_protocol", "container_port", b"container_port", "host_ip", b"host_ip", "host_port", b"host_port", "host_port_end", b"host_port_end", "protocol", b"protocol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__protocol: _TypeAlias = _typing.Literal["protocol"]  # noqa: Y015
     _WhichOneofArgType__protocol: _TypeAlias = _typing.Literal["_protocol", b"_protocol"]  # noqa: Y015

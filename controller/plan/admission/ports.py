@@ -64,10 +64,10 @@ class PortAssigner:
 
     def _keep_chosen(self, publisher: Publisher, found: dict[Key, dict[int, PortMapping]]) -> None:
         intent, wanted, previous = publisher.intent, publisher.wanted, publisher.previous
-        named = {_name(port) for port in wanted if port.host_port}
+        named = {_name(port) for port in wanted if port.is_named}
         unclaimed = [port for port in previous.ports if _name(port) not in named]
         for index, port in enumerate(wanted):
-            if port.host_port:
+            if port.is_named:
                 continue
             kept = next((old for old in unclaimed if _leads_alike(old, port)), None)
             if kept is not None and self._taken.find_port(kept) is None:
@@ -79,7 +79,7 @@ class PortAssigner:
         intent, wanted = publisher.intent, publisher.wanted
         had = {_name(port) for port in publisher.previous.ports}
         for index, port in enumerate(wanted):
-            if not port.host_port:
+            if not port.is_named:
                 continue
             path = f"spec.ports[{index}].hostPort"
             place = render_host(port.host_ip, port.host_port) if port.host_ip else port.host_port
@@ -101,10 +101,10 @@ class PortAssigner:
     def _choose(self, publisher: Publisher, found: dict[Key, dict[int, PortMapping]]) -> None:
         intent, wanted = publisher.intent, publisher.wanted
         for index, port in enumerate(wanted):
-            if port.host_port or index in found[intent.key]:
+            if port.is_named or index in found[intent.key]:
                 continue
-            for number in list_random_ports(intent.uid, port.container_port):
-                candidate = port.model_copy(update={"host_port": number})
+            for number in port.choices or list_random_ports(intent.uid, port.container_port):
+                candidate = port.model_copy(update={"host_port": number, "host_port_end": 0})
                 heard = self._listeners.is_heard(candidate, publisher.families)
                 if self._taken.find_port(candidate) is None and not heard:
                     self._take(intent.key, candidate)
@@ -112,9 +112,7 @@ class PortAssigner:
                     break
             else:
                 path = f"spec.ports[{index}].hostPort"
-                self._findings.add(
-                    Exhausted, intent.key, path, "no host port is free: name one outside 32768-60999"
-                )
+                self._findings.add(Exhausted, intent.key, path, _tell_exhaustion(port))
 
     def _take(self, key: Key, port: PortMapping) -> None:
         self._taken.take_port(port, key)
@@ -124,9 +122,17 @@ def _name(port: PortMapping) -> tuple[str, str, int]:
     return port.protocol, port.host_ip, port.host_port
 
 
-def _leads_alike(one: PortMapping, other: PortMapping) -> bool:
-    return (one.protocol, one.host_ip, one.container_port) == (
-        other.protocol,
-        other.host_ip,
-        other.container_port,
+def _leads_alike(had: PortMapping, wanted: PortMapping) -> bool:
+    """Tell whether the port that a container had is one that it could have been given for what it wants."""
+    is_choice = not wanted.choices or had.host_port in wanted.choices
+    return is_choice and (had.protocol, had.host_ip, had.container_port) == (
+        wanted.protocol,
+        wanted.host_ip,
+        wanted.container_port,
     )
+
+
+def _tell_exhaustion(port: PortMapping) -> str:
+    if port.choices:
+        return f"no host port of {port.host_port}-{port.host_port_end}/{port.protocol} is free: name a larger range"
+    return "no host port is free: name one outside 32768-60999"
