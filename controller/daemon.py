@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import collections
 import contextlib
+import gc
 import importlib.metadata
 import logging
 import os
@@ -34,6 +35,7 @@ from controller.images.registry.back_off import Patience
 from controller.images.registry.client import RegistryClient, RegistryOptions
 from controller.images.registry_checks import RegistryDiagnostics
 from controller.images.store import ImageStore
+from controller.kernel.allocation import keep_one_arena
 from controller.kernel.assembly import KernelOptions, Others, open_linux
 from controller.kernel.clock import SystemClock
 from controller.kernel.diagnostics import HostDiagnostics
@@ -124,6 +126,7 @@ def _run(settings: Settings) -> int:
     configure_logging(settings.log_level)
     os.umask(0o022)
     _allow_many_files()
+    keep_one_arena()
     with exclusive(Path(settings.root)), exclusive(Path(settings.run)):
         Path(settings.run).chmod(0o755)
         return asyncio.run(_serve(settings))
@@ -269,6 +272,8 @@ async def _run_until_told(
             running.append(tasks.create_task(sources.run()))
         running.append(tasks.create_task(_feed_watchdog(manager)))
         manager.ready()
+        gc.collect()
+        gc.freeze()  # what was loaded stays, so nobody needs to look for garbage in it again
         LOG.info("daemon serves", extra={"version": importlib.metadata.version("hold"), "pid": os.getpid()})
         await told.wait()
         manager.stopping()
