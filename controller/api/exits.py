@@ -6,6 +6,7 @@ from controller.model.container import Container
 DAEMON_FAILED = 125
 NOT_EXECUTABLE = 126
 NOT_FOUND = 127
+KILLED = 137
 
 _DIRECTORY_WORDS = "the working directory can't be entered"
 _NOT_FOUND_WORDS = ("not found", "no such file")
@@ -23,8 +24,10 @@ def choose_start_code(error: str) -> int:
 
 
 def convert_exit(container: Container) -> container_pb2.Exit:
-    """Return how the container's last process ended."""
+    """Return how the container's last process ended; one that was removed along with its container was killed."""
     status = container.status
+    if status.pid and container.metadata.deleted_at is not None:
+        return container_pb2.Exit(code=KILLED)
     if status.error:
         return container_pb2.Exit(code=choose_start_code(status.error), error=status.error)
     return container_pb2.Exit(code=status.exit_code or 0, oom_killed=status.oom_killed)

@@ -113,7 +113,7 @@ class Run:
             nonlocal last
             ended = has_ended(container.spec.run)
             async for state, gone in follow(self.gate.store, container):
-                last = state if not gone or state.status.exit_code is not None else last
+                last = state
                 if gone or ended(state):
                     return
                 waits.look(state)

@@ -219,6 +219,22 @@ async def test_wait_answers_at_the_end(bench: Bench) -> None:
     assert (answer.exit.code, answer.exit.oom_killed) == (137, True)
 
 
+async def test_what_is_removed_while_it_runs_was_killed(bench: Bench) -> None:
+    await bench.apply(container("web"), container("still"))
+    waits = [bench.containers.Wait(container_pb2.WaitRequest(container=name)) for name in ("web", "still")]
+    run = bench.containers.Run()
+    await run.write(start_run("other"))
+    await run.read()
+    for name in ("web", "other"):
+        await bench.report(name, phase=Phase.RUNNING, pid=5, started_at=NOW, exit_code=3)
+    keys = [state_pb2.Key(kind="Container", name=name) for name in ("web", "other", "still")]
+    await bench.state.Delete(state_pb2.DeleteRequest(keys=keys))
+    for name in ("web", "other", "still"):
+        await bench.store.forget(Key("Container", name), Uid(bench.find(name).metadata.uid or ""))
+    assert [(await wait).exit.code for wait in waits] == [137, 0]
+    assert (await run.read()).exit.code == 137
+
+
 async def test_the_first_end_counts_also_when_it_is_started_again(bench: Bench) -> None:
     await bench.apply(container("web", restart={"name": "always"}))
     bench.sessions.session = session = PlayedSession()

@@ -275,3 +275,20 @@ def test_ends_and_starts_are_told_once_and_are_no_repairs(tmp_path: Path) -> Non
             ]
 
     run_virtually(main)
+
+
+def test_the_end_of_what_is_removed_with_patience_is_recorded(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        async with simulate(loop, tmp_path) as sim:
+            await begin(sim, Program())
+            await sim.settle()
+            await sim.delete(WEB)
+            await sim.settle()
+            assert WEB not in sim.store.snapshot()
+            told = [
+                each.message for each in await sim.events() if each.key == WEB and each.reason == "Exited"
+            ]
+            assert told == ["a removal was asked for: the process ended with exit code 143"]
+            assert sim.faults() == []
+
+    run_virtually(main)

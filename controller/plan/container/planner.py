@@ -47,12 +47,12 @@ def plan_container(desired: ContainerDesired, observed: ContainerObserved, now: 
         if reason is not None:
             return _plan_stop(desired, observed, reason, now)
         return _plan_upkeep(desired, observed, now)
-    if desired.container.metadata.deleted_at is not None:
-        return plan_removal(desired, observed, now)
     if process is not None and process.state is ProcessState.STOPPED:
         plan = _plan_ended(desired, process, now)
         if plan is not None:
             return plan
+    if desired.container.metadata.deleted_at is not None:
+        return plan_removal(desired, observed, now)
     if process is None and is_believed_alive(desired.status):
         return _plan_record(desired, None, now)
     return _plan_absent(desired, observed, now)
