@@ -83,8 +83,8 @@ class HostReconciler:
         await self._apply(actions, doubts)
         further = plan_names(desired, await self._kernel.names.read())
         await self._apply(further, doubts)
-        if in_doubt:
-            await self._kernel.names.tend(desired.names.list_inside())
+        if in_doubt and (inside := desired.names.list_inside()):
+            await self._kernel.names.tend(inside)
         if actions or further:
             steps = [action.describe() for action in (*actions, *further)]
             LOG.info("turn", extra={"key": "Host", "steps": steps})
