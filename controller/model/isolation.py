@@ -54,6 +54,8 @@ def _list_user_conflicts(spec: "ContainerSpec") -> Iterator[str]:
 
 
 def _list_network_conflicts(spec: "ContainerSpec") -> Iterator[str]:
+    if spec.network_mode == "host" and spec.links:
+        yield "links need a network that both are on: use extraHosts with networkMode host"
     peer = find_peer(spec.network_mode)
     if not peer:
         return

@@ -35,6 +35,10 @@ def _check_host_name(text: str) -> str:
     return text
 
 
+def _check_alias(text: str) -> str:
+    return _check_host_name(text) if text else text
+
+
 def _check_search_domain(text: str) -> str:
     if not _SEARCH_DOMAIN.fullmatch(text):
         raise ValueError(f"{text!r} is not a domain; write . for none at all")
@@ -75,7 +79,9 @@ class Link(Model):
     """Another container under a name of one's own (legacy: names of networks do the same)."""
 
     container: ObjectName = Field(description="The other container.")
-    alias: str = Field(default="", description="Name for it; its own by default.")
+    alias: Annotated[str, AfterValidator(_check_alias)] = Field(
+        default="", description="Name for it; its own by default."
+    )
 
 
 class VolumeSource(Model):

@@ -80,6 +80,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"links": ["a:"]}, "'a:' is not a link"),
     ({"volumesFrom": ["a:rx"]}, "is not a source of volumes"),
     ({"networkMode": "container:w", "ports": ["80"]}, "ports can't be published"),
+    ({"networkMode": "host", "links": ["db"]}, "links need a network that both are on: use extraHosts"),
+    ({"links": ["db:bad name"]}, "'bad name' is not a host name"),
     ({"networkMode": "container:w", "hostname": "x"}, "set it on container w"),
     ({"networkMode": "container:w", "dns": ["1.1.1.1"]}, "set it on container w"),
     ({"privileged": True, "securityOpt": {"seccompProfile": {"defaultAction": "SCMP_ACT_ALLOW"}}}, "no effect on a privileged"),
