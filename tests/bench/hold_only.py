@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.bench.commands import run, time_s, wait_until
+from tests.bench.crowd import measure_crowd
 from tests.bench.engines import IMAGE, Engine
 from tests.bench.health_cost import measure_health
 from tests.bench.measures import Rows, start_with_port
@@ -33,6 +34,7 @@ def measure_hold(engine: Engine) -> Rows:
         | _measure_resync(engine)
         | measure_health(engine)
         | measure_short_lives(engine)
+        | measure_crowd(engine)
     )
 
 

@@ -7,10 +7,6 @@ from dataclasses import dataclass
 from tests.machine import Machine, wait_for
 from tests.testhost.processor_time import ProcessorMeter
 
-_LOOK_S = 0.5
-_AT_REST_S = 0.01
-"""A daemon that takes less processor time than that between two looks has nothing left to do."""
-
 _DEADLINE_S = 900.0
 _CONTAINER = """
 ---
@@ -34,7 +30,7 @@ class Costs:
 
 def start_alone(machine: Machine, meter: ProcessorMeter, names: Sequence[str]) -> Costs:
     """Start containers one after another and return what each took."""
-    settle(meter)
+    meter.settle()
     before_s = meter.read_s()
     wall_s = 0.0
     for name in names:
@@ -42,28 +38,20 @@ def start_alone(machine: Machine, meter: ProcessorMeter, names: Sequence[str]) -
         options = ("-d", "--name", name, "--network", "crowd")
         machine.succeed("run", *options, "box:1", "sleep", "1000000")
         wall_s += time.perf_counter() - start
-        settle(meter)
+        meter.settle()
     return Costs(wall_s=wall_s / len(names), processor_s=(meter.read_s() - before_s) / len(names))
 
 
 def start_together(machine: Machine, meter: ProcessorMeter, names: Sequence[str]) -> Costs:
     """Start containers by one manifest and return what each took."""
     manifest = "".join(_CONTAINER.format(name=name) for name in names)
-    settle(meter)
+    meter.settle()
     before_s, start = meter.read_s(), time.perf_counter()
     machine.succeed("apply", "-f", "-", stdin=manifest)
     wait_for(lambda: _are_ready(machine, names), "all of them running", deadline_s=_DEADLINE_S)
     wall_s = time.perf_counter() - start
-    settle(meter)
+    meter.settle()
     return Costs(wall_s=wall_s / len(names), processor_s=(meter.read_s() - before_s) / len(names))
-
-
-def settle(meter: ProcessorMeter) -> None:
-    """Wait until all has been done that what was done before brings about."""
-    before_s = float("-inf")
-    while (now_s := meter.read_s()) - before_s > _AT_REST_S:
-        before_s = now_s
-        time.sleep(_LOOK_S)
 
 
 def _are_ready(machine: Machine, names: Sequence[str]) -> bool:

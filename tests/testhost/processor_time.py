@@ -4,6 +4,7 @@ Times in /proc are in hundredths of a second, and those of processes that end un
 """
 
 import contextlib
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ _ROOT = Path("/sys/fs/cgroup")
 _OWN = "meter"
 _NS_PER_S = 1_000_000_000
 _US_PER_S = 1_000_000
+_LOOK_S = 0.5
+_AT_REST_S = 0.01
 
 
 class ProcessorMeter:
@@ -22,6 +25,13 @@ class ProcessorMeter:
     def read_s(self) -> float:
         """Return the processor time used so far; groups that are not there have used none."""
         return sum(map(_read_usage_s, self._group_paths))
+
+    def settle(self) -> None:
+        """Wait until all has been done that what was done before brings about."""
+        before_s = float("-inf")
+        while (now_s := self.read_s()) - before_s > _AT_REST_S:
+            before_s = now_s
+            time.sleep(_LOOK_S)
 
 
 @contextlib.contextmanager
