@@ -124,7 +124,7 @@ class ContainerSpec(Model):
     )
     hostname: str | None = Field(
         default=None,
-        pattern=r"^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,62})$",
+        pattern=r"^[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,62})$",
         description="Host name; the short uid by default.",
     )
     mounts: tuple[Annotated[Mount, BeforeValidator(parse_mount)], ...] = Field(
@@ -215,7 +215,7 @@ class ContainerSpec(Model):
     )
     user_namespace: UserNamespace = "host"
     domainname: str | None = Field(
-        default=None, pattern=r"^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,62})$", description="NIS domain name."
+        default=None, pattern=r"^[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,62})$", description="NIS domain name."
     )
     extra_hosts: ExtraHosts = ()
     dns: Dns = ()

@@ -7,6 +7,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from controller.errors import Violation
+from controller.model.complaints import describe_complaint
 
 Place = tuple[str | int, ...]
 """The way to a value in a document: keys and indexes, outermost first."""
@@ -25,7 +26,7 @@ def list_violations(
 def _translate(detail: Any, model: type[BaseModel], subject: str) -> tuple[Place, Violation]:  # noqa: ANN401
     raw = tuple(part for part in detail["loc"] if not _is_internal(part))
     place = tuple(part for part, _ in _walk(model, raw))
-    message = str(detail["msg"]).removeprefix("Value error, ")
+    message = describe_complaint(detail)
     if detail["type"] == "extra_forbidden":
         message = "unknown field" + _suggest(model, place)
     elif detail["type"] == "missing":
