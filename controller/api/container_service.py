@@ -7,7 +7,7 @@ from typing import Any
 from controller.api.admission import Gate
 from controller.api.archives import Archives
 from controller.api.commits import Committer
-from controller.api.containers import find_container, has_left, is_running, uid_of, wait_for
+from controller.api.containers import check_awake, find_container, has_left, is_running, uid_of, wait_for
 from controller.api.convert import to_proto
 from controller.api.exits import choose_start_code, convert_exit
 from controller.api.logs import Logs
@@ -91,8 +91,7 @@ class ContainerService(container_pb2_grpc.ContainerServiceServicer):
                 code = await self._run.start(container, requests, answers)
                 await context.write(container_pb2.AttachResponse(exit=code))
                 return
-            if not is_running(container):
-                raise Conflict(f"container {container.metadata.name} does not run: start it first")
+            check_awake(container)
             session = await self._sessions.attach(uid_of(container))
             await context.write(container_pb2.AttachResponse(attached=container_pb2.Attached()))
             last = container
@@ -126,8 +125,7 @@ class ContainerService(container_pb2_grpc.ContainerServiceServicer):
             if not start.arguments:
                 raise Invalid.of([Violation(field="arguments", message="name the program to run")])
             container = self._find(start.container)
-            if not is_running(container):
-                raise Conflict(f"container {container.metadata.name} does not run: start it first")
+            check_awake(container)
             try:
                 session = await self._sessions.exec(uid_of(container), _read_want(start))
             except Refused as error:

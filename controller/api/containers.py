@@ -45,6 +45,15 @@ def is_running(container: Container) -> bool:
     return container.status.phase in _ALIVE and container.status.pid != 0
 
 
+def check_awake(container: Container) -> None:
+    """Raise Conflict where no process of the container can be talked to: none is there, or it is frozen."""
+    name = container.metadata.name
+    if not is_running(container):
+        raise Conflict(f"container {name} does not run: start it first")
+    if container.status.phase is Phase.PAUSED:
+        raise Conflict(f"container {name} is paused: `hold unpause {name}` lets it go on")
+
+
 async def follow(store: StateStore, container: Container) -> AsyncIterator[tuple[Container, bool]]:
     """Yield the present state of the container and each later one; True with the last, when it is gone."""
     after = store.revision()

@@ -107,6 +107,10 @@ class Connection:
         except OSError as error:
             self._socket.close()
             reason = (error.strerror or str(error)).lower()
+            if isinstance(error, PermissionError):
+                raise Unreachable(
+                    f"{path} may not be used ({reason}): run hold as root (sudo hold ...), or as who may write that file"
+                ) from error
             raise Unreachable(
                 f"no daemon answers at {address} ({reason}): start one by `hold daemon`, "
                 "or name another address by --host or HOLD_HOST"

@@ -219,6 +219,22 @@ async def test_wait_answers_at_the_end(bench: Bench) -> None:
     assert (answer.exit.code, answer.exit.oom_killed) == (137, True)
 
 
+async def test_what_is_paused_can_not_be_talked_to(bench: Bench) -> None:
+    await bench.apply(container("web"))
+    await bench.report("web", phase=Phase.PAUSED, pid=5)
+    exec_start = container_pb2.ExecStart(container="web", arguments=["true"])
+    for call, message in (
+        (bench.containers.Attach(), container_pb2.AttachRequest(start={"container": "web"})),  # type: ignore[arg-type]
+        (bench.containers.Exec(), container_pb2.ExecRequest(start=exec_start)),
+    ):
+        await call.write(message)
+        with pytest.raises(
+            grpc.aio.AioRpcError, match="container web is paused: `hold unpause web`"
+        ) as caught:
+            await call.read()
+        assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+
+
 async def test_what_is_removed_while_it_runs_was_killed(bench: Bench) -> None:
     await bench.apply(container("web"), container("still"))
     waits = [bench.containers.Wait(container_pb2.WaitRequest(container=name)) for name in ("web", "still")]

@@ -1,8 +1,9 @@
 """The client's own gRPC: against a real server, with more data than a window of HTTP/2 holds."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +91,27 @@ async def test_a_failure_has_its_code_and_words(tmp_path: Path) -> None:
 def test_nobody_there_is_told(address: str) -> None:
     with pytest.raises(Unreachable, match="daemon"):
         Channel(address).open("StateService/Get", state_pb2.GetResponse)
+
+
+@contextmanager
+def _as_nobody(directory_path: Path) -> Iterator[None]:
+    """Be one who may not look into a directory for the length of the block."""
+    directory_path.chmod(0)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+        directory_path.chmod(0o700)
+
+
+def test_a_socket_that_may_not_be_used_is_told_as_that(tmp_path: Path) -> None:
+    path = tmp_path / "hold.sock"
+    with (
+        _as_nobody(tmp_path),
+        pytest.raises(Unreachable, match=r"may not be used \(permission denied\): run hold as root"),
+    ):
+        Channel(f"unix://{path}").open("StateService/Get", state_pb2.GetResponse)
