@@ -13,11 +13,12 @@ their bridges, and forwarding is all there is to forbid.
 
 import hashlib
 import ipaddress
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from controller.model.names import ADMIN_CHAIN, EXTENSION_PREFIX, derive_chain
 from controller.model.network import Family
+from controller.model.ports import render_host
 from controller.model.wants import FirewallNetwork, FirewallPort, FirewallWant
 from controller.plan.port_tree import render_ports
 
@@ -25,6 +26,7 @@ IPV6_MARK = "# ip6tables"
 NAME_SERVER_PORT = 18053
 """Where the name server listens on gateways: its queries are translated, so that port 53 stays the host's."""
 
+_QUESTION_PROTOCOLS = ("udp", "tcp")
 _NEIGHBOUR_MESSAGES = (135, 136)
 """Neighbour solicitation, neighbour advertisement (RFC 4861)."""
 _LOOPBACK: dict[Family, str] = {4: "127.0.0.0/8", 6: "::1/128"}
@@ -123,9 +125,9 @@ def _render_raw(part: _Part) -> Iterator[str]:
 
 def _render_nat(part: _Part) -> Iterator[str]:
     translate, leave = part.chain("DNAT"), part.chain("SNAT")
-    published = list(render_ports(translate, part.ports))
+    rules = [*_render_questions(part), *render_ports(translate, part.ports)]
     yield "*nat"
-    for chain in dict.fromkeys((translate, *(chain for chain, _ in published), leave)):
+    for chain in dict.fromkeys((translate, *(chain for chain, _ in rules), leave)):
         yield f":{chain} - [0:0]"
     local = f"-m addrtype --dst-type LOCAL {part.mark}"
     yield f"-A PREROUTING ! -d {part.loopback} {local} -j {translate}"
@@ -133,19 +135,28 @@ def _render_nat(part: _Part) -> Iterator[str]:
     own = "" if part.family == 4 else f"! -d {part.loopback} "
     yield f"-A OUTPUT {own}{local} -j {translate}"
     yield f"-A POSTROUTING {part.mark} -j {leave}"
-    for network in part.networks:
-        gateway = part.gateway_of(network)
-        target = f"{gateway}:{NAME_SERVER_PORT}" if part.family == 4 else f"[{gateway}]:{NAME_SERVER_PORT}"
-        for protocol in ("udp", "tcp") if network.dns else ():
-            yield (
-                f"-A {translate} -d {part.single(gateway)} -i {network.bridge} -p {protocol} -m {protocol}"
-                f" --dport 53 -j DNAT --to-destination {target}"
-            )
-    for chain, rule in published:
-        yield f"-A {chain} {rule}"
+    yield from _render_rules(rules)
     for network in part.networks:
         yield from _render_masquerade(part, network)
     yield "COMMIT"
+
+
+def _render_rules(rules: Iterable[tuple[str, str]]) -> Iterator[str]:
+    for chain, rule in rules:
+        yield f"-A {chain} {rule}"
+
+
+def _render_questions(part: _Part) -> Iterator[tuple[str, str]]:
+    """Yield what leads questions at gateways to the name server, each rule with its chain."""
+    names = part.chain("NAMES")
+    for protocol in _QUESTION_PROTOCOLS if any(network.dns for network in part.networks) else ():
+        yield part.chain("DNAT"), f"-p {protocol} -m {protocol} --dport 53 -j {names}"
+    for network in part.networks:
+        gateway = part.gateway_of(network)
+        target = render_host(gateway, NAME_SERVER_PORT)
+        for protocol in _QUESTION_PROTOCOLS if network.dns else ():
+            asked = f"-d {part.single(gateway)} -i {network.bridge} -p {protocol} -m {protocol} --dport 53"
+            yield names, f"{asked} -j DNAT --to-destination {target}"
 
 
 def _render_masquerade(part: _Part, network: FirewallNetwork) -> Iterator[str]:
@@ -160,18 +171,15 @@ def _render_masquerade(part: _Part, network: FirewallNetwork) -> Iterator[str]:
 
 def _render_filter(part: _Part) -> Iterator[str]:
     apart, forward, enter = part.chain("APART"), part.chain("FORWARD"), part.chain("INPUT")
+    entering = list(_render_input(part))
     yield "*filter"
-    yield f":{apart} - [0:0]"
-    yield f":{forward} - [0:0]"
-    yield f":{enter} - [0:0]"
+    for chain in dict.fromkeys((apart, forward, enter, *(chain for chain, _ in entering))):
+        yield f":{chain} - [0:0]"
     yield f"-A INPUT {part.mark} -j {enter}"
     yield f"-A FORWARD {part.mark} -j {ADMIN_CHAIN}"
     yield f"-A FORWARD {part.mark} -j {apart}"
     yield f"-A FORWARD {part.mark} -j {forward}"
-    for network in part.networks:
-        yield from _render_input(part, network)
-    for bridge in part.lacking:
-        yield f"-A {enter} -i {bridge} -j DROP"
+    yield from _render_rules(entering)
     yield from _render_apart(part)
     for network in part.networks:
         yield from _render_forward(network, forward)
@@ -180,22 +188,43 @@ def _render_filter(part: _Part) -> Iterator[str]:
     yield "COMMIT"
 
 
-def _render_input(part: _Part, network: FirewallNetwork) -> Iterator[str]:
-    """Guard the host's loopback, which route_localnet opens to the bridge, and let only neighbours ask for names.
+def _render_input(part: _Part) -> Iterator[tuple[str, str]]:
+    """Guard the host's loopback, which route_localnet opens to bridges, and let only neighbours ask for names.
+
+    Every packet that comes to the host passes the first chain, so what each network adds is in others.
+    """
+    enter, bridges, names = part.chain("INPUT"), part.chain("BRIDGES"), part.chain("NAMES")
+    if part.networks:
+        yield (
+            enter,
+            f"-d {part.loopback} ! -i lo -j {bridges}" if part.family == 4 else f"-p ipv6-icmp -j {bridges}",
+        )
+    for protocol in _QUESTION_PROTOCOLS if any(network.dns for network in part.networks) else ():
+        yield enter, f"-p {protocol} -m {protocol} --dport {NAME_SERVER_PORT} -j {names}"
+    for bridge in part.lacking:
+        yield enter, f"-i {bridge} -j DROP"
+    for network in part.networks:
+        for rule in _render_greeting(part, network.bridge):
+            yield bridges, rule
+        gateway = part.single(part.gateway_of(network))
+        for protocol in _QUESTION_PROTOCOLS if network.dns else ():
+            port = f"-p {protocol} -m {protocol} --dport {NAME_SERVER_PORT}"
+            yield names, f"-d {gateway} -i {network.bridge} {port} -j ACCEPT"
+            yield names, f"-d {gateway} -i lo {port} -j ACCEPT"
+            yield names, f"-d {gateway} {port} -j DROP"
+
+
+def _render_greeting(part: _Part, bridge: str) -> Iterator[str]:
+    """Yield what becomes of packets to the loopback from a bridge, or of messages by which neighbours find the host.
 
     Answers to what the host asked from its loopback have that address again when they come here. Neighbours find the
     host by messages of IPv6 itself, which a policy to drop must not keep from it, as it does not keep ARP.
     """
-    chain, bridge, gateway = part.chain("INPUT"), network.bridge, part.single(part.gateway_of(network))
     if part.family == 4:
-        yield f"-A {chain} -d {part.loopback} -i {bridge} -m conntrack ! --ctstate RELATED,ESTABLISHED -j DROP"
-    for message in _NEIGHBOUR_MESSAGES if part.family == 6 else ():
-        yield f"-A {chain} -i {bridge} -p ipv6-icmp -m icmp6 --icmpv6-type {message} -j ACCEPT"
-    for protocol in ("udp", "tcp") if network.dns else ():
-        port = f"-p {protocol} -m {protocol} --dport {NAME_SERVER_PORT}"
-        yield f"-A {chain} -d {gateway} -i {bridge} {port} -j ACCEPT"
-        yield f"-A {chain} -d {gateway} -i lo {port} -j ACCEPT"
-        yield f"-A {chain} -d {gateway} {port} -j DROP"
+        yield f"-d {part.loopback} -i {bridge} -m conntrack ! --ctstate RELATED,ESTABLISHED -j DROP"
+    else:
+        for message in _NEIGHBOUR_MESSAGES:
+            yield f"-i {bridge} -p ipv6-icmp -m icmp6 --icmpv6-type {message} -j ACCEPT"
 
 
 def _render_apart(part: _Part) -> Iterator[str]:
@@ -212,9 +241,10 @@ def _render_apart(part: _Part) -> Iterator[str]:
     for bridge in part.lacking:
         yield f"-A {chain} -i {bridge} -j DROP"
         yield f"-A {chain} -o {bridge} -j DROP"
+    if part.networks:
+        yield f"-A {chain} -m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j RETURN"
     for network in part.networks:
         bridge = network.bridge
-        yield f"-A {chain} -o {bridge} -m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j RETURN"
         # Neighbours are seen by these rules only where bridges hand frames to them (br_netfilter).
         yield f"-A {chain} -i {bridge} -o {bridge} -j {'RETURN' if network.inter_container else 'DROP'}"
         yield f"-A {chain} -o {bridge} -j DROP"

@@ -7,6 +7,13 @@ from tests.contract.network import INSTANCE, NetworkPorts
 
 NETWORK = FirewallNetwork(bridge="hold-shop", subnet="10.77.0.0/24", gateway="10.77.0.1")
 INTERNAL = FirewallNetwork(bridge="hold-back", subnet="10.78.0.0/24", gateway="10.78.0.1", internal=True)
+DUAL = FirewallNetwork(
+    bridge="hold-dual",
+    subnet="10.79.0.0/24",
+    gateway="10.79.0.1",
+    ipv6_subnet="fd00:79::/64",
+    ipv6_gateway="fd00:79::1",
+)
 PORTS = (
     FirewallPort(
         mapping=PortMapping(host_port=8080, container_port=80), bridge="hold-shop", address="10.77.0.2"
@@ -23,7 +30,7 @@ SCTP = FirewallPort(
     address="10.77.0.2",
 )
 EMPTY = render_firewall((), (), instance=INSTANCE)
-ALL = render_firewall((NETWORK, INTERNAL), (*PORTS, SCTP), instance=INSTANCE)
+ALL = render_firewall((NETWORK, INTERNAL, DUAL), (*PORTS, SCTP), instance=INSTANCE)
 
 
 async def test_a_host_without_rules_of_ours_has_no_digest(network: NetworkPorts) -> None:

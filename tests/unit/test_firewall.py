@@ -68,7 +68,16 @@ def test_a_port_on_one_address_comes_before_the_same_on_all() -> None:
 def test_packets_from_outside_to_the_loopback_are_not_translated() -> None:
     text = render_firewall([FRONT], [_publish("127.0.0.1")], instance="hold").text
     assert all(rule.startswith("! -d 127.0.0.0/8 ") for rule in _list_rules(text, "PREROUTING"))
-    assert any("127.0.0.0/8" in rule and rule.endswith("DROP") for rule in _list_rules(text, "HOLD-INPUT"))
+    guard = "-d 127.0.0.0/8 -i hold-front -m conntrack ! --ctstate RELATED,ESTABLISHED -j DROP"
+    assert _list_rules(text, "HOLD-BRIDGES") == [guard]
+
+
+def test_networks_add_nothing_to_what_every_packet_to_the_host_passes() -> None:
+    one, three = (
+        render_firewall(networks, [], instance="hold").text for networks in ([FRONT], [FRONT, INNER, ROUTED])
+    )
+    for chain in ("HOLD-INPUT", "HOLD-DNAT"):
+        assert _list_rules(one, chain) == _list_rules(three, chain)
 
 
 def test_an_internal_network_publishes_nothing() -> None:
@@ -141,12 +150,15 @@ FRONT_ALONE = replace(FRONT, bridge="hold-z4")
 GOLDEN_IPV6 = """
 *nat
 :HOLD-DNAT - [0:0]
+:HOLD-NAMES - [0:0]
 :HOLD-SNAT - [0:0]
 -A PREROUTING ! -d ::1/128 -m addrtype --dst-type LOCAL -m comment --comment "hold:hold" -j HOLD-DNAT
 -A OUTPUT ! -d ::1/128 -m addrtype --dst-type LOCAL -m comment --comment "hold:hold" -j HOLD-DNAT
 -A POSTROUTING -m comment --comment "hold:hold" -j HOLD-SNAT
--A HOLD-DNAT -d fd00:77::1/128 -i hold-front -p udp -m udp --dport 53 -j DNAT --to-destination [fd00:77::1]:18053
--A HOLD-DNAT -d fd00:77::1/128 -i hold-front -p tcp -m tcp --dport 53 -j DNAT --to-destination [fd00:77::1]:18053
+-A HOLD-DNAT -p udp -m udp --dport 53 -j HOLD-NAMES
+-A HOLD-DNAT -p tcp -m tcp --dport 53 -j HOLD-NAMES
+-A HOLD-NAMES -d fd00:77::1/128 -i hold-front -p udp -m udp --dport 53 -j DNAT --to-destination [fd00:77::1]:18053
+-A HOLD-NAMES -d fd00:77::1/128 -i hold-front -p tcp -m tcp --dport 53 -j DNAT --to-destination [fd00:77::1]:18053
 -A HOLD-DNAT -d 2001:db8::1/128 -p tcp -m tcp --dport 8080 -j DNAT --to-destination [fd00:77::9]:80
 -A HOLD-DNAT -p tcp -m tcp --dport 8081 -j DNAT --to-destination [fd00:77::9]:80
 -A HOLD-SNAT -s fd00:77::/64 -o hold-front -m conntrack --ctstate DNAT -j MASQUERADE
@@ -156,22 +168,27 @@ COMMIT
 :HOLD-APART - [0:0]
 :HOLD-FORWARD - [0:0]
 :HOLD-INPUT - [0:0]
+:HOLD-BRIDGES - [0:0]
+:HOLD-NAMES - [0:0]
 -A INPUT -m comment --comment "hold:hold" -j HOLD-INPUT
 -A FORWARD -m comment --comment "hold:hold" -j HOLD-USER
 -A FORWARD -m comment --comment "hold:hold" -j HOLD-APART
 -A FORWARD -m comment --comment "hold:hold" -j HOLD-FORWARD
--A HOLD-INPUT -i hold-front -p ipv6-icmp -m icmp6 --icmpv6-type 135 -j ACCEPT
--A HOLD-INPUT -i hold-front -p ipv6-icmp -m icmp6 --icmpv6-type 136 -j ACCEPT
--A HOLD-INPUT -d fd00:77::1/128 -i hold-front -p udp -m udp --dport 18053 -j ACCEPT
--A HOLD-INPUT -d fd00:77::1/128 -i lo -p udp -m udp --dport 18053 -j ACCEPT
--A HOLD-INPUT -d fd00:77::1/128 -p udp -m udp --dport 18053 -j DROP
--A HOLD-INPUT -d fd00:77::1/128 -i hold-front -p tcp -m tcp --dport 18053 -j ACCEPT
--A HOLD-INPUT -d fd00:77::1/128 -i lo -p tcp -m tcp --dport 18053 -j ACCEPT
--A HOLD-INPUT -d fd00:77::1/128 -p tcp -m tcp --dport 18053 -j DROP
+-A HOLD-INPUT -p ipv6-icmp -j HOLD-BRIDGES
+-A HOLD-INPUT -p udp -m udp --dport 18053 -j HOLD-NAMES
+-A HOLD-INPUT -p tcp -m tcp --dport 18053 -j HOLD-NAMES
 -A HOLD-INPUT -i hold-z4 -j DROP
+-A HOLD-BRIDGES -i hold-front -p ipv6-icmp -m icmp6 --icmpv6-type 135 -j ACCEPT
+-A HOLD-BRIDGES -i hold-front -p ipv6-icmp -m icmp6 --icmpv6-type 136 -j ACCEPT
+-A HOLD-NAMES -d fd00:77::1/128 -i hold-front -p udp -m udp --dport 18053 -j ACCEPT
+-A HOLD-NAMES -d fd00:77::1/128 -i lo -p udp -m udp --dport 18053 -j ACCEPT
+-A HOLD-NAMES -d fd00:77::1/128 -p udp -m udp --dport 18053 -j DROP
+-A HOLD-NAMES -d fd00:77::1/128 -i hold-front -p tcp -m tcp --dport 18053 -j ACCEPT
+-A HOLD-NAMES -d fd00:77::1/128 -i lo -p tcp -m tcp --dport 18053 -j ACCEPT
+-A HOLD-NAMES -d fd00:77::1/128 -p tcp -m tcp --dport 18053 -j DROP
 -A HOLD-APART -i hold-z4 -j DROP
 -A HOLD-APART -o hold-z4 -j DROP
--A HOLD-APART -o hold-front -m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j RETURN
+-A HOLD-APART -m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j RETURN
 -A HOLD-APART -i hold-front -o hold-front -j RETURN
 -A HOLD-APART -o hold-front -j DROP
 -A HOLD-FORWARD -o hold-front -j ACCEPT
