@@ -25,7 +25,7 @@ from controller.api.convert import draft_of
 from controller.api.image_library import ImageParts
 from controller.api.server import InsideParts, Services, serving
 from controller.api.state_service import StateParts
-from controller.errors import HoldError, InUse
+from controller.errors import AlreadyExists, Exhausted, HoldError, InUse, Invalid
 from controller.images.commits import LayerCommits
 from controller.images.pull import Puller
 from controller.images.pulls import BackgroundPulls
@@ -84,7 +84,25 @@ def run_daemon(arguments: Sequence[str]) -> int:
         return _run(settings)
     except HoldError as error:
         print(f"hold daemon: {error.message}", file=sys.stderr)
-        return EXIT_FAILED
+    except ExceptionGroup as group:  # raised while tasks ran
+        told = _list_told(group)
+        if not told:
+            raise
+        print("\n".join(f"hold daemon: {message}" for message in told), file=sys.stderr)
+    return EXIT_FAILED
+
+
+def _list_told(group: ExceptionGroup[Exception]) -> list[str]:
+    """Return what a group of errors comes to in words; nothing when there is one among them that is a fault of ours."""
+    told: list[str] = []
+    for error in group.exceptions:
+        inner = _list_told(error) if isinstance(error, ExceptionGroup) else []
+        if isinstance(error, HoldError):
+            inner = [error.message]
+        if not inner:
+            return []
+        told += inner
+    return told
 
 
 def _make_parser() -> argparse.ArgumentParser:
@@ -312,7 +330,7 @@ def _make_pools(settings: Settings) -> AddressPools:
 async def _declare_default_network(gate: Gate, spec: NetworkSpec) -> None:
     """Make sure of the network that containers join which name none, unless somebody else declares it.
 
-    While containers use it, other settings than it was made with wait for a later start.
+    While containers use it, other settings than it was made with wait for a later start. Invalid when it can't be made.
     """
     key = Key("Network", DEFAULT_NETWORK)
     stored = gate.store.snapshot().get(key)
@@ -321,7 +339,10 @@ async def _declare_default_network(gate: Gate, spec: NetworkSpec) -> None:
     draft = Draft(key=key, spec=spec, labels={}, annotations={})
     try:
         await gate.apply(ApplyBatch(drafts=(draft,), manager=OWN_MANAGER))
-    except InUse as error:
+    except (InUse, AlreadyExists, Exhausted) as error:
+        if stored is None:
+            settings = "bip, fixedCidr, bip6, fixedCidrV6, addressPool"
+            raise Invalid(f"there is no room for the default bridge ({settings}): {error.message}") from error
         LOG.warning("settings of the default bridge wait", extra={"error": error.message})
 
 

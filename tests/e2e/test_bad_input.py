@@ -131,6 +131,27 @@ def test_a_wrong_setting_is_named(machine: Machine) -> None:
     assert "--resync-interval" in second.read_log()
 
 
+def test_a_default_bridge_that_the_host_has_no_room_for_ends_the_start(scratch: Path) -> None:
+    bound = Machine(scratch / "bound", options=["--instance", "bound", "--bip", "127.10.0.1/16"])
+    bound.scratch_path.mkdir()
+    assert bound.spawn_daemon().wait(timeout=60) == 1
+    assert bound.read_log() == (
+        "hold daemon: --bip: bip, fixedCidr: '127.10.0.0/16' can't be a network's, for 127.0.0.0/8 is the loopback: "
+        "use a private subnet\n"
+    )
+    subprocess.run(["ip", "route", "add", "10.251.0.0/16", "dev", "lo"], check=True)
+    try:
+        routed = Machine(scratch / "bound", options=["--instance", "bound", "--bip", "10.251.3.1/24"])
+        assert routed.spawn_daemon().wait(timeout=60) == 1
+    finally:
+        subprocess.run(["ip", "route", "del", "10.251.0.0/16", "dev", "lo"], check=True)
+    told = (
+        "Network/bridge: spec.subnets[0]: 10.251.3.0/24 overlaps 10.251.0.0/16, which the host has a route to"
+    )
+    assert told in routed.read_log()
+    assert "Traceback" not in routed.read_log()
+
+
 def test_a_damaged_store_is_told_and_left_alone(machine: Machine) -> None:
     broken = Machine(machine.scratch_path / "broken")
     broken.root_path.mkdir(parents=True)
