@@ -12,6 +12,7 @@ from tests.bench.networks import measure_networks
 from tests.bench.port_counts import measure_ports
 from tests.bench.report import write_report
 from tests.bench.streams import measure_streams
+from tests.bench.transfers import measure_transfers
 from tests.bench.volumes import measure_volumes
 
 _REPORT_PATH = Path("BENCHMARKS.md")
@@ -34,6 +35,8 @@ def main() -> int:
                 results[engine.name] |= measure_networks(engine)
                 if engine.name == "hold":
                     results[engine.name] |= measure_hold(engine) | measure_ports(engine)
+        for name, rows in measure_transfers(starts, archive_path, scratch_path).items():
+            results[name] |= rows
         write_report(_REPORT_PATH, results)  # what takes longest comes last
         for name, rows in measure_contents(starts, archive_path, scratch_path).items():
             results[name] |= rows
