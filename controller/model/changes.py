@@ -1,9 +1,10 @@
 """What travels between the store, the API and the loops: changes, events, batches."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol, TypeVar, runtime_checkable
 
 from controller.model.container import StopOrder
 from controller.model.ids import Key, Revision, Uid
@@ -11,6 +12,25 @@ from controller.model.kinds import Assigned, Resource, Spec
 
 Snapshot = Mapping[Key, Resource]
 """Every object at one revision, with `assigned` filled in; never mutated."""
+
+T = TypeVar("T")
+
+
+@runtime_checkable
+class Parted(Protocol):
+    """A snapshot in parts, most of which it has in common with the one before."""
+
+    def gather(self, derive: Callable[[Snapshot], T]) -> list[T]:
+        """Return what comes of each part; what came of a part is kept as long as the part."""
+        ...
+
+
+def gather(snapshot: Snapshot, derive: Callable[[Snapshot], T]) -> list[T]:
+    """Return what comes of the parts that a snapshot is in, so that nobody goes through all objects for each change.
+
+    `derive` is a function of a module, and pure: it is called for parts that are new, and kept with what came of it.
+    """
+    return snapshot.gather(derive) if isinstance(snapshot, Parted) else [derive(snapshot)]
 
 
 class ChangeType(StrEnum):

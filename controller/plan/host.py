@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from controller.model.changes import Snapshot
+from controller.model.changes import Snapshot, gather
 from controller.model.container import Container, DesiredState, Phase
 from controller.model.facts import FirewallFacts, NamesFacts
 from controller.model.network import Network
@@ -52,12 +52,30 @@ class HostObserved:
     names: NamesFacts
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Share:
+    """What counts for the host in some objects."""
+
+    networks: tuple[Network, ...]
+    reachable: tuple[Container, ...]
+
+
+def _sift(objects: Snapshot) -> _Share:
+    return _Share(
+        networks=tuple(each for each in objects.values() if isinstance(each, Network)),
+        reachable=tuple(
+            each for each in objects.values() if isinstance(each, Container) and is_reachable(each)
+        ),
+    )
+
+
 def derive_host(
     snapshot: Snapshot, defaults: ContainerDefaults, *, rules: RulesRenderer, names: NamesRenderer
 ) -> HostDesired:
     """Return the rules and names that all networks and containers together come to."""
-    networks = {each.metadata.name: each for each in snapshot.values() if isinstance(each, Network)}
-    containers = [each for each in snapshot.values() if isinstance(each, Container) and is_reachable(each)]
+    shares = gather(snapshot, _sift)
+    networks = {each.metadata.name: each for share in shares for each in share.networks}
+    containers = [each for share in shares for each in share.reachable]
     return HostDesired(
         firewall=rules.render(networks, containers),
         names=names.render(networks.values(), containers, defaults),

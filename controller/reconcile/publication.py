@@ -1,14 +1,23 @@
 """What the host's rules and name server are known to offer, for the conditions of containers and networks."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from controller.model.changes import Snapshot
+from controller.model.changes import Snapshot, gather
 from controller.model.container import Container, ContainerAssigned
 from controller.model.ids import Key, Uid
 from controller.model.kinds import key_of
 from controller.model.network import Network
 from controller.plan.container.expansion import has_ports
 from controller.plan.host import is_reachable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Offers:
+    """What some objects offer: the ports of containers, the names of networks."""
+
+    published: Mapping[Key, tuple[Uid, ContainerAssigned]]
+    served: Mapping[Key, Uid]
 
 
 class Publication:
@@ -30,12 +39,9 @@ class Publication:
         """Take over that all rules and names of `snapshot` are in force; return the objects it makes a difference to."""
         published: dict[Key, tuple[Uid, ContainerAssigned]] = {}
         served: dict[Key, Uid] = {}
-        for key, resource in snapshot.items():
-            if isinstance(resource, Container):
-                if has_ports(resource) and is_reachable(resource):
-                    published[key] = _identify(resource)
-            elif isinstance(resource, Network):
-                served[key] = Uid(resource.metadata.uid or "")
+        for part in gather(snapshot, _list_offers):
+            published |= part.published
+            served |= part.served
         changed = {
             key
             for key in published.keys() | self._published.keys()
@@ -46,6 +52,19 @@ class Publication:
         }
         self._published, self._served = published, served
         return changed
+
+
+def _list_offers(objects: Snapshot) -> _Offers:
+    return _Offers(
+        published={
+            key: _identify(each)
+            for key, each in objects.items()
+            if isinstance(each, Container) and has_ports(each) and is_reachable(each)
+        },
+        served={
+            key: Uid(each.metadata.uid or "") for key, each in objects.items() if isinstance(each, Network)
+        },
+    )
 
 
 def _identify(container: Container) -> tuple[Uid, ContainerAssigned]:

@@ -41,7 +41,8 @@ class ContainerAssigner:
     def __init__(self, world: World, host: HostFacts, findings: Findings) -> None:
         self._world = world
         self._findings = findings
-        self._taken = _collect_taken(world)
+        # What the batch itself deletes gives its share up at once.
+        self._taken = Taken(world.snapshot, without={*world.intents, *world.leaving})
         self._identities = IdentityAssigner(world, findings)
         self._ports = PortAssigner(self._taken, host, findings)
         self._places: dict[tuple[str, Family], Place | None] = {}
@@ -219,14 +220,3 @@ def _find_kept(previous: ContainerAssigned, network: str, family: Family) -> str
 def _find_assigned(intent: Intent) -> ContainerAssigned:
     stored = intent.stored
     return (stored.assigned if isinstance(stored, Container) else None) or ContainerAssigned()
-
-
-def _collect_taken(world: World) -> Taken:
-    """Return what containers outside the batch have; what the batch itself deletes gives its share up at once."""
-    return Taken(
-        {
-            key: resource
-            for key, resource in world.snapshot.items()
-            if isinstance(resource, Container) and key not in world.intents and key not in world.leaving
-        }
-    )

@@ -1,10 +1,11 @@
 """Addresses, MACs and host ports that are spoken for, and by whom."""
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from controller.model.container import Container
+from controller.model.changes import Snapshot, gather
+from controller.model.container import Container, ContainerAssigned
 from controller.model.facts import HostFacts
 from controller.model.ids import Key, Uid
 from controller.model.network import Family, family_of
@@ -29,12 +30,12 @@ class Holder:
 class Taken:
     """What containers have: addresses by network name and family, MACs, host ports. One host's scope.
 
-    `present` are the containers that keep what they have. It is gathered when first asked for, as few batches ask for
-    all of it.
+    Objects of `without` have nothing. It is gathered when first asked for, as few batches ask for all of it.
     """
 
-    def __init__(self, present: Mapping[Key, Container]) -> None:
-        self._present = present
+    def __init__(self, snapshot: Snapshot, *, without: Collection[Key]) -> None:
+        self._snapshot = snapshot
+        self._without = without
         self._addresses: dict[tuple[str, Family], dict[int, Key]] = {}
         self._macs: dict[str, Key] | None = None
         self._ports: dict[tuple[Protocol, int], list[tuple[str, Key]]] | None = None
@@ -75,42 +76,55 @@ class Taken:
 
     def _gather_addresses(self, network: str, family: Family) -> dict[int, Key]:
         found: dict[int, Key] = {}
-        for key, container in self._present.items():
-            assigned = container.assigned
-            attachment = assigned.networks.get(network) if assigned is not None else None
-            if attachment is None:
-                continue
-            address = attachment.ipv4 if family == 4 else attachment.ipv6
-            if address:
-                found[find_number(address)] = key
-            for other in attachment.link_local_ips:
-                if family_of(other) == family:
-                    found[find_number(other)] = key
+        for part in gather(self._snapshot, _list_addresses):
+            found.update(part.get((network, family), ()))
+        for key in self._without:
+            container = self._snapshot.get(key)
+            if isinstance(container, Container):
+                for number in _list_addresses({key: container}).get((network, family), ()):
+                    if found.get(number) == key:
+                        del found[number]
         return found
+
+    def _list_present(self) -> Iterator[tuple[Key, ContainerAssigned]]:
+        for key, each in self._snapshot.items():
+            if isinstance(each, Container) and each.assigned is not None and key not in self._without:
+                yield key, each.assigned
 
     def _list_macs(self) -> dict[str, Key]:
         if self._macs is None:
             self._macs = {
                 attachment.mac: key
-                for key, container in self._present.items()
-                if container.assigned is not None
-                for attachment in container.assigned.networks.values()
+                for key, assigned in self._list_present()
+                for attachment in assigned.networks.values()
             }
         return self._macs
 
     def _list_ports(self) -> dict[tuple[Protocol, int], list[tuple[str, Key]]]:
         if self._ports is None:
             self._ports = {}
-            for key, container in self._present.items():
-                for port in container.assigned.ports if container.assigned is not None else ():
+            for key, assigned in self._list_present():
+                for port in assigned.ports:
                     _add_port(self._ports, port, key)
         return self._ports
 
     def _describe(self, key: Key | None) -> Holder | None:
         if key is None:
             return None
-        container = self._present.get(key)
-        return Holder(key=key, leaving=container is not None and container.metadata.deleted_at is not None)
+        present = self._snapshot.get(key) if key not in self._without else None
+        return Holder(key=key, leaving=present is not None and present.metadata.deleted_at is not None)
+
+
+def _list_addresses(objects: Snapshot) -> dict[tuple[str, Family], dict[int, Key]]:
+    """Return who has which addresses, by network and family."""
+    found: dict[tuple[str, Family], dict[int, Key]] = {}
+    for key, each in objects.items():
+        if isinstance(each, Container) and each.assigned is not None:
+            for network, attachment in each.assigned.networks.items():
+                for address in (*attachment.addresses, *attachment.link_local_ips):
+                    place = found.setdefault((network, family_of(address)), {})
+                    place[find_number(address)] = key
+    return found
 
 
 def _add_port(ports: dict[tuple[Protocol, int], list[tuple[str, Key]]], port: PortMapping, key: Key) -> None:
