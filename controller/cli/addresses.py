@@ -57,3 +57,8 @@ def render_addresses(status: Document) -> Iterator[str]:
     """Yield `NETWORK=ADDRESS` of each place."""
     for each in status.get("networks", []):
         yield from (f"{each['name']}={each[name]}" for name in ("ipv4", "ipv6") if each.get(name))
+
+
+def spell_mac(text: str) -> str:
+    """Return a hardware address as hold spells it: pairs in lower case with colons."""
+    return text.lower().replace("-", ":")

@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 from controller.api.v1 import resource_pb2
+from controller.cli.addresses import spell_mac
 from controller.cli.client import Client, Failure
 from controller.cli.waiting import SETBACKS, wait_for_status
 from controller.model.name_forms import parse_link
@@ -52,7 +53,7 @@ def connect(client: Client, network: str, options: argparse.Namespace) -> None:
             aliases=options.alias,
             ipv4=options.ip,
             ipv6=options.ip6,
-            mac=options.mac_address.lower() if options.mac_address else None,
+            mac=spell_mac(options.mac_address) if options.mac_address else None,
             link_local_ips=options.link_local_ip,
             gateway_priority=options.gw_priority,
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from controller.api.v1 import container_pb2, resource_pb2, state_pb2
+from controller.cli.addresses import spell_mac
 from controller.cli.client import Client, Failure
 from controller.cli.detach_keys import add_detach_keys_flag, parse_detach_keys
 from controller.cli.health import add_health_flags, set_health
@@ -273,7 +274,7 @@ def _set_networks(spec: resource_pb2.ContainerSpec, options: argparse.Namespace)
     if options.ip6:
         first.ipv6 = options.ip6
     if options.mac_address:
-        first.mac = options.mac_address.lower()
+        first.mac = spell_mac(options.mac_address)
 
 
 def _set_ports(spec: resource_pb2.ContainerSpec, texts: list[str]) -> None:
@@ -310,7 +311,7 @@ def _parse_network(text: str) -> resource_pb2.NetworkAttachment:
             case "ip6":
                 attachment.ipv6 = value
             case "mac-address":
-                attachment.mac = value.lower()
+                attachment.mac = spell_mac(value)
             case "link-local-ip":
                 attachment.link_local_ips.append(value)
             case "gw-priority":

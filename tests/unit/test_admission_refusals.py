@@ -41,6 +41,8 @@ REFUSED: Sequence[tuple[str, Sequence[Draft], type[HoldError], str]] = [
     ("address taken", [container("x", networks=[{"name": "n", "ipv4": "10.77.0.2"}])], AlreadyExists, "10.77.0.2 is taken by Container/web"),
     ("address twice", [container(name, networks=[{"name": "n", "ipv4": "10.77.0.6"}]) for name in "xy"], AlreadyExists, "Container/y: spec.networks[0].ipv4: 10.77.0.6 is taken by Container/x"),
     ("MAC twice", [container(name, networks=[{"name": "n", "mac": "02:00:00:00:00:01"}]) for name in "xy"], AlreadyExists, "02:00:00:00:00:01 is taken by Container/x"),
+    ("no MAC", [container("x", networks=[{"name": "n", "mac": "00:00:00:00:00:00"}])], Invalid, "Container/x: spec.networks[0].mac: 00:00:00:00:00:00 is no address"),
+    ("reserving what is used", [network("n", subnets=["10.77.0.0/29"], reservedAddresses={"r": "10.77.0.2"})], InUse, "Network/n: spec.reservedAddresses.r: 10.77.0.2 is that of Container/web: reserve another one"),
     ("MAC of many", [container("x", networks=[{"name": "n", "mac": "01:00:00:00:00:01"}])], Invalid, "is a multicast address"),
     ("full subnet", [container(f"x{number}") for number in range(6)], Exhausted, "subnet 10.77.0.0/29 of Network/n has no free address"),
     ("port taken", [container("x", ports=["8080:1"])], AlreadyExists, "Container/x: spec.ports[0].hostPort: host port 8080/tcp is taken by Container/web"),

@@ -253,3 +253,9 @@ def test_a_port_of_a_range_is_the_first_free_one_and_stays() -> None:
     assert [port.host_port for port in assigned_of(again, "y").ports] == [7003, 7003]
     moved = apply(state, container("y", ports=["7010-7011:80"]))
     assert [port.host_port for port in assigned_of(moved, "y").ports] == [7010]
+
+
+def test_a_container_of_the_batch_gives_up_what_is_reserved_now() -> None:
+    reserved = network("n", subnets=["10.77.0.0/29"], reservedAddresses={"r": "10.77.0.2"})
+    state = apply(BASE, reserved, container("web", ports=["8080:80"]))
+    assert assigned_of(state, "web").networks["n"].ipv4 not in ("", "10.77.0.2")

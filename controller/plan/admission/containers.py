@@ -22,6 +22,7 @@ from controller.plan.admission.subnets import find_subnet
 from controller.plan.admission.taken import Taken
 from controller.plan.container.expansion import find_image_config, list_wanted_ports
 
+_NO_MAC = "00:00:00:00:00:00"
 _FIELDS: dict[Family, str] = {4: "ipv4", 6: "ipv6"}
 
 
@@ -103,7 +104,7 @@ class ContainerAssigner:
             if not kept or _find_named(attachment, family) not in (None, kept):
                 continue
             place, address = self._find_place(attachment.name, family), ip_address(kept)
-            fits = place is not None and address in place.subnet
+            fits = place is not None and address in place.subnet and not place.find_fault(address)
             if fits and int(address) not in self._taken.list_addresses(attachment.name, family):
                 self._take(work, attachment.name, kept)
 
@@ -157,6 +158,8 @@ class ContainerAssigner:
             self._findings.add(
                 refusal, work.intent.key, path, f"{mac} is taken by {holder}: choose another MAC"
             )
+        elif mac == _NO_MAC:
+            self._findings.add(Invalid, work.intent.key, path, f"{mac} is no address: choose another MAC")
         elif int(mac[:2], 16) & 1:
             self._findings.add(
                 Invalid, work.intent.key, path, f"{mac} is a multicast address: make the first byte even"

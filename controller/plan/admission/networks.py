@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 
 from controller.errors import AlreadyExists, Exhausted, InUse, Invalid
+from controller.model.container import Container
 from controller.model.facts import HostFacts
 from controller.model.ids import Key
 from controller.model.names import derive_bridge
@@ -89,6 +90,8 @@ class NetworkAssigner:
             parent=parent,
         )
         intent.assigned = assigned
+        if previous is not None and intent.stored is not None and intent.stored.spec != spec:
+            self._refuse_taken(intent, spec)
         if previous is not None and previous != assigned:
             self._refuse_if_used(intent, previous, assigned)
 
@@ -117,6 +120,24 @@ class NetworkAssigner:
                 "or make another network"
             )
             self._findings.add(InUse, intent.key, path, message)
+
+    def _refuse_taken(self, intent: Intent, spec: NetworkSpec) -> None:
+        """Find addresses that are to be reserved and that containers have; those of the batch get others."""
+        reserved = {address: name for name, address in spec.reserved_addresses.items()}
+        for key in self._index_attached().get(intent.key, ()) if reserved else ():
+            container = self._world.snapshot[key]
+            if (
+                not isinstance(container, Container)
+                or container.assigned is None
+                or key in self._world.intents
+            ):
+                continue
+            for address in reserved.keys() & set(container.assigned.networks[intent.key.name].addresses):
+                message = (
+                    f"{address} is that of {key}: reserve another one, or give the container another address"
+                )
+                path = f"spec.reservedAddresses.{reserved[address]}"
+                self._findings.add(InUse, intent.key, path, message)
 
     def _index_attached(self) -> dict[Key, list[Key]]:
         """Return the containers with an address on each network, those on their way out included."""
