@@ -1,7 +1,9 @@
 """Sizes of what lies below the data directory: `LocalDiskUsage(layout=...)`."""
 
 import asyncio
+import contextlib
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from controller.model.ids import Uid
 from controller.model.layout import Layout
 from controller.model.usage import ContainerSize, DiskFacts, TreeSize
 
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _BLOCK_BYTES = 512
 """Unit of st_blocks, whatever the file system's own blocks are (stat(2))."""
 
@@ -82,29 +85,65 @@ def measure_tree(path: str, *, without: frozenset[str] = frozenset()) -> TreeSiz
         top = os.lstat(path)
     except FileNotFoundError:
         return TreeSize()
-    content_bytes = 0 if os.path.isdir(path) else top.st_size  # noqa: PTH112 - one call for each of many files
+    content_bytes = 0 if stat.S_ISDIR(top.st_mode) else top.st_size
     allocated_bytes = top.st_blocks * _BLOCK_BYTES
     linked: set[int] = set()
-    waiting = [path] if os.path.isdir(path) else []  # noqa: PTH112
-    while waiting:
-        for entry in _scan(waiting.pop()):
-            try:
-                status = entry.stat(follow_symlinks=False)
-            except FileNotFoundError:
+    for status in _walk(path, top.st_dev, without) if stat.S_ISDIR(top.st_mode) else ():
+        is_directory = stat.S_ISDIR(status.st_mode)
+        if status.st_nlink > 1 and not is_directory:
+            if status.st_ino in linked:
                 continue
-            if status.st_dev != top.st_dev or entry.path in without:
-                continue
-            is_directory = entry.is_dir(follow_symlinks=False)
-            if status.st_nlink > 1 and not is_directory:
-                if status.st_ino in linked:
-                    continue
-                linked.add(status.st_ino)
-            allocated_bytes += status.st_blocks * _BLOCK_BYTES
-            if is_directory:
-                waiting.append(entry.path)
-            else:
-                content_bytes += status.st_size
+            linked.add(status.st_ino)
+        allocated_bytes += status.st_blocks * _BLOCK_BYTES
+        content_bytes += 0 if is_directory else status.st_size
     return TreeSize(content_bytes=content_bytes, allocated_bytes=allocated_bytes)
+
+
+def _walk(path: str, device: int, without: frozenset[str]) -> Iterator[os.stat_result]:
+    """Yield the status of all below a directory that lies on the device.
+
+    A tree may be deeper than a path can be long, so each directory is opened from the one above, and left by `..`.
+    """
+    trail = [path]
+    fd = os.open(path, _DIRECTORY)
+    waiting: list[list[str]] = []
+    try:
+        while True:
+            if len(waiting) < len(trail):
+                waiting.append([])
+                for name, status in _list_statuses(fd):
+                    if status.st_dev != device or (without and f"{'/'.join(trail)}/{name}" in without):
+                        continue
+                    if stat.S_ISDIR(status.st_mode):
+                        waiting[-1].append(name)
+                    yield status
+            if waiting[-1]:
+                name = waiting[-1].pop()
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                    fd = _move(fd, name)
+                    trail.append(name)
+                continue
+            waiting.pop()
+            trail.pop()
+            if not trail:
+                return
+            fd = _move(fd, "..")
+    finally:
+        os.close(fd)
+
+
+def _list_statuses(fd: int) -> Iterator[tuple[str, os.stat_result]]:
+    with os.scandir(fd) as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):
+                yield entry.name, entry.stat(follow_symlinks=False)
+
+
+def _move(fd: int, name: str) -> int:
+    """Return the directory of that name in an open one, which is closed."""
+    there_fd = os.open(name, _DIRECTORY, dir_fd=fd)
+    os.close(fd)
+    return there_fd
 
 
 def _scan(path: str) -> list[os.DirEntry[str]]:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import errno
 import os
-import shutil
 import stat
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from controller.kernel.overlay import OwnerMapping, mount_mapped_overlay, mount_
 from controller.kernel.subprocesses import Runner
 from controller.kernel.translation import translated
 from controller.model.facts import AccountFiles, RootFacts
+from controller.kernel.tree_removal import remove_tree
 from controller.model.ids import Uid
 from controller.model.layout import Layout
 from controller.model.wants import RootWant
@@ -57,7 +57,7 @@ class OverlayRoots:
     async def delete(self, uid: Uid) -> None:
         """Remove the writable layer and the logs; the root must be unmounted."""
         with translated(f"root of {uid}"), contextlib.suppress(FileNotFoundError):
-            await asyncio.to_thread(shutil.rmtree, self._layout.container_path(uid))
+            await asyncio.to_thread(remove_tree, self._layout.container_path(uid))
 
     async def read_accounts(self, want: RootWant) -> AccountFiles:
         """Return the account files that the container will see, mounted or not, following no link out of the root."""

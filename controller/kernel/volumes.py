@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import os
-import shutil
 from pathlib import Path
 
 from controller.errors import Refused
 from controller.kernel.prefill import sweep_views
 from controller.kernel.staging import derive_mark_path
 from controller.kernel.translation import translated
+from controller.kernel.tree_removal import remove_tree
 from controller.kernel.volume_mounts import VolumeMounts
 from controller.kernel.whole_copies import Workplace, check_unmounted
 from controller.model.facts import VolumeFacts
@@ -119,7 +119,7 @@ def _delete(path: Path) -> None:
     """Remove what lies beside the data first, the data last: as long as it is there, the volume is."""
     for beside in path.parent.iterdir():
         if beside != path:
-            shutil.rmtree(beside)
+            remove_tree(beside)
     with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(path)
+        remove_tree(path)
     path.parent.rmdir()

@@ -19,6 +19,7 @@ from pathlib import Path
 from controller.errors import Conflict, Refused
 from controller.kernel import syscalls
 from controller.kernel.mountinfo import read_mounts
+from controller.kernel.tree_removal import remove_tree
 
 _INSIDE_PREFIX = ".hold-"
 _LOST = "lost+found"
@@ -73,7 +74,7 @@ class Workplace:
     def settle(self) -> None:
         """Remove copies that were broken off, and bring one that is whole to its end."""
         for path in self.directory_path.glob(f"{self.prefix}copy-*"):
-            shutil.rmtree(path, ignore_errors=True)
+            _discard(path)
         if not self.data_path.is_dir():
             return
         if _is_real_directory(self.restored_path):
@@ -93,7 +94,7 @@ class Workplace:
                 entry.rename(target_path)
         _look_like(self.filled_path, self.data_path)
         os.utime(self.data_path, ns=(model.st_atime_ns, model.st_mtime_ns))
-        shutil.rmtree(self.filled_path)
+        remove_tree(self.filled_path)
 
 
 async def fill(place: Workplace, make: Make) -> None:
@@ -136,7 +137,7 @@ async def _grow(place: Workplace, make: Make, whole_path: Path) -> None:
         if await make(growing_path):
             await asyncio.to_thread(_finish, growing_path, whole_path)
     finally:
-        await asyncio.to_thread(shutil.rmtree, growing_path, ignore_errors=True)
+        await asyncio.to_thread(_discard, growing_path)
 
 
 def _make_growing(directory_path: Path, prefix: str) -> Path:
@@ -181,9 +182,15 @@ def _is_real_directory(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
+def _discard(path: Path) -> None:
+    """Remove a copy that nobody waits for; what can't be removed now is seen to at the next start."""
+    with contextlib.suppress(OSError):
+        remove_tree(path)
+
+
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+        remove_tree(path)
     else:
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
