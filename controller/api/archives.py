@@ -158,9 +158,9 @@ def derive_place(snapshot: Snapshot, container: Container, layout: Layout) -> Fi
 
 
 def _show(mount: Mount, desired: ContainerDesired) -> ShownMount | None:
-    """Return what of the host a mount shows; None for memory, which is gone with the process."""
+    """Return what of the host a mount shows; None for memory and images, which are gone with the process."""
     source = mount.source
-    if mount.type is MountType.TMPFS:
+    if mount.type in (MountType.TMPFS, MountType.IMAGE):
         return None
     if mount.type is MountType.VOLUME:
         volume = desired.volumes.get(mount.source)

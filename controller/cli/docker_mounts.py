@@ -40,7 +40,9 @@ def view_binds(spec: Document) -> dict[str, Any]:
     """Return the parts of HostConfig that say what was asked for by `-v` and `--tmpfs`."""
     mounts = spec.get("mounts", [])
     return {
-        "Binds": [_spell_bind(each) for each in mounts if each["type"] != "tmpfs" and each.get("source")],
+        "Binds": [
+            _spell_bind(each) for each in mounts if each["type"] in ("bind", "volume") and each.get("source")
+        ],
         "Tmpfs": {each["target"]: _spell_options(each) for each in mounts if each["type"] == "tmpfs"},
     }
 

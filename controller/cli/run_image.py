@@ -71,20 +71,31 @@ def with_image(
 ) -> int:
     """Carry out `body`, which needs the image; pull it when it is missing, and begin again.
 
-    A body that can be carried out `once` only is preceded by a look.
+    A body that can be carried out `once` only is preceded by a look, and so is one that mounts images.
     """
+    for name in _list_mounted(options) if options.pull != "never" else ():
+        if not _has_image(client, name):
+            _pull(client, options, name)
     if options.rootfs or options.pull == "never":
         return body()
     needs_look = once or options.platform
     if options.pull == "always" or (needs_look and not _has_image(client, options.image, options.platform)):
-        _pull(client, options)
+        _pull(client, options, options.image, platform=options.platform)
     try:
         return body()
     except CallFailed as error:
         if not lacks_image(error):
             raise
-        _pull(client, options)
+        _pull(client, options, options.image, platform=options.platform)
         return body()
+
+
+def _list_mounted(options: argparse.Namespace) -> list[str]:
+    """Return the images that are to be mounted; the flag itself has been read by now, so that nothing is wrong with it."""
+    from controller.model.mount_forms import parse_long_mount
+
+    mounts = map(parse_long_mount, options.mount)
+    return [str(fields["source"]) for fields in mounts if fields["type"] == "image"]
 
 
 def lacks_image(error: CallFailed) -> bool:
@@ -125,11 +136,11 @@ def _is_for(status: resource_pb2.ImageStatus, platform: str) -> bool:
     return (found.os, found.architecture) == (wanted.os, wanted.architecture)
 
 
-def _pull(client: Client, options: argparse.Namespace) -> None:
+def _pull(client: Client, options: argparse.Namespace, name: str, *, platform: str = "") -> None:
     from controller.cli.pull import make_pull_request, pull, read_reference
 
-    reference = read_reference(options.image).complete()
+    reference = read_reference(name).complete()
     if options.pull == "missing" and not options.quiet:
         print(f"Image {reference.familiar} is not here: it is pulled", file=sys.stderr, flush=True)
-    request = make_pull_request(reference, platform=options.platform)
+    request = make_pull_request(reference, platform=platform)
     pull(client, request, sys.stderr, quiet=options.quiet)

@@ -49,7 +49,7 @@ def mount_overlay(
 def mount_mapped_overlay(
     target: str,
     lower_paths: Sequence[str],
-    writable_paths: tuple[str, str],
+    writable_paths: tuple[str, str] | None,
     links_path: str,
     mapping: OwnerMapping,
 ) -> None:
@@ -64,8 +64,9 @@ def mount_mapped_overlay(
     try:
         for name, path in zip(names, lower_paths, strict=True):
             _mount_lower(path, scratch_path / name, mapping.user_namespace_fd)
-        _write_links(mapping.scratch_path, ("u", "w"), writable_paths)
-        _run_in_directory(mapping.scratch_path, lambda: _mount(target, names, ("u", "w")))
+        writable = ("u", "w") if writable_paths is not None else None
+        _write_links(mapping.scratch_path, writable or (), writable_paths or ())
+        _run_in_directory(mapping.scratch_path, lambda: _mount(target, names, writable))
     finally:
         _clear(scratch_path)
 

@@ -13,10 +13,11 @@ from controller.kernel.accounts import read_accounts_in_layers, read_accounts_in
 from controller.kernel.idmaps import opened_user_namespace, shift_owners
 from controller.kernel.mountinfo import read_mounts
 from controller.kernel.overlay import OwnerMapping, mount_mapped_overlay, mount_overlay, resolve_lower
+from controller.kernel.staging import read_staged_layers
 from controller.kernel.subprocesses import Runner
 from controller.kernel.translation import translated
-from controller.model.facts import AccountFiles, RootFacts
 from controller.kernel.tree_removal import remove_tree
+from controller.model.facts import AccountFiles, RootFacts
 from controller.model.ids import Uid
 from controller.model.layout import Layout
 from controller.model.wants import RootWant
@@ -119,6 +120,7 @@ class OverlayRoots:
             lower_paths=lower_paths or (),
             has_upper=self._has_upper(uid),
             id_base=self._read_id_base(uid),
+            staged_paths=read_staged_layers(self._layout.staging_path(uid)),
         )
 
     def _ensure_private(self) -> None:

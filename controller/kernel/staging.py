@@ -6,6 +6,7 @@ They lie below the private mount of the roots, a directory for each container.
 import contextlib
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,9 +17,11 @@ from controller.kernel import syscalls
 from controller.kernel.confined import open_in_root, open_root
 from controller.kernel.idmaps import mount_mapped
 from controller.kernel.mountinfo import is_mount_point, read_mounts
+from controller.kernel.overlay import OwnerMapping, mount_mapped_overlay, mount_overlay
 from controller.kernel.translation import translated
-from controller.model.wants import ShallowWant, SharedMemoryWant, StagedWant, SubpathWant
+from controller.model.wants import ImageWant, ShallowWant, SharedMemoryWant, StagedWant, SubpathWant
 
+_LAYERS = "-layers"
 _NOT_MOUNTED = {errno.EINVAL, errno.ENOENT}
 
 
@@ -35,6 +38,8 @@ def stage(wants: Iterable[StagedWant], user_namespace_fd: int | None) -> None:
                 _stage_subpath(want, user_namespace_fd if want.id_base else None)
             case ShallowWant():
                 _stage_shallow(want)
+            case ImageWant():
+                _stage_image(want, user_namespace_fd if want.id_base else None)
             case _:
                 assert_never(want)
 
@@ -104,6 +109,50 @@ def _stage_shallow(want: ShallowWant) -> None:
     except OSError as exc:
         raise Refused(f"{want.source_path} of the host does not exist: make it before it is mounted") from exc
     _bind_descriptor(fd, Path(want.path), flags=syscalls.MS_BIND)
+
+
+def _stage_image(want: ImageWant, user_namespace_fd: int | None) -> None:
+    """Mount layers so that nobody writes to them; which ones is written down beside, for whoever removes layers."""
+    whole_path = Path(f"{want.path}-whole" if want.subpath else want.path)
+    with translated("mount of an image"):
+        _unmount(whole_path)
+        whole_path.mkdir(parents=True, exist_ok=True)
+        Path(f"{want.path}{_LAYERS}").write_text("\n".join(want.lower_paths))
+        _mount_layers(want, str(whole_path), user_namespace_fd)
+        read_only = syscalls.MS_BIND | syscalls.MS_REMOUNT | syscalls.MS_RDONLY
+        syscalls.mount("", str(whole_path), flags=read_only)
+    if not want.subpath:
+        return
+    try:
+        with open_root(str(whole_path)) as root_fd:
+            fd = open_in_root(root_fd, want.subpath, os.O_PATH)
+        _bind_descriptor(fd, Path(want.path), flags=syscalls.MS_BIND)
+    except OSError as exc:
+        raise Refused(f"the image has no {want.subpath}: name a path of it as subpath") from exc
+    finally:
+        _unmount(whole_path)
+
+
+def _mount_layers(want: ImageWant, target: str, user_namespace_fd: int | None) -> None:
+    links_path = f"{want.path}-lower"
+    try:
+        if user_namespace_fd is None:
+            mount_overlay(target, want.lower_paths, None, links_path)
+        else:
+            mapping = OwnerMapping(user_namespace_fd=user_namespace_fd, scratch_path=f"{want.path}-mapped")
+            mount_mapped_overlay(target, want.lower_paths, None, links_path, mapping)
+    finally:
+        shutil.rmtree(links_path, ignore_errors=True)
+
+
+def read_staged_layers(directory_path: str) -> tuple[str, ...]:
+    """Return the layers of images that are mounted for a container, whose staging directory this is."""
+    try:
+        names = sorted(os.listdir(directory_path))  # noqa: PTH208 - names
+    except FileNotFoundError:
+        return ()
+    texts = (Path(directory_path, name).read_text() for name in names if name.endswith(_LAYERS))
+    return tuple(path for text in texts for path in text.splitlines())
 
 
 def _bind_descriptor(fd: int, target: Path, *, flags: int) -> None:

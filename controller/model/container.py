@@ -14,7 +14,7 @@ from controller.model.ids import ObjectName
 from controller.model.isolation import list_isolation_conflicts
 from controller.model.logs import LogSettings
 from controller.model.mount_forms import parse_mount
-from controller.model.mounts import Mount
+from controller.model.mounts import Mount, MountType
 from controller.model.naming import (
     Dns,
     DnsOptions,
@@ -235,6 +235,11 @@ class ContainerSpec(Model):
         if (self.image is None) == (self.rootfs is None):
             raise ValueError("name either image or rootfs")
         for message in list_isolation_conflicts(self):
+    def list_images(self) -> tuple[str, ...]:
+        """Return the names of the images that it runs or mounts."""
+        mounted = (mount.source for mount in self.mounts if mount.type is MountType.IMAGE)
+        return (*((self.image,) if self.image is not None else ()), *mounted)
+
             raise ValueError(message)
         if self.network_mode is not None and self.networks:
             raise ValueError(

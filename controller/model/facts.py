@@ -52,7 +52,7 @@ class RootFacts:
     """A container's overlay. `lower_paths` are those of the live mount, topmost first; empty when not mounted.
 
     `has_upper` tells whether a writable layer of the container lies on disk, `id_base` whose users its files belong to
-    (see RootWant).
+    (see RootWant). `staged_paths` are layers of images that are mounted for it besides.
     """
 
     uid: Uid
@@ -60,6 +60,12 @@ class RootFacts:
     lower_paths: tuple[str, ...] = ()
     has_upper: bool = False
     id_base: int = 0
+    staged_paths: tuple[str, ...] = ()
+
+    @property
+    def held_paths(self) -> tuple[str, ...]:
+        """All directories of the host that the container stands on."""
+        return (*self.lower_paths, *self.staged_paths)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from controller.model.quantities import parse_size_bytes
 
 _PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
 _RECURSIVE = ("enabled", "disabled", "writable", "readonly")
-_TYPES = ("volume", "bind", "tmpfs")
+_TYPES = ("volume", "bind", "tmpfs", "image")
 _TRUE, _FALSE = ("", "true", "1"), ("false", "0")
 _CONSISTENCY = ("consistent", "cached", "delegated", "default")
 _TMPFS_WORDS = frozenset(
@@ -34,6 +34,7 @@ _KEYS = {
     "bind-recursive": "recursive", "bind-nonrecursive": "recursive", "bind-create-src": "createHostPath",
     "volume-nocopy": "nocopy", "volume-subpath": "subpath", "volume-driver": "driver", "volume-opt": "driverOptions",
     "volume-label": "labels", "tmpfs-size": "size", "tmpfs-mode": "mode",
+    "image-subpath": "subpath",
 }  # fmt: skip
 _WORDS = {
     "type": _TYPES, "bind-propagation": _PROPAGATIONS, "bind-recursive": _RECURSIVE, "consistency": _CONSISTENCY,
@@ -183,6 +184,8 @@ def _check_long_mount(text: str, fields: dict[str, object], seen: dict[str, str]
         raise ValueError(f"{text!r} has no target")
     if kind == "bind" and not fields.get("source"):
         raise ValueError(f"{text!r} has no source: a bind mount needs a directory of the host")
+    if kind == "image" and not fields.get("source"):
+        raise ValueError(f"{text!r} has no source: name the image")
     if kind == "tmpfs" and fields.get("source"):
         raise ValueError(f"{text!r}: a tmpfs has no source")
     if kind == "volume" and str(fields.get("source", "")).startswith(("/", ".")):

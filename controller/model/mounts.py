@@ -18,6 +18,7 @@ class MountType(StrEnum):
     VOLUME = "volume"
     BIND = "bind"
     TMPFS = "tmpfs"
+    IMAGE = "image"
 
 
 def check_target(text: str) -> str:
@@ -32,35 +33,37 @@ def check_target(text: str) -> str:
 
 Propagation = Literal["private", "rprivate", "shared", "rshared", "slave", "rslave"]
 
-_OF_TYPE = {
-    "create_host_path": MountType.BIND,
-    "propagation": MountType.BIND,
-    "recursive": MountType.BIND,
-    "relabel": MountType.BIND,
-    "nocopy": MountType.VOLUME,
-    "subpath": MountType.VOLUME,
-    "driver": MountType.VOLUME,
-    "driver_options": MountType.VOLUME,
-    "labels": MountType.VOLUME,
-    "size_bytes": MountType.TMPFS,
-    "mode": MountType.TMPFS,
-    "options": MountType.TMPFS,
+_OF_TYPE: dict[str, tuple[MountType, ...]] = {
+    "create_host_path": (MountType.BIND,),
+    "propagation": (MountType.BIND,),
+    "recursive": (MountType.BIND,),
+    "relabel": (MountType.BIND,),
+    "nocopy": (MountType.VOLUME,),
+    "subpath": (MountType.VOLUME, MountType.IMAGE),
+    "driver": (MountType.VOLUME,),
+    "driver_options": (MountType.VOLUME,),
+    "labels": (MountType.VOLUME,),
+    "size_bytes": (MountType.TMPFS,),
+    "mode": (MountType.TMPFS,),
+    "options": (MountType.TMPFS,),
 }
-"""Fields that only one type of mount has."""
+"""Fields that not every type of mount has."""
 
 
 class Mount(Model):
     """Files from elsewhere at a path of the container."""
 
-    type: MountType = Field(description="volume, bind or tmpfs.")
+    type: MountType = Field(description="volume, bind, tmpfs or image.")
     source: str = Field(
         default="",
-        description="Volume's name, or absolute host path; a new volume when empty; nothing for tmpfs.",
+        description="Name of a volume or image, or absolute host path; a new volume when empty; nothing for tmpfs.",
     )
     target: Annotated[str, AfterValidator(check_target)] = Field(
         description="Absolute path in the container."
     )
-    read_only: bool = Field(default=False, description="Whether the container can only read it.")
+    read_only: bool = Field(
+        default=False, description="Whether the container can only read it; an image always."
+    )
     create_host_path: bool = Field(
         default=False,
         description="Whether a missing host directory is made (what Docker's -v does), for bind.",
@@ -85,7 +88,7 @@ class Mount(Model):
         default=False, description="Whether an empty volume is left empty instead of filled from the image."
     )
     subpath: str = Field(
-        default="", description="Directory or file in the volume to mount instead of all of it."
+        default="", description="Directory or file in the volume or image to mount instead of all of it."
     )
     options: tuple[Annotated[str, AfterValidator(check_tmpfs_option)], ...] = Field(
         default=(), description="Further options of a tmpfs, such as exec, uid=1000 or nr_inodes=1k."
@@ -102,12 +105,12 @@ class Mount(Model):
     @model_validator(mode="after")
     def _fields_agree(self) -> Self:
         self._check_source()
-        for name, kind in _OF_TYPE.items():
+        for name, kinds in _OF_TYPE.items():
             field = type(self).model_fields[name]
-            if self.type is not kind and getattr(self, name) != field.default:
-                raise ValueError(f"{field.alias or name} is for {kind} only")
+            if self.type not in kinds and getattr(self, name) != field.default:
+                raise ValueError(f"{field.alias or name} is for {' or '.join(kinds)} only")
         if self.subpath.startswith("/") or ".." in self.subpath.split("/"):
-            raise ValueError(f"subpath {self.subpath!r} must be a path inside the volume without '..'")
+            raise ValueError(f"subpath {self.subpath!r} must be a path inside the {self.type} without '..'")
         if self.driver:
             check_name(self.driver)
         if self.driver in ("", "local"):
@@ -127,6 +130,8 @@ class Mount(Model):
             raise ValueError("a tmpfs has no source")
         if self.type is MountType.VOLUME and self.source:
             check_name(self.source)
+        if self.type is MountType.IMAGE and not self.source:
+            raise ValueError("a mount of an image needs the image's name as source")
         if self.type is MountType.BIND and (
             not self.source.startswith("/") or ".." in self.source.split("/")
         ):

@@ -78,7 +78,20 @@ class ShallowWant:
     source_path: str
 
 
-StagedWant = SharedMemoryWant | SubpathWant | ShallowWant
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageWant:
+    """What an image has, or the file or directory `subpath` of it, at `path` of the host, not to be written to.
+
+    `lower_paths` are its layers, topmost first. With `id_base`, its users are shown as those from there on.
+    """
+
+    path: str
+    lower_paths: tuple[str, ...]
+    subpath: str = ""
+    id_base: int = 0
+
+
+StagedWant = SharedMemoryWant | SubpathWant | ShallowWant | ImageWant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -150,6 +150,7 @@ def _index_users(containers: Iterable[Resource]) -> dict[str, tuple[str, ...]]:
     """Return the names of the containers by the image that each names."""
     users: dict[str, tuple[str, ...]] = {}
     for container in containers:
-        if isinstance(container, Container) and container.spec.image is not None:
-            users[container.spec.image] = (*users.get(container.spec.image, ()), container.metadata.name)
+        if isinstance(container, Container):
+            for name in container.spec.list_images():
+                users[name] = (*users.get(name, ()), container.metadata.name)
     return users

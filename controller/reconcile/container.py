@@ -192,6 +192,7 @@ async def _create(kernel: KernelPorts, layout: Layout, action: CreateProcess) ->
         accounts=await kernel.roots.read_accounts(action.root),
         volumes=dict(action.volumes),
         mounted_volumes=action.mounted_volumes,
+        mounted_images=dict(action.mounted_images),
         nameservers=action.nameservers,
         host=kernel.read_host_texts(),
         devices={path: kernel.read_devices(path) for path in list_device_sources(action.container.spec)},

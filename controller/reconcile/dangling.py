@@ -39,6 +39,6 @@ class DanglingImages:
         """See DanglingContent."""
         found: dict[str, tuple[Uid, ...]] = {}
         for root in await self._kernel.roots.list():
-            for layer in filter(None, map(self._layout.find_chain_id, root.lower_paths)):
+            for layer in filter(None, map(self._layout.find_chain_id, root.held_paths)):
                 found[layer] = (*found.get(layer, ()), root.uid)
         return found

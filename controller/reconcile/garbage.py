@@ -76,7 +76,7 @@ class Garbage:
             if isinstance(resource, Image):
                 claimed |= {resource.status.id, resource.spec.source.stored or ""}
                 layers |= set(resource.status.layers)
-        in_use = {path for facts in world.roots.values() for path in facts.lower_paths}
+        in_use = {path for facts in world.roots.values() for path in facts.held_paths}
         held = set(filter(None, map(self._layout.find_chain_id, in_use)))
         layers |= held
         images = {facts.id: facts for facts in world.images.values()}

@@ -86,7 +86,7 @@ class ImageReconciler:
         if content is None or not content.layers:
             return False
         top = self._layout.layer_path(content.layers[-1])
-        return any(top in root.lower_paths for root in roots)
+        return any(top in root.held_paths for root in roots)
 
     async def _find_pull(self, image: Image) -> PullFacts | None:
         return await self._kernel.pulls.find(Uid(image.metadata.uid or ""))

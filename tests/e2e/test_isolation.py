@@ -274,6 +274,14 @@ def test_volumes_without_a_name_and_parts_of_volumes(machine: Machine) -> None:
     wait_for(lambda: machine.hold("volume", "rm", "kept").returncode == 0, "the last container to go")
 
 
+def test_mounted_images_belong_to_the_users_of_the_container(machine: Machine) -> None:
+    for part, place in (("", "/i/bin"), (",image-subpath=bin", "/i")):
+        mount = f"type=image,source={IMAGE},target=/i{part}"
+        script = f"stat -c %u {place}/busybox; touch {place}/x 2>/dev/null; echo $?"
+        said = machine.succeed("run", "--rm", "--userns", "auto", "--mount", mount, IMAGE, "sh", "-c", script)
+        assert said.split() == ["0", "1"], mount
+
+
 def test_users_of_its_own(machine: Machine) -> None:
     script = "echo x > /v/f && chown 5:6 /v/f && touch /mine && chmod 4755 /mine && sleep 1000"
     flags = (

@@ -2,12 +2,12 @@
 
 import pytest
 
-from controller.errors import Invalid
+from controller.errors import Conflict, Invalid
 from controller.model.changes import Draft, Verb
-from controller.model.container import ContainerAssigned
+from controller.model.container import ContainerAssigned, ContainerSpec
 from controller.model.ids import Key
 from controller.model.image import Image, ImageAssigned, ImageSpec
-from controller.plan.admission import ApplyBatch, decide_apply
+from controller.plan.admission import ApplyBatch, decide_apply, decide_delete
 from tests.unit.admission_scenario import (
     BASE,
     State,
@@ -53,6 +53,20 @@ def test_an_image_that_nobody_declares_is_made_with_its_container() -> None:
     ]
     again = decide_apply(state, batch, make_context("other"))
     assert {outcome.verb for outcome in again.outcomes} == {Verb.UNCHANGED}
+
+
+def test_an_image_that_is_mounted_is_one_that_is_named() -> None:
+    mount = {"type": "image", "source": "docker.io/library/tools", "target": "/t"}
+    state = apply(BASE, container("x", mounts=[mount]))
+    spec = state[Key("Container", "x")].spec
+    assert isinstance(spec, ContainerSpec)
+    assert (spec.mounts[0].source, spec.mounts[0].read_only) == ("tools:latest", True)
+    assert image_of(state, "tools:latest").spec.source.registry == "tools:latest"
+    with pytest.raises(Conflict, match="is used by Container/x"):
+        decide_delete(state, (Key("Image", "tools:latest"),))
+    without = ApplyBatch(drafts=(container("y", mounts=[{**mount, "source": "other"}]),), create_images=False)
+    with pytest.raises(Invalid, match=r"spec\.mounts\[0\]\.source"):
+        decide_apply(state, without, make_context())
 
 
 def test_it_can_be_declared_later_by_anybody() -> None:

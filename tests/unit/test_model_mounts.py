@@ -67,6 +67,7 @@ def test_wrong_volume_flags(text: str, words: str) -> None:
         ("src=v,dst=/b,volume-nocopy=true,volume-subpath=x/y", {"type": "volume", "source": "v", "target": "/b", "nocopy": True, "subpath": "x/y"}),
         ('dst=/b,volume-driver=local,volume-opt=type=tmpfs,volume-opt=device=tmpfs,"volume-opt=o=size=1m,uid=1",volume-label=a=b', {"type": "volume", "target": "/b", "driver": "local", "driverOptions": {"type": "tmpfs", "device": "tmpfs", "o": "size=1m,uid=1"}, "labels": {"a": "b"}}),
         ("type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=0700", {"type": "tmpfs", "target": "/t", "size": 1 << 20, "mode": 0o700}),
+        ("type=image,src=tools:1,dst=/t,image-subpath=bin", {"type": "image", "source": "tools:1", "target": "/t", "subpath": "bin"}),
     ],
 )  # fmt: skip
 def test_mount_flags(text: str, fields: dict[str, Any]) -> None:
@@ -81,6 +82,9 @@ def test_mount_flags(text: str, fields: dict[str, Any]) -> None:
         ('dst=/b,"volume-opt=o=a', "is not a line of KEY=VALUE"),
         ("type=bind,dst=/b", "has no source"),
         ("type=tmpfs,src=a,dst=/b", "a tmpfs has no source"),
+        ("type=image,dst=/b", "has no source: name the image"),
+        ("type=image,src=a,dst=/b,volume-nocopy", "volume-nocopy is for a mount of type volume, not image"),
+        ("src=a,dst=/b,image-subpath=x", "image-subpath is for a mount of type image, not volume"),
         ("type=npipe,dst=/b", "'npipe' is not one of volume, bind, tmpfs"),
         ("dst=/b,target=/c", "dst and target, which are the same"),
         ("dst", "dst of a mount needs a value"),
@@ -125,6 +129,12 @@ def test_tmpfs_flags(text: str, fields: dict[str, Any]) -> None:
         ({"type": "tmpfs", "target": "/t", "propagation": "shared"}, "propagation is for bind only"),
         ({"type": "bind", "source": "/a", "target": "/t", "size": 1}, "size is for tmpfs only"),
         ({"type": "volume", "source": "v", "target": "/t", "subpath": "../x"}, "without '..'"),
+        (
+            {"type": "image", "source": "a", "target": "/t", "subpath": "x/../y"},
+            "inside the image without '..'",
+        ),
+        ({"type": "image", "target": "/t"}, "needs the image's name"),
+        ({"type": "tmpfs", "target": "/t", "subpath": "x"}, "subpath is for volume or image only"),
         ({"type": "bind", "source": "/a", "target": "/t", "recursive": "readonly"}, "needs readOnly"),
         (
             {

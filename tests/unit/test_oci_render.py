@@ -11,7 +11,7 @@ from controller.model.facts import AccountFiles
 from controller.model.ids import Uid
 from controller.model.image import ImageConfig
 from controller.model.layout import Layout
-from controller.model.wants import ProcessWant
+from controller.model.wants import ImageWant, ProcessWant
 from controller.plan.oci.capabilities import DEFAULT_CAPABILITIES
 from controller.plan.oci.render import render_process
 from controller.plan.oci.seccomp import render_seccomp
@@ -74,6 +74,22 @@ def _render(
 def _find_mount(config: dict[str, Any], target: str) -> dict[str, Any]:
     (mount,) = [mount for mount in config["mounts"] if mount["destination"] == target]
     return dict(mount)
+
+
+def test_an_image_is_mounted_by_its_layers() -> None:
+    mount = {"type": "image", "source": "tools:1", "target": "/tools", "subpath": "bin"}
+    layers = ("/layers/2", "/layers/1")
+    surroundings = Surroundings(layout=LAYOUT, mounted_images={"tools:1": layers})
+    want, config = _render({**PLAIN, "mounts": [mount]}, surroundings)
+    (staged,) = want.staged
+    assert isinstance(staged, ImageWant)
+    assert (staged.lower_paths, staged.subpath, staged.id_base) == (layers, "bin", 0)
+    assert _find_mount(config, "/tools") == {
+        "destination": "/tools",
+        "type": "bind",
+        "source": staged.path,
+        "options": ["rbind", "rprivate", "ro"],
+    }
 
 
 def test_a_plain_container() -> None:

@@ -19,11 +19,12 @@ def add_named_images(snapshot: Snapshot, intents: dict[Key, Intent], seed: str) 
     """
     for intent in [*intents.values()]:
         spec = intent.spec
-        if not isinstance(spec, ContainerSpec) or spec.image is None or spec.pull_policy is PullPolicy.NEVER:
+        if not isinstance(spec, ContainerSpec) or spec.pull_policy is PullPolicy.NEVER:
             continue
-        key = Key("Image", spec.image)
-        if key not in snapshot and key not in intents and _is_reference(spec.image):
-            intents[key] = _make_image(key, seed)
+        for name in spec.list_images():
+            key = Key("Image", name)
+            if key not in snapshot and key not in intents and _is_reference(name):
+                intents[key] = _make_image(key, seed)
 
 
 def _is_reference(name: str) -> bool:

@@ -12,7 +12,7 @@ from controller.model.container import ContainerSpec
 from controller.model.ids import IMAGE_NAME_PATTERN, NAME_PATTERN, Key, Uid
 from controller.model.image import ImageSpec, complete_image_name
 from controller.model.kinds import Assigned, Resource, Spec
-from controller.model.mounts import MountType
+from controller.model.mounts import Mount, MountType
 from controller.model.volume import make_volume_spec
 from controller.plan.admission.batch import AdmissionContext, ApplyBatch
 from controller.plan.admission.findings import Findings
@@ -59,11 +59,20 @@ def complete_spec(spec: Spec, stored: Resource | None, snapshot: Snapshot) -> Sp
     update: dict[str, object] = {}
     if spec.image is not None and spec.image != complete_image_name(spec.image):
         update["image"] = complete_image_name(spec.image)
+    mounts = tuple(map(_complete_mount, spec.mounts))
+    if mounts != spec.mounts:
+        update["mounts"] = mounts
     if not spec.networks and spec.network_mode is None:
         update["networks"] = (NetworkAttachment(name=DEFAULT_NETWORK),)
     if stored is not None and isinstance(stored.spec, ContainerSpec) and stored.spec.run > spec.run:
         update["run"] = stored.spec.run
     return spec.model_copy(update=update) if update else spec
+
+
+def _complete_mount(mount: Mount) -> Mount:
+    if mount.type is not MountType.IMAGE:
+        return mount
+    return mount.model_copy(update={"source": complete_image_name(mount.source), "read_only": True})
 
 
 def _complete_source(spec: ImageSpec) -> ImageSpec:

@@ -51,6 +51,8 @@ def list_references(spec: Spec) -> Iterator[tuple[str, Key]]:
     for index, mount in enumerate(spec.mounts):
         if mount.type is MountType.VOLUME and mount.source:
             yield f"spec.mounts[{index}].source", Key("Volume", mount.source)
+        if mount.type is MountType.IMAGE:
+            yield f"spec.mounts[{index}].source", Key("Image", mount.source)
     for name in spec.depends_on:
         yield f"spec.dependsOn.{name}", Key("Container", name)
     yield from _list_peers(spec)

@@ -130,6 +130,7 @@ class CreateProcess:
     volumes: tuple[tuple[str, Uid], ...]
     nameservers: tuple[str, ...]
     mounted_volumes: frozenset[str] = frozenset()
+    mounted_images: tuple[tuple[str, tuple[str, ...]], ...] = ()
     gateway: str = ""
     network_peer: Container | None = None
     peers: tuple[tuple[str, Uid], ...] = ()

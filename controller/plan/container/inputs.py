@@ -47,6 +47,7 @@ class ContainerDesired:
     image: Image | None = None
     networks: Mapping[str, Network] = field(default_factory=dict)
     volumes: Mapping[str, Volume] = field(default_factory=dict)
+    mounted_images: Mapping[str, Image] = field(default_factory=dict)
     dependencies: Mapping[str, Container] = field(default_factory=dict)
     network_peer: Container | None = None
     peers: Mapping[str, Container] = field(default_factory=dict)
@@ -84,11 +85,14 @@ class ContainerDesired:
         if spec.rootfs is not None:
             lower: tuple[str, ...] = (spec.rootfs,)
         else:
-            layers = self.image.status.layers if self.image is not None else ()
-            lower = tuple(self.layout.layer_path(layer) for layer in reversed(layers))
+            lower = self.list_layer_paths(self.image) if self.image is not None else ()
         assigned = self.container.assigned
         base = assigned.id_base if assigned is not None and spec.user_namespace == "auto" else 0
         return RootWant(uid=self.uid, lower_paths=lower, id_base=base)
+
+    def list_layer_paths(self, image: Image) -> tuple[str, ...]:
+        """Return the directories of an image's layers, topmost first."""
+        return tuple(self.layout.layer_path(layer) for layer in reversed(image.status.layers))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +131,7 @@ def gather_container(snapshot: Snapshot, container: Container, layout: Layout) -
         image=image if isinstance(image, Image) else None,
         networks=_find_networks(snapshot, (peer or container).spec),
         volumes=_find_volumes(snapshot, mounts),
+        mounted_images=_find_images(snapshot, mounts),
         dependencies=_find_containers(snapshot, spec.depends_on),
         network_peer=peer,
         peers=_find_containers(snapshot, _list_peers(peer.spec if peer is not None else spec, spec)),
@@ -149,6 +154,12 @@ def _find_volumes(snapshot: Snapshot, mounts: Iterable[Mount]) -> dict[str, Volu
     names = (mount.source for mount in mounts if mount.type is MountType.VOLUME)
     found = ((name, snapshot.get(Key("Volume", name))) for name in names)
     return {name: volume for name, volume in found if isinstance(volume, Volume)}
+
+
+def _find_images(snapshot: Snapshot, mounts: Iterable[Mount]) -> dict[str, Image]:
+    names = (mount.source for mount in mounts if mount.type is MountType.IMAGE)
+    found = ((name, snapshot.get(Key("Image", name))) for name in names)
+    return {name: image for name, image in found if isinstance(image, Image)}
 
 
 def _find_containers(snapshot: Snapshot, names: Iterable[str]) -> dict[str, Container]:

@@ -138,6 +138,9 @@ def _make_create(desired: ContainerDesired) -> CreateProcess:
         mounted_volumes=frozenset(
             name for name, volume in desired.volumes.items() if make_want(volume).is_mounted
         ),
+        mounted_images=tuple(
+            (name, desired.list_layer_paths(image)) for name, image in desired.mounted_images.items()
+        ),
         nameservers=find_nameservers(desired),
         gateway=gateway,
         network_peer=desired.network_peer,

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from controller.model.container import Container, ContainerSpec, DependencyCondition, Phase
 from controller.model.health import HealthState
+from controller.model.image import Image
 from controller.model.mounts import MountType
 from controller.model.naming import find_peer
 from controller.model.network import Network
@@ -20,6 +21,11 @@ def list_waiting(desired: ContainerDesired) -> list[Condition]:
     found = []
     if spec.image is not None and not _has_image(desired):
         message = _describe_missing_image(desired)
+        found.append(make_condition("ImageAvailable", Reason.WAITING_FOR_IMAGE, message, holds=False))
+    images = [mount.source for mount in spec.mounts if mount.type is MountType.IMAGE]
+    images = [name for name in images if not _has_mounted_image(desired, name)]
+    if images and not found:
+        message = f"not there, to be mounted: {_list_reasons(images, desired.mounted_images)}"
         found.append(make_condition("ImageAvailable", Reason.WAITING_FOR_IMAGE, message, holds=False))
     networks = [attachment.name for attachment in spec.networks if not _has_network(desired, attachment.name)]
     if networks:
@@ -45,7 +51,7 @@ def list_waiting(desired: ContainerDesired) -> list[Condition]:
     return found
 
 
-def _list_reasons(names: Iterable[str], known: Mapping[str, Network | Volume]) -> str:
+def _list_reasons(names: Iterable[str], known: Mapping[str, Network | Volume | Image]) -> str:
     """Return the names of objects that are not ready, each with what its own status says about that."""
     found = []
     for name in names:
@@ -86,6 +92,11 @@ def _has_image(desired: ContainerDesired) -> bool:
 def _describe_missing_image(desired: ContainerDesired) -> str:
     failure = find_pull_failure(desired.image) if desired.image is not None else ""
     return f"image {desired.container.spec.image} is not there{f': {failure}' if failure else ''}"
+
+
+def _has_mounted_image(desired: ContainerDesired, name: str) -> bool:
+    image = desired.mounted_images.get(name)
+    return image is not None and is_ready(image.status)
 
 
 def _has_network(desired: ContainerDesired, name: str) -> bool:

@@ -119,6 +119,9 @@ def _render_mount(mount: Mount, container: Container, surroundings: Surroundings
             if mount.recursive == "disabled":
                 source = derive_part_path(surroundings.layout, _uid(container), mount.target)
             return _bind(source, mount.target, ["rbind", mount.propagation, *_list_modes(mount)])
+        case MountType.IMAGE:
+            source = derive_part_path(surroundings.layout, _uid(container), mount.target)
+            return _bind(source, mount.target, ["rbind", "rprivate", "ro"])
         case MountType.TMPFS:
             return _mount(mount.target, "tmpfs", "tmpfs", _list_tmpfs_options(mount))
         case _:

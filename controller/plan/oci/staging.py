@@ -7,7 +7,7 @@ from controller.model.container import Container
 from controller.model.ids import Uid
 from controller.model.layout import Layout
 from controller.model.mounts import Mount, MountType
-from controller.model.wants import ShallowWant, SharedMemoryWant, StagedWant, SubpathWant
+from controller.model.wants import ImageWant, ShallowWant, SharedMemoryWant, StagedWant, SubpathWant
 from controller.plan.oci.namespaces import find_id_base
 from controller.plan.oci.surroundings import Surroundings
 
@@ -58,6 +58,13 @@ def list_staged(container: Container, uid: Uid, surroundings: Surroundings) -> I
                 subpath=mount.subpath,
                 id_base=base,
                 is_mounted=mount.source in surroundings.mounted_volumes,
+            )
+        if mount.type is MountType.IMAGE:
+            yield ImageWant(
+                path=derive_part_path(layout, uid, mount.target),
+                lower_paths=surroundings.mounted_images[mount.source],
+                subpath=mount.subpath,
+                id_base=base,
             )
         if mount.type is MountType.BIND and mount.recursive == "disabled":
             # Not left to the runtime: crun 1.8 binds recursively all the same.

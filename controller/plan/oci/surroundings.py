@@ -46,7 +46,8 @@ class Surroundings:
     at each path of the host that `devices.list_device_sources` names. `network_peer` is the container whose network is
     used, `peers` are running ones by name: every one whose namespaces are joined must be there. `linked` are those
     that links name, as far as they exist. `gateway` is an address of the host on the container's networks.
-    `mounted_volumes` are the names of those volumes at whose directory something else is mounted.
+    `mounted_volumes` are the names of those volumes at whose directory something else is mounted, `mounted_images` maps
+    images that the container mounts to the directories of their layers, topmost first.
     `spec_hash` is the digest to remember the process by; derived from the spec when empty.
     """
 
@@ -55,6 +56,7 @@ class Surroundings:
     accounts: AccountFiles = field(default_factory=AccountFiles)
     volumes: Mapping[str, Uid] = field(default_factory=dict)
     mounted_volumes: frozenset[str] = frozenset()
+    mounted_images: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     nameservers: tuple[str, ...] = ()
     host: HostTexts = field(default_factory=HostTexts)
     devices: Mapping[str, tuple[DeviceNode, ...]] = field(default_factory=dict)
