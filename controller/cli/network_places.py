@@ -11,6 +11,7 @@ from controller.cli.waiting import SETBACKS, wait_for_status
 from controller.model.name_forms import parse_link
 
 _NO_NETWORK = "none"
+_INTERFACE_NAME = "com.docker.network.endpoint.ifname"
 _LIVING = ("Running", "Paused")
 
 
@@ -30,6 +31,13 @@ def add_places(verbs: Any) -> None:  # noqa: ANN401 - argparse keeps the type to
         default=[],
         metavar="CONTAINER[:ALIAS]",
         help="Other container by a name of one's own (legacy).",
+    )
+    joining.add_argument(
+        "--driver-opt",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"{_INTERFACE_NAME}=NAME: name of the link in the container.",
     )
     joining.add_argument("--gw-priority", type=int, default=0, help="The highest gives the default route.")
     leaving = verbs.add_parser("disconnect", help="Disconnect a container.")
@@ -57,10 +65,27 @@ def connect(client: Client, network: str, options: argparse.Namespace) -> None:
             link_local_ips=options.link_local_ip,
             gateway_priority=options.gw_priority,
         )
+        _set_driver_options(spec.networks[-1], options.driver_opt)
         for text in options.link:
             spec.links.add(**_read_link(text))
 
     _wait(client, client.change("Container", options.container, join))
+
+
+def _set_driver_options(attachment: resource_pb2.NetworkAttachment, texts: list[str]) -> None:
+    for text in texts:
+        try:
+            set_driver_option(attachment, text)
+        except ValueError as error:
+            raise Failure(f"--driver-opt: {error}") from error
+
+
+def set_driver_option(attachment: resource_pb2.NetworkAttachment, text: str) -> None:
+    """Set what an option NAME=VALUE of Docker's says about a place; ValueError when hold does not know it."""
+    name, equals, value = text.partition("=")
+    if name != _INTERFACE_NAME or not equals:
+        raise ValueError(f"{text!r} is not known; known is {_INTERFACE_NAME}=NAME")
+    attachment.interface_name = value
 
 
 def _read_link(text: str) -> dict[str, str]:

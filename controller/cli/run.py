@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from controller.api.v1 import container_pb2, resource_pb2, state_pb2
-from controller.cli.addresses import spell_mac
-from controller.cli.client import Client, Failure
+from controller.cli.client import Client
 from controller.cli.detach_keys import add_detach_keys_flag, parse_detach_keys
 from controller.cli.health import add_health_flags, set_health
 from controller.cli.limits import (
@@ -26,6 +25,7 @@ from controller.cli.run_isolation import add_isolation_flags, set_isolation
 from controller.cli.run_logs import add_log_flags, set_logging
 from controller.cli.run_mounts import add_mount_flags, set_mounts
 from controller.cli.run_names import add_name_flags, set_names
+from controller.cli.run_networks import set_networks
 from controller.cli.run_streams import (
     IdFile,
     add_attach_flag,
@@ -36,7 +36,6 @@ from controller.cli.run_streams import (
 )
 from controller.cli.terminal import Conversation, add_sig_proxy_flag, report_exit
 from controller.cli.waiting import Narrator
-from controller.model.short_forms import parse_port
 
 _FIRST = "amber brisk calm clear deft eager fair firm fleet grand keen lively merry neat noble proud quick ready solid stout swift tidy true warm wise".split()  # noqa: SIM905
 _SECOND = "anchor barge beacon bollard bosun bow brig buoy cabin cargo clipper compass crane cutter deck dinghy dock ferry galley harbor hull jetty keel mast pier quay rudder sail schooner sloop tiller tug wharf".split()  # noqa: SIM905
@@ -207,7 +206,7 @@ def build_container(options: argparse.Namespace) -> resource_pb2.Resource:
     set_mounts(spec, options)
     set_isolation(spec, options)
     set_names(spec, options)
-    _set_networks(spec, options)
+    set_networks(spec, options)
     set_limits(spec, options)
     set_process_limits(spec, options)
     set_health(spec, options)
@@ -250,80 +249,3 @@ def _set_process(spec: resource_pb2.ContainerSpec, options: argparse.Namespace) 
             setattr(spec, attribute, value)
     spec.tty = options.tty
     spec.stdin_open = options.interactive
-
-
-def _set_networks(spec: resource_pb2.ContainerSpec, options: argparse.Namespace) -> None:
-    _set_ports(spec, options.publish)
-    for text in options.network:
-        if text not in ("host", "none") and not text.startswith("container:"):
-            spec.networks.append(_parse_network(text))
-        elif len(options.network) > 1:
-            raise Failure(f"--network: {text} can't be joined with another network", code=EXIT_DAEMON)
-        else:
-            spec.network_mode = text
-    names = (*options.network_alias, *options.link_local_ip)
-    if not (options.ip or options.ip6 or options.mac_address or names):
-        return
-    if not spec.networks:
-        spec.networks.add(name="bridge")
-    first = spec.networks[0]
-    first.aliases.extend(options.network_alias)
-    first.link_local_ips.extend(options.link_local_ip)
-    if options.ip:
-        first.ipv4 = options.ip
-    if options.ip6:
-        first.ipv6 = options.ip6
-    if options.mac_address:
-        first.mac = spell_mac(options.mac_address)
-
-
-def _set_ports(spec: resource_pb2.ContainerSpec, texts: list[str]) -> None:
-    try:
-        long_forms = [fields for text in texts for fields in parse_port(text)]
-    except ValueError as error:
-        raise Failure(f"--publish: {error}", code=EXIT_DAEMON) from error
-    for fields in long_forms:
-        spec.ports.add(
-            host_ip=str(fields["hostIP"]),
-            host_port=int(str(fields["hostPort"])),
-            host_port_end=int(str(fields.get("hostPortEnd", 0))),
-            container_port=int(str(fields["containerPort"])),
-            protocol=str(fields["protocol"]),
-        )
-
-
-def _parse_network(text: str) -> resource_pb2.NetworkAttachment:
-    """Return the attachment of `NAME`, `NAME:ALIAS,...` or `name=NAME,alias=A,ip=I,mac-address=M`."""
-    if "=" not in text:
-        name, _, aliases = text.partition(":")
-        name = "bridge" if name == "default" else name
-        return resource_pb2.NetworkAttachment(name=name, aliases=filter(None, aliases.split(",")))
-    attachment = resource_pb2.NetworkAttachment()
-    for part in text.split(","):
-        key, _, value = part.partition("=")
-        match key:
-            case "name":
-                attachment.name = value
-            case "alias":
-                attachment.aliases.append(value)
-            case "ip":
-                attachment.ipv4 = value
-            case "ip6":
-                attachment.ipv6 = value
-            case "mac-address":
-                attachment.mac = spell_mac(value)
-            case "link-local-ip":
-                attachment.link_local_ips.append(value)
-            case "gw-priority":
-                attachment.gateway_priority = _read_priority(value)
-            case _:
-                known = "name, alias, ip, ip6, mac-address, link-local-ip, gw-priority"
-                raise Failure(f"--network: {key!r} is not a key: use {known}", code=EXIT_DAEMON)
-    return attachment
-
-
-def _read_priority(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError as error:
-        raise Failure(f"--network: gw-priority {text!r} is not a number", code=EXIT_DAEMON) from error

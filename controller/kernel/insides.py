@@ -22,7 +22,7 @@ _IPV6_SETTINGS = {"accept_ra": "0", "accept_dad": "0", "disable_ipv6": "0"}
 """In this order: what comes before is in force when IPv6 begins."""
 THREAD_NETNS_PATH = "/proc/thread-self/ns/net"
 _GONE = frozenset({errno.ENODEV})
-_LINK_KINDS = frozenset({"veth", "macvlan", "ipvlan"})
+LINK_KINDS = frozenset({"veth", "macvlan", "ipvlan"})
 _SIOCGSKNS = 0x894C
 """Asks a socket for its network namespace (linux/sockios.h)."""
 
@@ -89,7 +89,7 @@ class Inside:
         """
         if self._enter(_count_connections):
             for link in self.read().links:
-                if link.kind in _LINK_KINDS:
+                if link.kind in LINK_KINDS:
                     self.run(rtnetlink.delete_link(link.index), tolerate=_GONE)
 
     def _enter(self, work: Callable[[], Result]) -> Result:

@@ -4,7 +4,7 @@ import errno
 
 from controller.errors import Unsupported
 from controller.kernel import rtnetlink
-from controller.kernel.insides import Inside, InsideFacts
+from controller.kernel.insides import LINK_KINDS, Inside, InsideFacts
 from controller.kernel.netlink import Message
 from controller.kernel.rtnetlink import Route
 from controller.model.wants import AttachmentWant
@@ -47,6 +47,12 @@ def settle_link(want: AttachmentWant, inside: Inside, peer: rtnetlink.Link, fact
         inside.run(*(rtnetlink.delete_address(peer.index, text) for text in surplus), tolerate=_ABSENT)
     changes = _list_link_changes(want, peer)
     if changes:
+        for other in facts.links:
+            if other.name == want.inside and other.index != peer.index and other.kind in LINK_KINDS:
+                # It is to have another name, and gets that in its turn.
+                inside.run(
+                    rtnetlink.set_down(other.index), rtnetlink.rename_link(other.index, f"was{other.index}")
+                )
         inside.run(*changes)
     missing = [text for text in want.all_addresses if surplus or changes or text not in present]
     if any(":" in text for text in missing):

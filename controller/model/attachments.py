@@ -1,12 +1,13 @@
 """Places of containers on networks: as asked for, as chosen, as observed."""
 
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, field_validator
 
 from controller.model.base import Model
 from controller.model.ids import ObjectName
-from controller.model.network import Ipv4, Ipv6, LinkLocalAddress
+from controller.model.network import Ipv4, Ipv6, LinkLocalAddress, LinkName
 from controller.model.units import Number
 
 
@@ -27,12 +28,23 @@ class NetworkAttachment(Model):
         alias="linkLocalIPs",
         description="Addresses of 169.254.0.0/16 or fe80::/64 that the link there has besides.",
     )
+    interface_name: LinkName | None = Field(
+        default=None,
+        description="Name of the link in the container; the network's prefix with a number by default.",
+    )
     gateway_priority: Number = Field(
         default=0,
         ge=-(2**31),
         lt=2**31,
         description="The network with the highest one carries the default route; the first of several.",
     )
+
+    @field_validator("interface_name")
+    @classmethod
+    def _is_not_loopback(cls, name: str | None) -> str | None:
+        if name == "lo":
+            raise ValueError("'lo' is the loopback's: choose another name")
+        return name
 
     @field_validator("link_local_ips")
     @classmethod
@@ -48,6 +60,16 @@ def _list_attachment(value: object) -> object:
 
 
 Attachment = Annotated[NetworkAttachment, BeforeValidator(_list_attachment)]
+
+
+def list_attachment_conflicts(attachments: Sequence[NetworkAttachment]) -> Iterator[str]:
+    """Yield a sentence for each contradiction among a container's places."""
+    names = [each.name for each in attachments]
+    if len(set(names)) != len(names):
+        yield "networks names a network twice"
+    links = [each.interface_name for each in attachments if each.interface_name is not None]
+    if len(set(links)) != len(links):
+        yield f"networks has an interfaceName twice: {', '.join(sorted(links))}"
 
 
 class AssignedAttachment(Model):

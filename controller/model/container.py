@@ -6,7 +6,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from controller.model.attachments import AssignedAttachment, Attachment, AttachmentStatus
+from controller.model.attachments import (
+    AssignedAttachment,
+    Attachment,
+    AttachmentStatus,
+    list_attachment_conflicts,
+)
 from controller.model.base import Model
 from controller.model.devices import DeviceCgroupRules, Devices
 from controller.model.health import Health, Healthcheck
@@ -230,16 +235,16 @@ class ContainerSpec(Model):
     )
     logging: LogSettings = Field(default=LogSettings(), description="How much of the log is kept.")
 
-    @model_validator(mode="after")
-    def _fields_agree(self) -> Self:
-        if (self.image is None) == (self.rootfs is None):
-            raise ValueError("name either image or rootfs")
-        for message in list_isolation_conflicts(self):
     def list_images(self) -> tuple[str, ...]:
         """Return the names of the images that it runs or mounts."""
         mounted = (mount.source for mount in self.mounts if mount.type is MountType.IMAGE)
         return (*((self.image,) if self.image is not None else ()), *mounted)
 
+    @model_validator(mode="after")
+    def _fields_agree(self) -> Self:
+        if (self.image is None) == (self.rootfs is None):
+            raise ValueError("name either image or rootfs")
+        for message in list_isolation_conflicts(self):
             raise ValueError(message)
         if self.network_mode is not None and self.networks:
             raise ValueError(
@@ -249,9 +254,8 @@ class ContainerSpec(Model):
             raise ValueError(
                 f"ports can't be published with networkMode {self.network_mode}: remove one of the two"
             )
-        names = [attachment.name for attachment in self.networks]
-        if len(set(names)) != len(names):
-            raise ValueError("networks names a network twice")
+        for message in list_attachment_conflicts(self.networks):
+            raise ValueError(message)
         targets = [mount.target for mount in self.mounts]
         if len(set(targets)) != len(targets):
             raise ValueError("mounts has two mounts with the same target")

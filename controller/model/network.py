@@ -132,6 +132,7 @@ Subnet = Annotated[str, AfterValidator(_check_subnet)]
 Ipv4 = Annotated[str, AfterValidator(check_ipv4)]
 Ipv6 = Annotated[str, AfterValidator(check_ipv6)]
 Address = Annotated[str, AfterValidator(check_address)]
+LinkName = Annotated[str, AfterValidator(_check_link_name)]
 LinkLocalAddress = Annotated[str, AfterValidator(check_link_local)]
 AddressRange = Annotated[str, AfterValidator(_check_range)]
 Ipv6Range = Annotated[str, AfterValidator(_check_ipv6_range)]
@@ -203,7 +204,7 @@ class NetworkSpec(Model):
     mtu: Number | None = Field(
         default=None, ge=68, le=65535, description="Largest packet in bytes; the kernel's default."
     )
-    bridge_name: Annotated[str, AfterValidator(_check_link_name)] | None = Field(
+    bridge_name: LinkName | None = Field(
         default=None, description="Name of the bridge link; derived from the uid by default."
     )
 

@@ -112,6 +112,16 @@ async def test_links_can_have_link_local_addresses_alike(host: NetworkPorts) -> 
     assert not is_attached(first, facts[first.host_link])
 
 
+async def test_links_can_swap_their_names(host: NetworkPorts) -> None:
+    await host.attachments.ensure(WANT)
+    await host.attachments.ensure(OTHER_NETWORK)
+    swapped = (replace(OTHER_NETWORK, inside=WANT.inside), replace(WANT, inside=OTHER_NETWORK.inside))
+    for want in swapped:
+        await host.attachments.ensure(want)
+    facts = {each.host_link: each for each in await host.attachments.read(WEB)}
+    assert all(is_attached(want, facts[want.host_link]) for want in swapped)
+
+
 async def test_the_default_route_can_move(host: NetworkPorts) -> None:
     await host.attachments.ensure(WANT)
     await host.attachments.ensure(OTHER_NETWORK)

@@ -3,6 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
+from controller.model.attachments import NetworkAttachment
+from controller.model.container import ContainerSpec
 from controller.model.network import NetworkSpec
 from controller.model.ports import PortMapping
 from controller.model.short_forms import parse_port
@@ -96,3 +98,17 @@ def test_ranges_of_ports() -> None:
     for end in ({"hostPortEnd": 80}, {"hostPort": 90, "hostPortEnd": 80}):
         with pytest.raises(ValidationError, match="hostPortEnd 80 is not after hostPort"):
             PortMapping.model_validate({"containerPort": 1, **end})
+
+
+def test_names_of_links_in_containers() -> None:
+    assert NetworkAttachment.model_validate({"name": "n", "interfaceName": "wan0"}).interface_name == "wan0"
+    for wrong, told in (
+        ("lo", "is the loopback's"),
+        ("a/b", "not a link name"),
+        ("averyverylongname", "not a link name"),
+    ):
+        with pytest.raises(ValidationError, match=told):
+            NetworkAttachment.model_validate({"name": "n", "interfaceName": wrong})
+    both = [{"name": each, "interfaceName": "wan0"} for each in "ab"]
+    with pytest.raises(ValidationError, match="networks has an interfaceName twice: wan0"):
+        ContainerSpec.model_validate({"image": "a:1", "networks": both})

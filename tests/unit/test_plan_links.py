@@ -8,10 +8,12 @@ from controller.model.container import Container, ContainerSpec
 from controller.model.facts import AttachmentFacts
 from controller.model.ids import Key
 from controller.model.layout import Layout
-from controller.model.network import Network
+from controller.model.network import Network, NetworkStatus
 from controller.model.ports import PortMapping
+from controller.plan.conditions import Reason, make_condition
+from controller.plan.container.actions import Attach
 from controller.plan.container.inputs import ContainerDesired, gather_container
-from controller.plan.container.links import list_wants
+from controller.plan.container.links import list_link_actions, list_wants
 from controller.plan.exposure import bind_ports, find_way_out
 
 LAYOUT = Layout(root_path="/r", run_path="/x", instance="test")
@@ -82,6 +84,25 @@ def test_names_inside_follow_the_prefix_and_stay() -> None:
     )
     again = list_wants(gather("back", "front"), (kept,))
     assert [each.want.inside for each in again] == ["lan0", "eth4"]
+
+
+def test_a_name_that_is_asked_for_goes_before_others() -> None:
+    wants = list_wants(gather("front", {"name": "back", "interfaceName": "eth0"}), ())
+    assert [each.want.inside for each in wants] == ["eth1", "eth0"]
+    had = AttachmentFacts(
+        container=wants[0].want.container,
+        host_link=wants[0].want.host_link,
+        bridge="hold-front",
+        host_up=True,
+        inside="eth0",
+    )
+    desired = gather({"name": "back", "interfaceName": "eth0"}, "front")
+    again = list_wants(desired, (had,))
+    assert [each.want.inside for each in again] == ["eth0", "eth1"]
+    is_up = NetworkStatus(conditions=(make_condition("Ready", Reason.PRESENT, holds=True),))
+    ready = {name: each.model_copy(update={"status": is_up}) for name, each in desired.networks.items()}
+    actions = list_link_actions(again, (had,), ready)
+    assert [each.want.inside for each in actions if isinstance(each, Attach)] == ["eth1", "eth0"]
 
 
 def test_ports_without_an_address_take_the_binding_of_the_network() -> None:

@@ -1160,12 +1160,15 @@ class NetworkAttachment(_message.Message):
     GATEWAY_PRIORITY_FIELD_NUMBER: _builtins.int
     IPV6_FIELD_NUMBER: _builtins.int
     LINK_LOCAL_IPS_FIELD_NUMBER: _builtins.int
+    INTERFACE_NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     ipv4: _builtins.str
     mac: _builtins.str
     gateway_priority: _builtins.int
     """The network with the highest one carries the default route."""
     ipv6: _builtins.str
+    interface_name: _builtins.str
+    """Name of the link in the container."""
     @_builtins.property
     def aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -1180,17 +1183,22 @@ class NetworkAttachment(_message.Message):
         gateway_priority: _builtins.int = ...,
         ipv6: _builtins.str | None = ...,
         link_local_ips: _abc.Iterable[_builtins.str] | None = ...,
+        interface_name: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_ipv4", b"_ipv4", "_ipv6", b"_ipv6", "_mac", b"_mac", "ipv4", b"ipv4", "ipv6", b"ipv6", "mac", b"mac"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_interface_name", b"_interface_name", "_ipv4", b"_ipv4", "_ipv6", b"_ipv6", "_mac", b"_mac", "interface_name", b"interface_name", "ipv4", b"ipv4", "ipv6", b"ipv6", "mac", b"mac"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ipv4", b"_ipv4", "_ipv6", b"_ipv6", "_mac", b"_mac", "aliases", b"aliases", "gateway_priority", b"gateway_priority", "ipv4", b"ipv4", "ipv6", b"ipv6", "link_local_ips", b"link_local_ips", "mac", b"mac", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_interface_name", b"_interface_name", "_ipv4", b"_ipv4", "_ipv6", b"_ipv6", "_mac", b"_mac", "aliases", b"aliases", "gateway_priority", b"gateway_priority", "interface_name", b"interface_name", "ipv4", b"ipv4", "ipv6", b"ipv6", "link_local_ips", b"link_local_ips", "mac", b"mac", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__interface_name: _TypeAlias = _typing.Literal["interface_name"]  # noqa: Y015
+    _WhichOneofArgType__interface_name: _TypeAlias = _typing.Literal["_interface_name", b"_interface_name"]  # noqa: Y015
     _WhichOneofReturnType__ipv4: _TypeAlias = _typing.Literal["ipv4"]  # noqa: Y015
     _WhichOneofArgType__ipv4: _TypeAlias = _typing.Literal["_ipv4", b"_ipv4"]  # noqa: Y015
     _WhichOneofReturnType__ipv6: _TypeAlias = _typing.Literal["ipv6"]  # noqa: Y015
     _WhichOneofArgType__ipv6: _TypeAlias = _typing.Literal["_ipv6", b"_ipv6"]  # noqa: Y015
     _WhichOneofReturnType__mac: _TypeAlias = _typing.Literal["mac"]  # noqa: Y015
     _WhichOneofArgType__mac: _TypeAlias = _typing.Literal["_mac", b"_mac"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__interface_name) -> _WhichOneofReturnType__interface_name | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ipv4) -> _WhichOneofReturnType__ipv4 | None: ...
     @_typing.overload

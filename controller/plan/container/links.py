@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
+from typing import NamedTuple
 
 from controller.model.attachments import AssignedAttachment
 from controller.model.facts import AttachmentFacts
@@ -32,13 +33,17 @@ def list_wants(desired: ContainerDesired, present: Sequence[AttachmentFacts]) ->
         network = desired.networks.get(attachment.name)
         if network is not None and network.assigned is not None and attachment.name in assigned.networks:
             link = derive_host_link(desired.uid, Uid(network.metadata.uid or ""))
-            joined.append((network, link, assigned.networks[attachment.name]))
-    names = _choose_names([(link, network.spec.interface_prefix) for network, link, _ in joined], present)
+            joined.append((attachment, network, link))
+    names = _choose_names(
+        [_Naming(link, network.spec.interface_prefix, each.interface_name) for each, network, link in joined],
+        present,
+    )
     ways_out = {
         family: find_way_out(desired.container.spec, desired.networks, family=family) for family in FAMILIES
     }
     wants = []
-    for network, link, address in joined:
+    for attachment, network, link in joined:
+        address = assigned.networks[attachment.name]
         sublink = find_sublink(network)
         want = AttachmentWant(
             container=desired.uid,
@@ -63,26 +68,36 @@ def list_wants(desired: ContainerDesired, present: Sequence[AttachmentFacts]) ->
     return tuple(wants)
 
 
-def _choose_names(links: Sequence[tuple[str, str]], present: Sequence[AttachmentFacts]) -> dict[str, str]:
-    """Return the name inside for each host link, given with the prefix that its network wants."""
+class _Naming(NamedTuple):
+    """A link's name on the host, how names of its network begin, and the name that is asked for."""
+
+    link: str
+    prefix: str
+    asked: str | None
+
+
+def _choose_names(links: Sequence[_Naming], present: Sequence[AttachmentFacts]) -> dict[str, str]:
+    """Return the name inside for each host link: what is asked for, what it has, the lowest free one."""
     inside = {facts.host_link: facts.inside for facts in present}
-    names = {
-        link: inside[link]
-        for link, prefix in links
-        if link in inside and re.fullmatch(rf"{prefix}\d+", inside[link])
-    }
-    for link, prefix in links:
-        if link not in names:
+    names = {each.link: each.asked for each in links if each.asked is not None}
+    for each in links:
+        had = inside.get(each.link, "")
+        if each.link not in names and had not in names.values() and re.fullmatch(rf"{each.prefix}\d+", had):
+            names[each.link] = had
+    for each in links:
+        if each.link not in names:
             taken = set(names.values())
-            names[link] = next(name for index in count() if (name := f"{prefix}{index}") not in taken)
+            names[each.link] = next(
+                name for index in count() if (name := f"{each.prefix}{index}") not in taken
+            )
     return names
 
 
 def list_link_actions(
     wants: Iterable[Attach], present: Sequence[AttachmentFacts], networks: Mapping[str, Network]
 ) -> tuple[Attach | Detach, ...]:
-    """Return what brings the links to `wants`: leave first, so that a default route can move. Networks that are not
-    ready are left for later.
+    """Return what brings the links to `wants`: leave first, so that a default route can move, then mend, so that names
+    are free for what comes. Networks that are not ready are left for later.
     """
     attaches = tuple(wants)
     wanted = {attach.want.host_link for attach in attaches}
@@ -98,7 +113,7 @@ def list_link_actions(
         if not is_attached(attach.want, by_link.get(attach.want.host_link))
         and is_ready(networks[attach.network_name].status)
     ]
-    return (*leave, *join)
+    return (*leave, *sorted(join, key=lambda attach: attach.want.host_link not in by_link))
 
 
 def is_attached(want: AttachmentWant, facts: AttachmentFacts | None) -> bool:
