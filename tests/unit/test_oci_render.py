@@ -230,7 +230,7 @@ def test_unknown_users_are_refused(text: str) -> None:
 CHANGES: dict[str, object] = {
     "image": "shop:1", "rootfs": "/other", "entrypoint": ("x",), "command": ("x",), "environment": {"A": "1"},
     "working_dir": "/x", "user": "web", "hostname": "x", "mounts": FULL["mounts"], "networks": ("front",),
-    "network_mode": "none", "ports": ("80:80",), "resources": {"pids": 7}, "restart": "always",
+    "network_mode": "host", "ports": ("80:80",), "resources": {"pids": 7}, "restart": "always",
     "depends_on": {"db": {}}, "desired": "stopped", "run": 3, "stop_signal": "SIGINT", "stop_grace_period_s": 1,
     "tty": True, "stdin_open": True, "read_only": True, "auto_remove": True, "runtime": "runc",
     "cap_add": ("NET_ADMIN",), "cap_drop": ("ALL",), "privileged": True, "security_opt": ("no-new-privileges",),
