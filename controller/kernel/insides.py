@@ -171,12 +171,19 @@ class Insides:
         """Return the containers that have a namespace; lets go of those that have lost it."""
         try:
             with os.scandir(self._layout.netns_dir_path) as entries:
-                found = sorted(Uid(entry.name) for entry in entries if entry.stat().st_dev == self._device)
+                found = sorted(Uid(entry.name) for entry in entries if self._is_kept(entry))
         except FileNotFoundError:
             found = []
         for uid in set(self._known).difference(found):
             self.forget(uid)
         return tuple(found)
+
+    def _is_kept(self, entry: os.DirEntry[str]) -> bool:
+        """Tell whether a namespace is mounted there; one that goes just now is none."""
+        try:
+            return entry.stat().st_dev == self._device
+        except FileNotFoundError:
+            return False
 
     def find(self, uid: Uid) -> Inside | None:
         """Return a container's namespace, None when it has none."""

@@ -382,8 +382,7 @@ def _address_body(index: int, text: str) -> bytes:
     if isinstance(interface, IPv6Interface):
         return _ADDRESS.pack(socket.AF_INET6, prefix, _IFA_F_NODAD, 0, index) + local
     broadcast = attribute(_IFA_BROADCAST, interface.network.broadcast_address.packed)
-    scope = RT_SCOPE_LINK if interface.is_link_local else _RT_SCOPE_UNIVERSE
-    return _ADDRESS.pack(socket.AF_INET, prefix, 0, scope, index) + local + broadcast
+    return _ADDRESS.pack(socket.AF_INET, prefix, 0, 0, index) + local + broadcast
 
 
 def _default_route(index: int, gateway: str) -> bytes:
