@@ -71,15 +71,25 @@ class Cgroups:
 
     def owns(self, uid: Uid, pid: int) -> bool:
         """Tell whether a living process is in the container's cgroup: a recycled pid is not."""
+        return _is_alive(pid) and self._has(uid, pid)
+
+    def members(self, uid: Uid, folder: str) -> list[int]:
+        """Return the processes in a directory of the container's, ended ones that nobody has waited for too.
+
+        A process of the host that has a thread there, for a moment, is none of them: version 1 lists it all the same.
+        Of a directory of threads (cgroups(7)) version 2 tells no processes.
+        """
         try:
-            stat = Path(f"/proc/{pid}/stat").read_text()
-            lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
-        except (FileNotFoundError, ProcessLookupError):
-            return False
-        if stat.rpartition(")")[2].split()[0] in ("Z", "X"):
-            return False
+            pids = [int(pid) for pid in read_text(f"{folder}/cgroup.procs").split()]
+        except OSError as exc:
+            if exc.errno != errno.EOPNOTSUPP:
+                raise
+            return []
+        return [pid for pid in pids if self._has(uid, pid) or not _is_alive(pid)]
+
+    def _has(self, uid: Uid, pid: int) -> bool:
         cgroup = derive_cgroup(self.instance, uid)
-        return any(cgroup in line for line in lines)
+        return any(cgroup in line for line in read_text(f"/proc/{pid}/cgroup").splitlines())
 
     def is_frozen(self, uid: Uid) -> bool:
         """Tell whether the container's processes are frozen or about to be, and not just held for a moment."""
@@ -123,9 +133,9 @@ class Cgroups:
     def kill(self, uid: Uid) -> None:
         """Send SIGKILL to every process in the container's cgroups."""
         for path in self.directories(uid):
-            for pid in read_text(path / "cgroup.procs").split():
+            for pid in self.members(uid, str(path)):
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(pid), signal.SIGKILL)
+                    os.kill(pid, signal.SIGKILL)
 
     def remove(self, uid: Uid) -> bool:
         """Remove the container's cgroups; False while processes in them are still ending."""
@@ -148,6 +158,11 @@ def _is_visible(entry: MountEntry) -> bool:
         return Path(entry.target).stat().st_dev == entry.device
     except FileNotFoundError:
         return False
+
+
+def _is_alive(pid: int) -> bool:
+    fields = read_text(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return bool(fields) and fields[0] not in ("Z", "X")
 
 
 def read_text(path: Path | str) -> str:

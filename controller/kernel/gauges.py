@@ -9,7 +9,7 @@ from controller.kernel.cgroups import Cgroups
 from controller.kernel.subprocesses import Runner
 from controller.kernel.traffic import Bytes, Traffic
 from controller.kernel.translation import translated
-from controller.kernel.usage import CgroupUsage, read_small
+from controller.kernel.usage import CgroupUsage
 from controller.model.ids import Uid
 from controller.plan.stats import UsageSample
 from controller.ports.gauges import ProcessTable
@@ -45,7 +45,8 @@ class KernelGauges:
 
     async def list_processes(self, uid: Uid, arguments: Sequence[str]) -> ProcessTable:
         """See Gauges."""
-        pids = {pid for path in self._cgroups.directories(uid) for pid in _list_pids(str(path))}
+        folders = [folder for path in self._cgroups.directories(uid) for folder, _, _ in os.walk(path)]
+        pids = {str(pid) for folder in folders for pid in self._cgroups.members(uid, folder)}
         if not pids:
             raise Conflict("the container does not run")
         completed = await self._runner.capture("ps", *(arguments or ("-ef",)))
@@ -66,15 +67,3 @@ def select_processes(output: str, pids: Collection[str]) -> ProcessTable:
     return ProcessTable(
         titles=tuple(titles), rows=tuple(row for row in rows if len(row) > place and row[place] in pids)
     )
-
-
-def _list_pids(path: str) -> list[str]:
-    """Return the processes in a cgroup and in those below it."""
-    return [pid for folder, _, _ in os.walk(path) for pid in _read_pids(folder)]
-
-
-def _read_pids(folder: str) -> list[str]:
-    try:
-        return read_small(f"{folder}/cgroup.procs", whole=True).decode().split()
-    except OSError:
-        return []
