@@ -12,7 +12,7 @@ import resource
 import sys
 
 from controller.kernel.unpack.entry import Entry
-from controller.kernel.unpack.extract import Extractor
+from controller.kernel.unpack.extract import DEEPEST_TREE, Extractor
 from controller.kernel.unpack.inputs import GrowingFile, Packed
 from controller.kernel.unpack.refusal import Hostile
 from controller.kernel.unpack.streams import Ahead, Digest, Source
@@ -20,6 +20,8 @@ from controller.kernel.unpack.tar import TarReader
 from controller.kernel.unpack.window import Window
 
 _MOST_MEMORY_BYTES = 2 << 30
+_MOST_FRAMES = 1000 + 2 * DEEPEST_TREE
+"""Directories are made and removed by functions that call themselves."""
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _ARCHIVES_FAULT = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.EFBIG}
 
@@ -57,6 +59,7 @@ def _extract(extractor: Extractor, entry: Entry) -> None:
 def main(target_path: str, most_bytes: int, most_entries: int, *, as_layer: bool, news_fd: int | None) -> str:
     """Unpack; errors come back as an answer too. What may have to be loaded is loaded before the root changes."""
     os.umask(0)
+    sys.setrecursionlimit(_MOST_FRAMES)
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY_BYTES, _MOST_MEMORY_BYTES))
     try:
         source = Source(Packed(io.FileIO(0) if news_fd is None else GrowingFile(0, news_fd)))

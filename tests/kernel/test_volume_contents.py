@@ -205,6 +205,23 @@ def small_disk(layout: Layout) -> Iterator[Path]:
     subprocess.run(["umount", path], check=True)
 
 
+async def test_deep_trees_survive_the_way_out_and_in(
+    small_disk: Path, layout: Layout, volumes: LocalVolumes, contents: VolumeFiles
+) -> None:
+    """As deep as a path has room for; one that makes way for a file goes with all in it."""
+    del small_disk
+    for volume in (DATA, OTHER):
+        await volumes.ensure(volume)
+    names = ["d"] * 1050
+    run("mkdir", "-p", str(place(layout, DATA).joinpath(*names)))
+    archive = await read(contents, DATA)
+    await contents.restore(VolumeWant(uid=OTHER), pieces(archive, 1 << 16), force=False)
+    assert place(layout, OTHER).joinpath(*names).is_dir()
+    joined = archive.rstrip(b"\0") + bytes(-len(archive.rstrip(b"\0")) % 512) + pack(("d", ""))
+    await contents.restore(VolumeWant(uid=OTHER), pieces(joined, 1 << 16), force=True)
+    assert (place(layout, OTHER) / "d").is_file()
+
+
 async def test_a_full_disk_changes_nothing(
     small_disk: Path, layout: Layout, volumes: LocalVolumes, contents: VolumeFiles
 ) -> None:

@@ -31,10 +31,10 @@ def open_contents(layout: Layout) -> VolumeFiles:
     )
 
 
-async def pieces(data: bytes) -> AsyncIterator[bytes]:
+async def pieces(data: bytes, length: int = 1000) -> AsyncIterator[bytes]:
     """Yield data the way uploads come."""
-    for at in range(0, len(data), 1000):
-        yield data[at : at + 1000]
+    for at in range(0, len(data), length):
+        yield data[at : at + length]
 
 
 def place(layout: Layout, volume: Uid) -> Path:

@@ -15,7 +15,7 @@ from controller.errors import HoldError, Invalid
 from controller.images.catalog import make_entry as make_catalog_entry
 from controller.images.documents import derive_digest, parse_config, parse_manifest
 from controller.kernel.unpack.entry import parse_number
-from controller.kernel.unpack.extract import check_name
+from controller.kernel.unpack.extract import DEEPEST_LAYER, check_name
 from controller.kernel.unpack.refusal import Hostile
 from controller.kernel.unpack.tar import TarReader, parse_records, parse_time
 from controller.kernel.unpack.window import Window
@@ -72,7 +72,7 @@ def read_archive(content: bytes, block: int = 700) -> int:
     window = Window(blocks)
     count = 0
     for entry in TarReader(window):
-        check_name(entry.name, entry)
+        check_name(entry.name, entry, DEEPEST_LAYER)
         window.skip(entry.stored)
         count += 1
     return count

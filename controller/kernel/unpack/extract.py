@@ -10,7 +10,9 @@ from controller.kernel.unpack.entry import Entry
 from controller.kernel.unpack.refusal import Hostile
 from controller.kernel.unpack.window import Window
 
-MOST_DEPTH = 256
+DEEPEST_LAYER = 256
+DEEPEST_TREE = 2000
+"""Directories in one another, of a layer and of somebody's own files; a path has no room for many more (PATH_MAX)."""
 _PART_BYTES = 1 << 16
 _LEAST_HOLE_BYTES = 1 << 12
 _ZEROS = bytes(_PART_BYTES)
@@ -30,6 +32,7 @@ class Extractor:
     def __init__(self, window: Window, most_bytes: int, *, as_layer: bool = True) -> None:
         self._window = window
         self._as_layer = as_layer
+        self._most_depth = DEEPEST_LAYER if as_layer else DEEPEST_TREE
         self._most_bytes = most_bytes
         self._directories: dict[bytes, Entry] = {}
         self._made = {b""}  # some of which something else may have replaced since
@@ -41,7 +44,7 @@ class Extractor:
             raise Hostile(
                 f"entry {entry.describe()} of {entry.size:,} bytes makes it larger than --layer-max-size allows"
             )
-        path = check_name(entry.name, entry)
+        path = check_name(entry.name, entry, self._most_depth)
         folder, _, name = path.rpartition(b"/")
         if self._as_layer and whiteouts.is_whiteout(name):
             self._hide(folder, name)
@@ -99,7 +102,7 @@ class Extractor:
         self.size_bytes += entry.size
 
     def _link(self, path: bytes, entry: Entry) -> None:
-        target = check_name(entry.link, entry)
+        target = check_name(entry.link, entry, self._most_depth)
         if target == path:
             raise Hostile(f"entry {entry.describe()} is a hard link to itself")
         try:
@@ -219,8 +222,8 @@ def set_xattr(target: int | bytes, name: bytes, value: bytes) -> None:
             raise
 
 
-def check_name(name: bytes, entry: Entry) -> bytes:
-    """Return an absolute path below the root, empty for the root itself; Hostile when the name climbs."""
+def check_name(name: bytes, entry: Entry, most_depth: int) -> bytes:
+    """Return an absolute path below the root, empty for the root itself; Hostile when the name climbs, or goes too deep."""
     if name.startswith(b"./"):
         name = name[2:]
     if not (
@@ -234,13 +237,13 @@ def check_name(name: bytes, entry: Entry) -> bytes:
             raise Hostile(f"entry {entry.describe()} climbs out of the archive by '..'")
         parts_count = len(parts)
         path = b"".join(b"/" + part for part in parts)
-    if parts_count > MOST_DEPTH:
-        raise Hostile(f"entry {entry.describe()} lies deeper than {MOST_DEPTH} directories")
+    if parts_count > most_depth:
+        raise Hostile(f"entry {entry.describe()} lies deeper than {most_depth} directories")
     return path
 
 
 def remove_tree(path: bytes) -> None:
-    """Remove a directory with all in it; at most MOST_DEPTH deep."""
+    """Remove a directory with all in it."""
     for folder, directories, files in os.walk(path, topdown=False):
         for name in files:
             os.unlink(os.path.join(folder, name))
