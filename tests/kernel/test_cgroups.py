@@ -40,23 +40,23 @@ def test_who_has_only_a_thread_in_a_container_is_none_of_its_processes() -> None
     assert directory is not None
     directory.mkdir(parents=True)
     command = [sys.executable, "-c", _GUEST, str(directory / "tasks")]
-    guest = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    own = subprocess.Popen(["sleep", "1000"])
-    try:
-        assert guest.stdin is not None
-        assert guest.stdout is not None
-        assert guest.stdout.readline() == b"there\n"
-        Path(directory, "cgroup.procs").write_text(str(own.pid))
-        listed = {int(pid) for pid in Path(directory, "cgroup.procs").read_text().split()}
-        assert listed == {guest.pid, own.pid}
-        assert cgroups.members(uid, str(directory)) == [own.pid]
-        cgroups.kill(uid)
-        assert own.wait() == -9
-        guest.stdin.close()
-        assert guest.wait() == 0
-    finally:
-        for process in (guest, own):
-            process.kill()
-            process.wait()
-        guest.stdout.close()
-        directory.rmdir()
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as guest,
+        subprocess.Popen(["sleep", "1000"]) as own,
+    ):
+        try:
+            assert guest.stdin is not None
+            assert guest.stdout is not None
+            assert guest.stdout.readline() == b"there\n"
+            Path(directory, "cgroup.procs").write_text(str(own.pid))
+            listed = {int(pid) for pid in Path(directory, "cgroup.procs").read_text().split()}
+            assert listed == {guest.pid, own.pid}
+            assert cgroups.members(uid, str(directory)) == [own.pid]
+            cgroups.kill(uid)
+            assert own.wait() == -9
+            guest.stdin.close()
+            assert guest.wait() == 0
+        finally:
+            guest.kill()
+            own.kill()
+    directory.rmdir()
