@@ -41,7 +41,7 @@ from controller.kernel.clock import SystemClock
 from controller.kernel.diagnostics import HostDiagnostics
 from controller.kernel.disk_usage import LocalDiskUsage
 from controller.kernel.host_boot import read_boot_id, read_machine_id
-from controller.kernel.lock import exclusive
+from controller.kernel.lock import exclusive, exclusive_instance
 from controller.kernel.log_format import configure_logging
 from controller.kernel.notify import ServiceManager, find_service_manager
 from controller.kernel.sandbox.host import find_reason_against, run_in_host
@@ -170,6 +170,7 @@ async def _serve(settings: Settings) -> int:
         store = await stack.enter_async_context(
             open_store(settings.database or derive_url(layout.database_path), clock)
         )
+        stack.enter_context(exclusive_instance(settings.instance))
         plugins = await stack.enter_async_context(open_drivers(_make_plugin_options(settings)))
         others = Others(images=images, pulls=pulls, drivers=plugins.drivers, plugin_events=plugins.events)
         linux = await stack.enter_async_context(

@@ -1,4 +1,4 @@
-"""One daemon for one directory."""
+"""One daemon for one directory, one for an instance."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from controller.errors import Conflict, Refused
-from controller.kernel.lock import exclusive
+from controller.kernel.lock import exclusive, exclusive_instance
 
 
 def test_the_second_is_refused_and_told_who_the_first_is(tmp_path: Path) -> None:
@@ -28,3 +28,16 @@ def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Refused, match="can't be used"), exclusive(tmp_path / "file"):
         pytest.fail("held")
+
+
+def test_the_second_of_an_instance_is_refused_and_told_who_the_first_is() -> None:
+    first, other = f"a-{os.getpid()}", f"b-{os.getpid()}"
+    with exclusive_instance(first), exclusive_instance(other):
+        for _ in range(3):
+            with (
+                pytest.raises(Conflict, match=rf"pid {os.getpid()}\).*instance {first}.*--instance"),
+                exclusive_instance(first),
+            ):
+                pytest.fail("two of a name")
+    with exclusive_instance(first):
+        pass
