@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from controller.model.changes import FieldChange
 from controller.model.container import ContainerSpec
 from controller.model.kinds import Spec
-from controller.plan.oci.spec_hash import IN_PLACE_FIELDS
+from controller.plan.oci.spec_hash import list_hashed_differences
 
 OPERATED_FIELDS = frozenset({"desired", "run"})
 """Attributes of ContainerSpec that verbs such as stop and restart write, and that manifests seldom speak of."""
@@ -38,11 +38,8 @@ def list_recreate_paths(old: Spec, new: Spec) -> tuple[str, ...]:
     """Return the paths of changed fields that need a new process; nothing for kinds without processes."""
     if not isinstance(old, ContainerSpec) or not isinstance(new, ContainerSpec):
         return ()
-    return tuple(
-        f"spec.{field.alias or name}"
-        for name, field in ContainerSpec.model_fields.items()
-        if name not in IN_PLACE_FIELDS and getattr(old, name) != getattr(new, name)
-    )
+    fields = ContainerSpec.model_fields
+    return tuple(f"spec.{fields[name].alias or name}" for name in list_hashed_differences(old, new))
 
 
 def is_same_design(old: Spec, new: Spec) -> bool:

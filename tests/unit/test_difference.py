@@ -1,5 +1,9 @@
 """Differences are told field by field, in the manifest's spelling."""
 
+import itertools
+
+import pytest
+
 from controller.model.changes import FieldChange
 from controller.model.container import ContainerSpec
 from controller.model.kinds import Spec
@@ -10,6 +14,7 @@ from controller.plan.difference import (
     list_recreate_paths,
     list_spec_changes,
 )
+from controller.plan.oci.spec_hash import derive_spec_hash
 
 
 def spec(**fields: object) -> ContainerSpec:
@@ -64,6 +69,24 @@ def test_recreate_paths_are_those_of_the_process() -> None:
     new = spec(command=["x"], readOnly=True, restart="always", run=3)
     assert list_recreate_paths(spec(), new) == ("spec.command", "spec.readOnly")
     assert list_recreate_paths(VolumeSpec(), VolumeSpec()) == ()
+
+
+_SPECS = (
+    spec(),
+    spec(networkMode="none"),
+    spec(networkMode="host"),
+    spec(networks=["a"], restart="always"),
+    spec(init=False),
+    spec(init=True),
+    spec(command=["x"]),
+    spec(networkMode="none", command=["x"]),
+    spec(resources={"memory": "64m"}, stopSignal="INT"),
+)
+
+
+@pytest.mark.parametrize(("old", "new"), [*itertools.product(_SPECS, repeat=2)])
+def test_a_plan_speaks_of_a_new_process_where_one_comes(old: ContainerSpec, new: ContainerSpec) -> None:
+    assert bool(list_recreate_paths(old, new)) is (derive_spec_hash(old) != derive_spec_hash(new))
 
 
 def test_start_and_stop_are_no_new_design() -> None:
