@@ -97,13 +97,15 @@ async def settle_relay(bundle: Bundle) -> None:
     """Wait until the relay of a process that has ended has passed on the last line; not for ever."""
     if bundle.read_exit()[0] is None and bundle.read_conmon_pid():
         return
-    for pidfd in _open_pidfds(bundle):
-        try:
-            async with asyncio.timeout(_PATIENCE_S):
+    pidfds = _open_pidfds(bundle)
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            for pidfd in pidfds:
                 await wait_readable(pidfd)
-        except TimeoutError:
-            continue
-        finally:
+    except TimeoutError:
+        return
+    finally:
+        for pidfd in pidfds:
             os.close(pidfd)
 
 
