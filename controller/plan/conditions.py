@@ -31,6 +31,7 @@ class Reason(StrEnum):
     WAITING_FOR_VOLUMES = "WaitingForVolumes"
     WAITING_FOR_DEPENDENCIES = "WaitingForDependencies"
     WAITING_FOR_CONTAINERS = "WaitingForContainers"
+    BEING_MADE = "BeingMade"
     NOT_ATTACHED = "NotAttached"
     ATTACHED = "Attached"
     NOT_PUBLISHED = "NotPublished"

@@ -35,6 +35,12 @@ def test_a_start_that_keeps_failing_is_given_up() -> None:
 
 def test_what_others_have_to_do_first_is_waited_for() -> None:
     patience = Patience()
-    for reason in ("WaitingForDependencies", "WaitingForContainers", "WaitingForImage", "BackOff"):
+    for reason in (
+        "WaitingForDependencies",
+        "WaitingForContainers",
+        "WaitingForImage",
+        "BackOff",
+        "BeingMade",
+    ):
         patience.look(_waiting(reason), 10.0)
         assert patience.find_end_s() is None

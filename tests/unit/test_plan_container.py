@@ -26,6 +26,7 @@ from controller.model.image import Image
 from controller.model.layout import Layout
 from controller.model.limits import LimitFacts
 from controller.model.network import Network
+from controller.model.volume import Volume
 from controller.plan.container.inputs import ContainerDesired, ContainerObserved
 from controller.plan.container.planner import plan_container
 from controller.plan.forecast.advance import advance_container
@@ -225,6 +226,28 @@ def test_a_process_whose_making_was_broken_off_is_made_anew() -> None:
     plan = plan_container(desired, ContainerObserved(process=remains), NOW)
     assert [action.describe() for action in plan.actions] == ["delete process"]
     assert plan.status == container.status
+
+
+def test_what_had_no_turn_yet_is_being_made() -> None:
+    """So that nobody takes a busy daemon for a volume that can't be had."""
+    container = Container.model_validate(
+        {
+            "metadata": {"name": "web", "uid": UID},
+            "spec": {"image": "web:1", "networkMode": "none", "mounts": ["old:/old", "new:/new"]},
+        }
+    )
+    failed = {"conditions": [{"type": "Ready", "status": "False", "reason": "Refused", "message": "no room"}]}
+    new = Volume.model_validate({"metadata": {"name": "new"}})
+    for status, reason, message in (
+        ({}, "BeingMade", "being made: old, new"),
+        (failed, "WaitingForVolumes", "not there: old (no room), new"),
+    ):
+        old = Volume.model_validate({"metadata": {"name": "old"}, "status": status})
+        desired = ContainerDesired(
+            container=container, spec_hash="x", layout=LAYOUT, image=IMAGE, volumes={"old": old, "new": new}
+        )
+        ready, *_ = plan_container(desired, ContainerObserved(), NOW).status.conditions
+        assert (ready.type, ready.reason, ready.message) == ("Ready", reason, message)
 
 
 def test_who_gave_a_start_up_is_told_why_it_never_was() -> None:

@@ -1,6 +1,6 @@
 """What a container has to wait for before it can start."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from controller.model.container import Container, ContainerSpec, DependencyCondition, Phase
 from controller.model.health import HealthState
@@ -29,13 +29,13 @@ def list_waiting(desired: ContainerDesired) -> list[Condition]:
         found.append(make_condition("ImageAvailable", Reason.WAITING_FOR_IMAGE, message, holds=False))
     networks = [attachment.name for attachment in spec.networks if not _has_network(desired, attachment.name)]
     if networks:
-        message = f"not ready: {_list_reasons(networks, desired.networks)}"
-        found.append(make_condition("NetworksAvailable", Reason.WAITING_FOR_NETWORKS, message, holds=False))
+        told = _tell_missing("not ready", Reason.WAITING_FOR_NETWORKS, networks, desired.networks)
+        found.append(make_condition("NetworksAvailable", *told, holds=False))
     volumes = [mount.source for mount in spec.mounts if mount.type is MountType.VOLUME]
     volumes = [name for name in volumes if not _has_volume(desired, name)]
     if volumes:
-        message = f"not there: {_list_reasons(volumes, desired.volumes)}"
-        found.append(make_condition("VolumesAvailable", Reason.WAITING_FOR_VOLUMES, message, holds=False))
+        told = _tell_missing("not there", Reason.WAITING_FOR_VOLUMES, volumes, desired.volumes)
+        found.append(make_condition("VolumesAvailable", *told, holds=False))
     unmet = [
         f"{name} {dependency.condition}"
         for name, dependency in spec.depends_on.items()
@@ -49,6 +49,15 @@ def list_waiting(desired: ContainerDesired) -> list[Condition]:
         message = f"not yet: {', '.join(unmet)}"
         found.append(make_condition("DependenciesMet", Reason.WAITING_FOR_DEPENDENCIES, message, holds=False))
     return found
+
+
+def _tell_missing(
+    words: str, reason: Reason, names: Sequence[str], known: Mapping[str, Network | Volume]
+) -> tuple[Reason, str]:
+    """Return reason and message for objects that are not ready; those that had no turn yet are no cause for concern."""
+    if all(name in known and find_condition(known[name].status, "Ready") is None for name in names):
+        return Reason.BEING_MADE, f"being made: {', '.join(names)}"
+    return reason, f"{words}: {_list_reasons(names, known)}"
 
 
 def _list_reasons(names: Iterable[str], known: Mapping[str, Network | Volume | Image]) -> str:
