@@ -3,9 +3,13 @@
 A Linux bridge takes 1,023 ports (BR_MAX_PORTS, net/bridge/br_private.h). What has no room gets a further bridge, which
 a veth pair joins to the first; frames find their way as between two switches. Nobody above knows of it: a port of a
 further bridge counts as one of the first.
+
+Bridges are filled a little less: what a container sends to all, such as the question for an address, is queued for each
+port at once, and Linux drops what is more than 1,000 frames (netdev_max_backlog), the answer among them.
 """
 
 import errno
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +18,7 @@ from typing import Protocol
 from controller.errors import Refused
 from controller.kernel import rtnetlink
 from controller.kernel.host_links import find_link, parse_extended, parse_owner, read_bridges, read_links
-from controller.kernel.host_settings import configure_host, make_room_for_neighbours
+from controller.kernel.host_settings import configure_extension, make_room_for_crowds
 from controller.kernel.link_settings import settle_joint, settle_port
 from controller.kernel.netlink import Netlink
 from controller.kernel.rtnetlink import Link
@@ -31,6 +35,7 @@ _FULL = errno.EXFULL
 _EXISTS = frozenset({errno.EEXIST})
 _GONE = frozenset({errno.ENODEV})
 _MOST = 256
+_MOST_PORTS = 960
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +92,8 @@ class Extensions:
             bridge = crowd.bridge if number == 0 else self._find(netlink, crowd.network, number)
             if bridge is None:
                 bridge = self._extend(netlink, crowd, number)
+            if _count_ports(bridge.name) >= _MOST_PORTS:
+                continue
             try:
                 join(bridge, again=again)
             except OSError as exc:
@@ -113,10 +120,10 @@ class Extensions:
         alias = derive_extension_alias(self._instance, crowd.network, crowd.bridge.name)
         near, far = derive_joint(crowd.network, number)
         with self._lock:
-            make_room_for_neighbours()
+            make_room_for_crowds()
             netlink.run(rtnetlink.create_bridge(name), tolerate=_EXISTS)
             netlink.run(rtnetlink.set_link(name, alias=alias, up=True))
-            configure_host(name, ipv4=False, ipv6=False)
+            configure_extension(name)
             extension = find_link(netlink, name=name)
             if extension is None:
                 raise Refused(f"bridge {name} was removed meanwhile")
@@ -203,6 +210,14 @@ class Extensions:
         self._roomy.pop(network, None)
         for link in self.read_family(netlink, network):
             netlink.run(rtnetlink.delete_link(link.index), tolerate=_GONE)
+
+
+def _count_ports(bridge: str) -> int:
+    """Return the number of a bridge's ports, 0 where nobody tells."""
+    try:
+        return len(os.listdir(f"/sys/class/net/{bridge}/brif"))  # noqa: PTH208 - names
+    except FileNotFoundError:
+        return 0
 
 
 def _number(network: Uid) -> dict[str, int]:

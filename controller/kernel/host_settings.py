@@ -6,7 +6,14 @@ from pathlib import Path
 _IPV4, _IPV6 = Path("/proc/sys/net/ipv4"), Path("/proc/sys/net/ipv6/conf")
 _FROM_ROUTER = 0x00010000 | 0x00040000
 """Flags of a default route that came by autoconfiguration: RTF_DEFAULT, RTF_ADDRCONF (linux/ipv6_route.h)."""
-_NEIGHBOURS = {"gc_thresh3": 65536, "gc_thresh2": 32768, "gc_thresh1": 16384}
+_ROOM = {
+    "ipv4/neigh/default/gc_thresh3": 65536,
+    "ipv4/neigh/default/gc_thresh2": 32768,
+    "ipv4/neigh/default/gc_thresh1": 16384,
+    "core/netdev_max_backlog": 16384,
+}
+_NO_ANSWERS = "8"
+"""Value of arp_ignore: answer for no address (kernel, networking/ip-sysctl)."""
 _HEARS_ROUTERS, _HEARS_ROUTERS_ALWAYS = "1", "2"
 
 
@@ -28,15 +35,22 @@ def configure_host(bridge: str, *, ipv4: bool, ipv6: bool) -> None:
             setting.write_text(value)
 
 
-def make_room_for_neighbours() -> None:
-    """Let the kernel know as many neighbours as a network of thousands has: by default it forgets beyond 1,024.
+def make_room_for_crowds() -> None:
+    """Let the kernel know as many neighbours as a network of thousands has, and not lose what is sent to all of them.
 
-    The limits are the whole machine's, whatever network namespace the neighbours are in.
+    By default it forgets beyond 1,024, and has room for 1,000 frames. The limits are the whole machine's, whatever network
+    namespace the neighbours are in; where that is not the first one, they can't be changed.
     """
-    for name, least in _NEIGHBOURS.items():
-        setting = _IPV4 / f"neigh/default/{name}"
+    for name, least in _ROOM.items():
+        setting = Path("/proc/sys/net", name)
         if setting.exists() and int(setting.read_text()) < least:
             setting.write_text(str(least))
+
+
+def configure_extension(bridge: str) -> None:
+    """Let a further bridge have no part in IP: else it answers for the host's addresses in place of the first bridge."""
+    configure_host(bridge, ipv4=False, ipv6=False)
+    (_IPV4 / f"conf/{bridge}/arp_ignore").write_text(_NO_ANSWERS)
 
 
 def is_host_configured(bridge: str, *, ipv4: bool, ipv6: bool) -> bool:

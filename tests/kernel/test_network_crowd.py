@@ -8,6 +8,7 @@ import pytest
 
 from controller.model.facts import AttachmentFacts
 from controller.model.ids import Uid
+from controller.model.names import derive_mac
 from controller.model.wants import AttachmentWant, FirewallNetwork
 from controller.plan.container.links import is_attached
 from controller.plan.firewall import render_firewall
@@ -53,6 +54,16 @@ def _reaches(ports: LinuxPorts, uid: Uid, address: str) -> bool:
     )
 
 
+def _find_gateway_mac(ports: LinuxPorts, uid: Uid) -> str:
+    """Return the hardware address that a container, asking now, is given for its gateway."""
+    enter = ["nsenter", f"--net={ports.layout.netns_path(uid)}"]
+    subprocess.run([*enter, "ip", "neigh", "flush", "all"], check=True)
+    assert _reaches(ports, uid, "10.77.0.1")
+    command = [*enter, "ip", "neigh", "show", "10.77.0.1"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return answer[answer.index("lladdr") + 1]
+
+
 def _list_further() -> list[str]:
     answer = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout
     return [name for line in answer.splitlines() if (name := line.split(": ")[1]).startswith(("hx", "hj"))]
@@ -76,6 +87,9 @@ async def test_what_has_no_room_gets_a_further_bridge(
         for want in WANTS:
             addresses = ["10.77.0.1", *(each.address.partition("/")[0] for each in WANTS if each is not want)]
             assert [each for each in addresses if not _reaches(ports, want.container, each)] == []
+            assert _find_gateway_mac(ports, want.container) == derive_mac(
+                SHOP_BRIDGE.network, SHOP_BRIDGE.network
+            )
 
         near = next(name for name in _list_further() if name.split("@")[0].endswith("a")).split("@")[0]
         run("ip", "link", "del", near)
