@@ -141,12 +141,27 @@ def _refuse(machine: Machine) -> None:
     _wait_for(machine, "network", "mistaken", "plugin shelf makes no networks: name another driver")
 
 
+def _lose_for_good(machine: Machine, shelf: PluginProcess) -> None:
+    """Delete what a plugin keeps that never comes back."""
+    machine.succeed("volume", "create", "-d", "shelf", "lost")
+    machine.succeed("wait", "--for=condition=Ready", "volume/lost")
+    shelf.kill()
+    refused = machine.hold("volume", "rm", "lost")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "nobody answers at" in refused.stderr
+    assert "--force deletes it without plugin shelf" in refused.stderr
+    forced = machine.hold("volume", "rm", "--force", "lost")
+    assert (forced.returncode, forced.stdout) == (0, "lost\n")
+    assert "the volume went without plugin shelf" in forced.stderr
+    assert shelf.list_files("*/told") == ["told"]
+
+
 def _end(machine: Machine, shelf: PluginProcess, wires: PluginProcess) -> None:
     machine.succeed("delete", "container", "reader", "writer", "--grace-period", "0")
     wait_for(lambda: shelf.list_files("*/mounted") == [], "the plugin's own unmount")
     machine.succeed("volume", "rm", "books", "blue", "late", "plain")
     assert shelf.list_files("*/told") == []
-    shelf.kill()
+    _lose_for_good(machine, shelf)
     machine.succeed("network", "rm", "loom", "mistaken")
 
     assert wires.list_files("*/told") == []
