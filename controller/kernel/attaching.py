@@ -54,10 +54,14 @@ class AttachSession:
 
     async def _receive(self) -> bytes:
         """Wait for a packet; empty at the end."""
-        try:
-            return await asyncio.get_running_loop().sock_recv(self._connection, _PACKET_BYTES)
-        except (ConnectionError, OSError):
-            return b""
+        while True:
+            try:
+                return await asyncio.get_running_loop().sock_recv(self._connection, _PACKET_BYTES)
+            except ConnectionResetError:
+                # conmon has left input unread. The kernel tells that once, before it gives what was sent (unix(7)).
+                continue
+            except OSError:
+                return b""
 
     def _receive_more(self) -> bytes:
         """Return a packet that is there already; empty when there is none, which is looked for again."""

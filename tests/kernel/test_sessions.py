@@ -26,6 +26,20 @@ async def test_an_attached_client_gets_the_first_byte(box: Box) -> None:
         assert await collect(session) == Output(out=b"first\ngot this\n", err=b"e\n", code=None)
 
 
+async def test_who_ends_with_input_unread_is_heard_to_the_end(box: Box) -> None:
+    """The kernel tells of the input that conmon left behind before it gives what conmon has sent."""
+    for _ in range(5):
+        await box.ports.create(WEB, command=["sh", "-c", "echo out; echo err >&2"], stdinOpen=True)
+        session = await box.sessions.attach(WEB)
+        async with asyncio.TaskGroup() as group:
+            writing = group.create_task(session.write(b"x" * 1_000_000))
+            await box.ports.processes.start(WEB)
+            await box.ports.wait_for(WEB, ProcessState.STOPPED)
+            assert await collect(session) == Output(out=b"out\n", err=b"err\n", code=None)
+            writing.cancel()
+        await box.ports.processes.delete(WEB)
+
+
 async def test_an_attached_terminal_has_the_size_of_the_clients(box: Box) -> None:
     script = 'until [ "$(stty size)" = "33 77" ]; do sleep 0.02; done; echo done'
     await box.ports.create(WEB, command=["sh", "-c", script], tty=True, stdinOpen=True)
