@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from controller.errors import Exhausted, Refused
-from controller.kernel import syscalls
 from controller.kernel.confined import open_in_root, open_root
 from controller.kernel.overlay import mount_overlay
 from controller.kernel.subprocesses import Runner
+from controller.kernel.unmounting import unmount_all
 from controller.model.wants import RootWant
 
 _COPY_TIMEOUT_S = 3600.0
@@ -86,8 +86,7 @@ def sweep_views(views_path: Path) -> None:
     """Remove the mounts, and what belongs to them, that a crash left in the directory of views."""
     for path in views_path.glob("*"):
         with contextlib.suppress(OSError):
-            while True:  # one above the other, if there was more than one crash
-                syscalls.umount2(str(path), syscalls.MNT_DETACH)
+            unmount_all(path)
         with contextlib.suppress(OSError):
             path.rmdir()
         if path.suffix == ".links":
@@ -110,7 +109,7 @@ def _mount(source: RootWant, view_path: Path) -> None:
 
 
 def _unmount(view_path: Path) -> None:
-    syscalls.umount2(str(view_path), syscalls.MNT_DETACH)
+    unmount_all(view_path)
     view_path.rmdir()
     shutil.rmtree(f"{view_path}.links", ignore_errors=True)
 

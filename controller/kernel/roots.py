@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
 import os
 import stat
 from pathlib import Path
@@ -17,6 +16,7 @@ from controller.kernel.staging import read_staged_layers
 from controller.kernel.subprocesses import Runner
 from controller.kernel.translation import translated
 from controller.kernel.tree_removal import remove_tree
+from controller.kernel.unmounting import unmount_all
 from controller.model.facts import AccountFiles, RootFacts
 from controller.model.ids import Uid
 from controller.model.layout import Layout
@@ -184,13 +184,7 @@ class OverlayRoots:
     def _unmount(self, uid: Uid) -> None:
         target = self._layout.merged_path(uid)
         self._known.pop(uid, None)
-        while True:
-            try:
-                syscalls.umount2(target, syscalls.MNT_DETACH | syscalls.UMOUNT_NOFOLLOW)
-            except OSError as exc:
-                if exc.errno in (errno.EINVAL, errno.ENOENT):
-                    break
-                raise
+        unmount_all(target)
         with contextlib.suppress(FileNotFoundError):
             Path(target).rmdir()
 

@@ -3,8 +3,6 @@
 They lie below the private mount of the roots, a directory for each container.
 """
 
-import contextlib
-import errno
 import os
 import shutil
 import stat
@@ -19,10 +17,10 @@ from controller.kernel.idmaps import mount_mapped
 from controller.kernel.mountinfo import is_mount_point, read_mounts
 from controller.kernel.overlay import OwnerMapping, mount_mapped_overlay, mount_overlay
 from controller.kernel.translation import translated
+from controller.kernel.unmounting import unmount_all
 from controller.model.wants import ImageWant, ShallowWant, SharedMemoryWant, StagedWant, SubpathWant
 
 _LAYERS = "-layers"
-_NOT_MOUNTED = {errno.EINVAL, errno.ENOENT}
 
 
 def stage(wants: Iterable[StagedWant], user_namespace_fd: int | None) -> None:
@@ -57,7 +55,7 @@ def unstage(directory_path: str) -> None:
         return
     for name in names:
         path = Path(directory_path, name)
-        _unmount(path)
+        unmount_all(path)
         if path.is_dir():
             path.rmdir()
         else:
@@ -67,7 +65,7 @@ def unstage(directory_path: str) -> None:
 
 def _stage_memory(want: SharedMemoryWant) -> None:
     with translated("shared memory"):
-        _unmount(Path(want.path))
+        unmount_all(Path(want.path))
         Path(want.path).mkdir(parents=True, exist_ok=True)
         flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
         syscalls.mount("shm", want.path, "tmpfs", flags=flags, data=f"mode=1777,size={want.size_bytes}")
@@ -89,7 +87,7 @@ def _stage_subpath(want: SubpathWant, user_namespace_fd: int | None) -> None:
     else:
         _bind_mapped(fd, Path(want.path), user_namespace_fd)
     if want.is_mounted and Path(derive_mark_path(want.root_path)).exists():
-        _unmount(Path(want.path))
+        unmount_all(Path(want.path))
         raise Unavailable("a volume is being filled: it can be used when that is over")
 
 
@@ -115,7 +113,7 @@ def _stage_image(want: ImageWant, user_namespace_fd: int | None) -> None:
     """Mount layers so that nobody writes to them; which ones is written down beside, for whoever removes layers."""
     whole_path = Path(f"{want.path}-whole" if want.subpath else want.path)
     with translated("mount of an image"):
-        _unmount(whole_path)
+        unmount_all(whole_path)
         whole_path.mkdir(parents=True, exist_ok=True)
         Path(f"{want.path}{_LAYERS}").write_text("\n".join(want.lower_paths))
         _mount_layers(want, str(whole_path), user_namespace_fd)
@@ -130,7 +128,7 @@ def _stage_image(want: ImageWant, user_namespace_fd: int | None) -> None:
     except OSError as exc:
         raise Refused(f"the image has no {want.subpath}: name a path of it as subpath") from exc
     finally:
-        _unmount(whole_path)
+        unmount_all(whole_path)
 
 
 def _mount_layers(want: ImageWant, target: str, user_namespace_fd: int | None) -> None:
@@ -167,23 +165,12 @@ def _bind_descriptor(fd: int, target: Path, *, flags: int) -> None:
 
 def _make_target(fd: int, target: Path) -> None:
     """Make a mount point of the kind of what is to be mounted, with nothing on it."""
-    _unmount(target)
+    unmount_all(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     if stat.S_ISDIR(os.fstat(fd).st_mode):
         target.mkdir(exist_ok=True)
     else:
         target.touch()
-
-
-def _unmount(path: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        while True:
-            try:
-                syscalls.umount2(str(path), syscalls.MNT_DETACH | syscalls.UMOUNT_NOFOLLOW)
-            except OSError as exc:
-                if exc.errno in _NOT_MOUNTED:
-                    return
-                raise
 
 
 def ensure_host_directory(path: str) -> None:

@@ -6,7 +6,6 @@ volume is used, whatever happens to the daemon.
 
 import asyncio
 import contextlib
-import errno
 import os
 import socket
 from collections import Counter
@@ -14,10 +13,10 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from controller.errors import InUse, Refused, Unavailable
-from controller.kernel import syscalls
 from controller.kernel.mountinfo import read_mounts
 from controller.kernel.staging import derive_mark_path
 from controller.kernel.subprocesses import Runner
+from controller.kernel.unmounting import unmount_all
 from controller.kernel.whole_copies import Workplace
 from controller.model.ids import Uid
 from controller.model.layout import Layout
@@ -172,14 +171,7 @@ class VolumeMounts:
     def _release(self, volume: Uid) -> None:
         if self.count_parts()[volume]:
             return
-        target = self._layout.volume_path(volume)
-        while True:
-            try:
-                syscalls.umount2(target, syscalls.MNT_DETACH | syscalls.UMOUNT_NOFOLLOW)
-            except OSError as exc:
-                if exc.errno in (errno.EINVAL, errno.ENOENT):
-                    return
-                raise
+        unmount_all(self._layout.volume_path(volume))
 
 
 async def _resolve(mount: VolumeMount) -> VolumeMount:
