@@ -49,7 +49,11 @@ class KernelGauges:
         pids = {str(pid) for folder in folders for pid in self._cgroups.members(uid, folder)}
         if not pids:
             raise Conflict("the container does not run")
-        completed = await self._runner.capture("ps", *(arguments or ("-ef",)))
+        options = tuple(arguments) or ("-ef",)
+        # Asked for by number, those at terminals of their own are listed too; not all options go along with that.
+        completed = await self._runner.capture("ps", *options, "-q", ",".join(sorted(pids)))
+        if completed.code != 0:
+            completed = await self._runner.capture("ps", *options)
         if completed.code != 0 and not completed.stdout:
             told = completed.stderr.strip().splitlines()[:1] or ["it failed"]
             raise Invalid(f"ps {' '.join(arguments)}: {told[0]}")

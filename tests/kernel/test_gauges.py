@@ -12,6 +12,7 @@ from controller.kernel.gates import Gates
 from controller.kernel.gauges import KernelGauges
 from controller.kernel.subprocesses import Runner
 from controller.kernel.traffic import Bytes, Traffic
+from controller.model.facts import ProcessState
 from controller.model.ids import Uid
 from tests.contract import network as contract_network
 from tests.contract.containers import DB, DEADLINE_S, WEB, ContainerPorts, linux_containers
@@ -48,6 +49,15 @@ async def test_a_busy_container_is_told_from_an_idle_one(ports: ContainerPorts) 
     for arguments, told in ((["-o", "comm"], "no PID"), (["--bogus"], "ps --bogus")):
         with pytest.raises(Invalid, match=told):
             await gauges.list_processes(WEB, arguments)
+
+
+@pytest.mark.parametrize("arguments", [[], ["-o", "pid,comm"], ["aux"], ["-ef", "--forest"]])
+async def test_processes_at_terminals_are_listed(ports: ContainerPorts, arguments: list[str]) -> None:
+    gauges = KernelGauges(cgroups=Cgroups.find(ports.layout.instance), runner=Runner())
+    await ports.run(WEB, tty=True)
+    running = await ports.wait_for(WEB, ProcessState.RUNNING)
+    table = await gauges.list_processes(WEB, arguments)
+    assert [row[table.titles.index("PID")] for row in table.rows] == [str(running.pid)]
 
 
 async def test_links_tell_what_containers_sent_and_received(network: NetworkHost) -> None:
