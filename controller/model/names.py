@@ -46,6 +46,16 @@ def derive_mac(container: Uid, network: Uid) -> str:
     return ":".join(["02", *(digest[i : i + 2] for i in range(0, 10, 2))])
 
 
+def derive_place_mac(network: Uid, address: str) -> str:
+    """Return a locally administered unicast address, stable for an address of a network.
+
+    Whoever is given an address next has the MAC that neighbours remember for it: they would ask the old one for half a
+    minute otherwise.
+    """
+    digest = _digest("place", network, address)
+    return ":".join(["02", *(digest[i : i + 2] for i in range(0, 10, 2))])
+
+
 def derive_outer_mac(host_link: str) -> str:
     """Return the locally administered unicast address of the host's end of a pair."""
     digest = _digest("outer", host_link)

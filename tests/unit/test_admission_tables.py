@@ -259,3 +259,14 @@ def test_a_container_of_the_batch_gives_up_what_is_reserved_now() -> None:
     reserved = network("n", subnets=["10.77.0.0/29"], reservedAddresses={"r": "10.77.0.2"})
     state = apply(BASE, reserved, container("web", ports=["8080:80"]))
     assert assigned_of(state, "web").networks["n"].ipv4 not in ("", "10.77.0.2")
+
+
+def test_who_gets_an_address_next_has_its_mac() -> None:
+    first = apply(BASE, container("x", networks=["auto", "n"]))
+    without = {key: each for key, each in first.items() if key.name != "x"}
+    second = apply(without, container("y", networks=["n", "auto"]))
+    ours, theirs = assigned_of(first, "x").networks, assigned_of(second, "y").networks
+    assert ours == theirs
+    assert ours["n"].mac != ours["auto"].mac
+    named = apply(without, container("z", networks=[{"name": "auto", "mac": ours["n"].mac}]))
+    assert assigned_of(apply(named, container("y", networks=["n"])), "y").networks["n"].mac != ours["n"].mac

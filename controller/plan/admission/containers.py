@@ -8,7 +8,7 @@ from controller.errors import AlreadyExists, Exhausted, Invalid, Unavailable
 from controller.model.attachments import AssignedAttachment, NetworkAttachment
 from controller.model.container import Container, ContainerAssigned, ContainerSpec
 from controller.model.facts import HostFacts
-from controller.model.names import derive_mac
+from controller.model.names import derive_mac, derive_place_mac
 from controller.model.network import FAMILIES, Family, family_of
 from controller.model.ports import PortMapping
 from controller.plan.addresses import IpAddress
@@ -188,14 +188,21 @@ class ContainerAssigner:
         self._taken.take_address(network, address, work.intent.key)
 
     def _finish(self, work: _Work, attachment: NetworkAttachment) -> AssignedAttachment:
-        network = find_network(self._world, attachment.name)
-        derived = derive_mac(work.intent.uid, network[0]) if network is not None else ""
         return AssignedAttachment(
             ipv4=work.addresses.get((attachment.name, 4), ""),
             ipv6=work.addresses.get((attachment.name, 6), ""),
-            mac=attachment.mac or derived,
+            mac=attachment.mac or self._derive_mac(work, attachment.name),
             link_local_ips=attachment.link_local_ips,
         )
+
+    def _derive_mac(self, work: _Work, name: str) -> str:
+        """Return the MAC of the container's first address there; one of its own where somebody else named that."""
+        network = find_network(self._world, name)
+        if network is None:
+            return ""
+        addresses = (work.addresses.get((name, family), "") for family in FAMILIES)
+        mac = derive_place_mac(network[0], next(filter(None, addresses)))
+        return derive_mac(work.intent.uid, network[0]) if self._taken.is_named_mac(mac) else mac
 
     def _find_place(self, name: str, family: Family) -> Place | None:
         if (name, family) not in self._places:

@@ -38,6 +38,7 @@ class Taken:
         self._without = without
         self._addresses: dict[tuple[str, Family], dict[int, Key]] = {}
         self._macs: dict[str, Key] | None = None
+        self._named_macs: set[str] = set()
         self._ports: dict[tuple[Protocol, int], list[tuple[str, Key]]] | None = None
 
     def list_addresses(self, network: str, family: Family) -> dict[int, Key]:
@@ -60,8 +61,15 @@ class Taken:
         return self._describe(self._list_macs().get(mac))
 
     def take_mac(self, mac: str, key: Key) -> None:
-        """Take a MAC."""
+        """Take a MAC that a spec names."""
         self._list_macs()[mac] = key
+        self._named_macs.add(mac)
+
+    def is_named_mac(self, mac: str) -> bool:
+        """Tell whether a spec names a MAC."""
+        return mac in self._named_macs or any(
+            mac in part for part in gather(self._snapshot, _list_named_macs)
+        )
 
     def find_port(self, port: PortMapping) -> Holder | None:
         """Return who has the host port on an address in common with `port`'s; every address when it names none."""
@@ -113,6 +121,16 @@ class Taken:
             return None
         present = self._snapshot.get(key) if key not in self._without else None
         return Holder(key=key, leaving=present is not None and present.metadata.deleted_at is not None)
+
+
+def _list_named_macs(objects: Snapshot) -> frozenset[str]:
+    return frozenset(
+        attachment.mac
+        for each in objects.values()
+        if isinstance(each, Container)
+        for attachment in each.spec.networks
+        if attachment.mac is not None
+    )
 
 
 def _list_addresses(objects: Snapshot) -> dict[tuple[str, Family], dict[int, Key]]:
