@@ -50,6 +50,7 @@ class Reason(StrEnum):
     ABSENT = "Absent"
     PARENT_MISSING = "ParentMissing"
     NOT_A_BRIDGE = "NotABridge"
+    INTERNAL = "Internal"
     DRIVER_UNAVAILABLE = "DriverUnavailable"
     DRIVER_FORGOTTEN = "DriverForgotten"
     NOT_DELETED = "NotDeleted"

@@ -99,6 +99,26 @@ def test_ports_of_containers_with_addresses_outside_are_not_published(tmp_path: 
     run_virtually(main)
 
 
+def test_ports_of_containers_on_internal_networks_are_told(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        async with simulate(loop, tmp_path) as sim:
+            await _start(sim)
+            closed = make_draft(Key("Network", "closed"), NetworkSpec(internal=True))
+            await sim.apply(closed, draft_container("web", networks=["closed"], ports=["8080:80"]))
+            await sim.settle()
+            web = sim.container("web")
+            assert (is_ready(web.status), web.status.ports) == (True, ())
+            assert "no port of the host leads to internal networks (closed)" in _find_message(
+                web, "PortsPublished"
+            )
+            await sim.apply(draft_container("web", networks=["closed", "shop"], ports=["8080:80"]))
+            await sim.settle()
+            assert [port.host_port for port in sim.container("web").status.ports] == [8080]
+            assert _find_message(sim.container("web"), "PortsPublished") == ""
+
+    run_virtually(main)
+
+
 def test_a_vlan_is_left_to_the_network_that_stays(tmp_path: Path) -> None:
     async def main(loop: VirtualLoop) -> None:
         async with simulate(loop, tmp_path) as sim:

@@ -109,7 +109,7 @@ def derive_running(
 def _list_ports(desired: ContainerDesired) -> tuple[PortMapping, ...]:
     assigned = desired.container.assigned
     way_out = _find_way_out(desired)
-    if way_out is not None and way_out.spec.driver != BRIDGE:
+    if _is_locked_in(desired) or (way_out is not None and way_out.spec.driver != BRIDGE):
         return ()
     return bind_ports(assigned.ports, way_out) if assigned is not None else ()
 
@@ -128,7 +128,7 @@ def _list_running(
     spec = desired.container.spec
     all_attached = attached == len(spec.networks)
     unpublishable = _find_unpublishable(desired)
-    published = observed.ports_published or not has_ports(desired.container) or bool(unpublishable)
+    published = observed.ports_published or not has_ports(desired.container) or unpublishable is not None
     if paused or spec.desired is DesiredState.PAUSED:
         reason = Reason.PAUSED
     elif not all_attached:
@@ -142,8 +142,8 @@ def _list_running(
         why = Reason.ATTACHED if all_attached else Reason.NOT_ATTACHED
         missing = "" if all_attached else _explain_missing(desired)
         conditions.append(make_condition("NetworksAttached", why, missing, holds=all_attached))
-    if unpublishable:
-        conditions.append(make_condition("PortsPublished", Reason.NOT_A_BRIDGE, unpublishable, holds=False))
+    if unpublishable is not None:
+        conditions.append(unpublishable)
     elif has_ports(desired.container):
         why = Reason.PUBLISHED if published else Reason.NOT_PUBLISHED
         conditions.append(make_condition("PortsPublished", why, holds=published))
@@ -166,15 +166,27 @@ def _explain_missing(desired: ContainerDesired) -> str:
     )
 
 
-def _find_unpublishable(desired: ContainerDesired) -> str:
-    """Return why the container's ports can't be published, nothing when they can or when it has none."""
+def _find_unpublishable(desired: ContainerDesired) -> Condition | None:
+    """Return why the container's ports can't be published, None when they can or when it has none."""
     way_out = _find_way_out(desired)
-    if not has_ports(desired.container) or way_out is None or way_out.spec.driver == BRIDGE:
-        return ""
-    return (
+    if not has_ports(desired.container):
+        return None
+    if _is_locked_in(desired):
+        names = ", ".join(desired.networks)
+        message = f"no port of the host leads to internal networks ({names}): join one that is not"
+        return make_condition("PortsPublished", Reason.INTERNAL, message, holds=False)
+    if way_out is None or way_out.spec.driver == BRIDGE:
+        return None
+    message = (
         f"no port of the host leads to network {way_out.metadata.name}, which is {way_out.spec.driver}: "
         "the container is reached at its own address"
     )
+    return make_condition("PortsPublished", Reason.NOT_A_BRIDGE, message, holds=False)
+
+
+def _is_locked_in(desired: ContainerDesired) -> bool:
+    """Tell whether all of the container's networks are internal."""
+    return bool(desired.networks) and all(each.spec.internal for each in desired.networks.values())
 
 
 def _is_limited(spec: ContainerSpec) -> bool:
