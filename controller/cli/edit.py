@@ -39,7 +39,8 @@ def run_edit(client: Client, options: argparse.Namespace) -> int:
             )
             if not edited.strip() or edited == before or (reason and edited == text):
                 kept = _keep(edited) if reason and edited.strip() else ""
-                raise Failure(f"nothing was changed{kept}")
+                why = f": {reason}" if reason else ""
+                raise Failure(f"nothing was changed{why}{kept}")
             path.write_text(edited)
             try:
                 changed = load_manifests([str(path)])
@@ -66,4 +67,4 @@ def _keep(text: str) -> str:
     file_fd, name = tempfile.mkstemp(prefix="hold-edit-", suffix=".yaml")
     with os.fdopen(file_fd, "w") as file:
         file.write(text)
-    return f"; your text is kept in {name}"
+    return f"\nyour text is kept in {name}"

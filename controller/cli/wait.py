@@ -81,6 +81,8 @@ def _wait(client: Client, options: argparse.Namespace) -> None:
         for_deletion=options.condition == "delete",
         tolerant=options.all,
     )
+    if not waiting.keys and not waiting.for_deletion:
+        raise Failure("no object is there that could be waited for: look at the selector, and at `hold get`")
     if not waiting.keys:
         return
     absent = set(waiting.keys)

@@ -1,6 +1,7 @@
 """Texts and files to resources, with every finding of a text at once and its place in the file."""
 
 import difflib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,13 +121,22 @@ def is_manifest(path: Path) -> bool:
 
 
 def list_manifests(directory_path: Path) -> list[Path]:
-    """Return the manifests below a directory, in order of path; hidden directories are left out."""
-    found = []
-    for path in sorted(directory_path.rglob("*")):
-        inner = path.relative_to(directory_path).parts
-        if is_manifest(path) and path.is_file() and not any(part.startswith(".") for part in inner):
-            found.append(path)
-    return found
+    """Return the manifests below a directory, in order of path; hidden directories are left out.
+
+    Refused where not all of it can be seen: what is not seen must not pass for what is not declared.
+    """
+    found: list[Path] = []
+    pending = [directory_path]
+    while pending:
+        here = pending.pop()
+        try:
+            with os.scandir(here) as entries:
+                visible = [each for each in entries if not each.name.startswith(".")]
+        except OSError as error:
+            raise Refused(f"{here} can't be read: {(error.strerror or str(error)).lower()}") from error
+        pending += [here / each.name for each in visible if each.is_dir(follow_symlinks=False)]
+        found += [here / each.name for each in visible if is_manifest(Path(each.name)) and each.is_file()]
+    return sorted(found)
 
 
 def read_text(path: Path) -> str:
@@ -145,7 +155,7 @@ def read_text(path: Path) -> str:
 
 def load_path(path: Path) -> list[LoadedResource]:
     """Return the resources of a file, or of all manifests below a directory; findings of all files together."""
-    if not path.is_dir():
+    if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where the way there is barred
         return load_documents(read_text(path), source=str(path))
     loaded: list[LoadedResource] = []
     violations: list[Violation] = []

@@ -1,12 +1,13 @@
 """Wrong options, combinations and states: one line with the cause and what to do, a condition, and nothing left behind."""
 
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import IMAGE
-from tests.machine import Machine
+from tests.machine import PROGRAM, Machine
 from tests.testhost.inventory import read_inventory
 
 _REFUSED = (
@@ -94,6 +95,7 @@ def test_states_that_a_verb_does_not_fit(machine: Machine) -> None:
         (("rm", "frozen"), "stop it first, or remove it by force"),
         (("rename", "still", "frozen"), "use another name"),
         (("update", "still"), "say what to change"),
+        (("wait", "-l", "no=such", "--for=condition=Ready", "container"), "no object is there"),
     ):
         answer = machine.hold(*words)
         assert (answer.returncode, answer.stdout) == (1, ""), words
@@ -130,3 +132,21 @@ def test_a_start_that_keeps_failing_is_given_up(machine: Machine, scratch: Path)
     machine.succeed("wait", "--for=delete", "container/brief")
     machine.succeed("rm", "hopeless", "aside", "still", "heard")
     machine.succeed("rm", "-f", "wanted")
+
+
+def test_an_edit_that_is_refused_says_why_and_keeps_the_text(machine: Machine) -> None:
+    machine.succeed("create", "--name", "edited", IMAGE, "true")
+    answer = subprocess.run(
+        [PROGRAM, "edit", "container/edited"],
+        env={**machine.environment, "EDITOR": "sed -i s/image:/imgae:/"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert answer.returncode == 1
+    assert "spec.imgae: unknown field; did you mean image?" in answer.stderr
+    kept_path = Path(answer.stderr.rpartition("your text is kept in ")[2].strip())
+    assert "imgae: box:1" in kept_path.read_text()
+    kept_path.unlink()
+    machine.succeed("rm", "edited")

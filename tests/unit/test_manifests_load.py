@@ -1,6 +1,8 @@
 """Texts to resources: what is accepted, and how each mistake is told."""
 
 import json
+import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.errors import HoldError, Invalid, NotFound
+from controller.errors import HoldError, Invalid, NotFound, Refused
 from controller.manifests.dump import dump_yaml
 from controller.manifests.load import load_documents, load_path
 from controller.manifests.yaml_values import parse_documents, resolve_plain
@@ -171,3 +173,34 @@ _VALUES = st.recursive(
 @given(st.dictionaries(st.text("abc", min_size=1, max_size=4), _VALUES, min_size=1, max_size=4))
 def test_what_is_dumped_is_read_back(value: dict[str, Any]) -> None:
     assert [document.value for document in parse_documents(dump_yaml(value), source="d")] == [value]
+
+
+def test_a_deep_directory_is_read_to_its_end(tmp_path: Path) -> None:
+    places = [tmp_path]
+    for _ in range(1100):
+        places.append(places[-1] / "a")
+        places[-1].mkdir()
+    (places[-1] / "v.yaml").write_text("kind: Volume\nmetadata: {name: deep}\n")
+    try:
+        assert [each.key.name for each in load_path(tmp_path)] == ["deep"]
+    finally:
+        (places[-1] / "v.yaml").unlink()
+        for place in reversed(places[1:]):
+            place.rmdir()
+
+
+def test_what_can_not_be_seen_is_not_taken_for_nothing() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        top, closed = Path(name), Path(name) / "closed"
+        closed.mkdir(mode=0)
+        top.chmod(0o755)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65534)
+        try:
+            for path in (top, closed, closed / "v.yaml"):
+                with pytest.raises(Refused, match="can't be read: permission denied"):
+                    load_path(path)
+        finally:
+            if root:
+                os.seteuid(0)
