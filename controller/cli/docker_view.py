@@ -3,17 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from controller.cli.addresses import list_port_hosts
 from controller.cli.docker_limits import view_health, view_limits
 from controller.cli.docker_logs import view_log
 from controller.cli.docker_mounts import view_binds, view_mounts
+from controller.cli.docker_networks import view_network, view_places, view_port_bindings
 from controller.cli.docker_process import list_words, view_config
 
 Document = Mapping[str, Any]
 
-_POOL_FIELDS = (("subnet", "gateway", "ipRange"), ("ipv6Subnet", "ipv6Gateway", "ipv6Range"))
 _NEVER = "0001-01-01T00:00:00Z"
-_PLACE_FIELDS = ("IPAddress", "MacAddress", "Gateway", "GlobalIPv6Address", "IPv6Gateway")
 _STATES = {"Running": "running", "Stopping": "running", "Paused": "paused", "Exited": "exited"}
 
 
@@ -33,33 +31,7 @@ def view_as_docker(document: Document, image: Document | None = None) -> dict[st
         case "Container":
             common |= _view_container(metadata, spec, status, image or {})
         case "Network":
-            pools = [
-                {
-                    "Subnet": status[subnet],
-                    "Gateway": status.get(gateway, ""),
-                    "IPRange": spec.get(within, ""),
-                }
-                for subnet, gateway, within in _POOL_FIELDS
-                if status.get(subnet)
-            ]
-            common |= {
-                "EnableIPv6": bool(status.get("ipv6Subnet")),
-                "Driver": spec.get("driver", "bridge"),
-                "Scope": "local",
-                "Internal": spec.get("internal", False),
-                "Options": spec.get("driverOptions", {}),
-                "Containers": {
-                    each["uid"]: {
-                        "Name": name,
-                        "EndpointID": each["uid"],
-                        "MacAddress": each["mac"],
-                        "IPv4Address": _add_prefix(each.get("ipv4", ""), status.get("subnet", "")),
-                        "IPv6Address": _add_prefix(each.get("ipv6", ""), status.get("ipv6Subnet", "")),
-                    }
-                    for name, each in document.get("containers", {}).items()
-                },
-                "IPAM": {"Config": pools},
-            }
+            common |= view_network(document)
         case "Volume":
             common |= {
                 "Driver": spec.get("driver", "local"),
@@ -92,7 +64,7 @@ def _view_container(metadata: Document, spec: Document, status: Document, image:
         "Config": view_config(metadata, spec, image),
         "HostConfig": _view_host_config(spec),
         "Mounts": view_mounts(spec, status),
-        "NetworkSettings": _view_networks(spec, status),
+        "NetworkSettings": view_places(metadata, spec, status),
     }
 
 
@@ -152,6 +124,7 @@ def _view_host_config(spec: Document) -> dict[str, Any]:
         ],
         "VolumesFrom": [f"{each['container']}:{_view_access(each)}" for each in spec.get("volumesFrom", [])],
         "PublishAllPorts": spec.get("publishAll", False),
+        "PortBindings": view_port_bindings(spec),
         "LogConfig": view_log(spec.get("logging", {})),
         **view_binds(spec),
         **view_limits(spec),
@@ -176,39 +149,3 @@ def _view_security(options: Document) -> list[str]:
     words += ["seccomp=unconfined"] if options.get("seccomp") == "unconfined" else []
     words += [f"apparmor={options['apparmor']}"] if options.get("apparmor") else []
     return words + [f"label={label}" for label in options.get("labels", [])]
-
-
-def _add_prefix(address: str, subnet: str) -> str:
-    """Return an address with the length of its subnet's prefix; empty without one."""
-    return f"{address}/{subnet.partition('/')[2]}" if address else ""
-
-
-def _view_wishes(attachment: Document) -> dict[str, Any]:
-    """Return the addresses that were asked for."""
-    fields = {"ipv4": "IPv4Address", "ipv6": "IPv6Address", "linkLocalIPs": "LinkLocalIPs"}
-    return {fields[name]: attachment[name] for name in fields if attachment.get(name)}
-
-
-def _view_networks(spec: Document, status: Document) -> dict[str, Any]:
-    asked = {each["name"]: each for each in spec.get("networks", [])}
-    networks = {
-        each["name"]: {
-            "IPAddress": each.get("ipv4", ""),
-            "MacAddress": each.get("mac", ""),
-            "Gateway": each.get("gateway", ""),
-            "GlobalIPv6Address": each.get("ipv6", ""),
-            "GwPriority": asked.get(each["name"], {}).get("gatewayPriority", 0),
-            "IPv6Gateway": each.get("ipv6Gateway", ""),
-            "Aliases": asked.get(each["name"], {}).get("aliases", []),
-            "IPAMConfig": _view_wishes(asked.get(each["name"], {})),
-        }
-        for each in status.get("networks", [])
-    }
-    first = next(iter(networks.values()), dict.fromkeys(_PLACE_FIELDS, ""))
-    ports: dict[str, list[dict[str, str]]] = {}
-    for each in status.get("ports", []):
-        for host in list_port_hosts(each, status):
-            binding = {"HostIp": host, "HostPort": str(each.get("hostPort", 0))}
-            ports.setdefault(f"{each['containerPort']}/{each.get('protocol', 'tcp')}", []).append(binding)
-    top = {name: first[name] for name in _PLACE_FIELDS}
-    return {**top, "Networks": networks, "Ports": ports}

@@ -9,6 +9,7 @@ from typing import Any
 
 from controller.api.v1 import container_pb2, resource_pb2
 from controller.cli.client import KINDS, Client, Failure, parse_kind
+from controller.cli.docker_networks import complete_places
 from controller.cli.docker_view import view_as_docker
 from controller.cli.fields import to_document
 from controller.cli.formats import Format
@@ -114,7 +115,12 @@ def _view(client: Client, document: dict[str, Any], form: str) -> dict[str, Any]
             image = client.find("Image", document["spec"].get("image", ""))
             status = to_document(image).get("status", {}) if image is not None else {}
             view = view_as_docker(document, status.get("config", {}))
-            return view | ({"Mounts": list_mounts(client, document)} if ".Mounts" in form else {})
+            if ".Mounts" in form:
+                view["Mounts"] = list_mounts(client, document)
+            if ".NetworkSettings" in form:
+                networks = {each.metadata.name: to_document(each) for each in client.list_all("Network")}
+                view["NetworkSettings"] = complete_places(view, networks)
+            return view
         case "Image":
             from controller.cli.image_inspect import ask, make_document
 

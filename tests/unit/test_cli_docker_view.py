@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from controller.cli.docker_limits import view_health, view_healthcheck, view_limits
+from controller.cli.docker_networks import complete_places
 from controller.cli.docker_view import view_as_docker
 from controller.cli.formats import Format
 
@@ -119,3 +120,53 @@ def test_limits_and_health() -> None:
     assert view_limits({})["Memory"] == view_limits({})["MemorySwap"] == 0
     assert view_healthcheck(spec["healthcheck"])["Interval"] == 5_000_000_000
     assert view_health(health)["Log"] == [{"Start": "", "End": "", "ExitCode": 1, "Output": "no"}]
+
+
+def test_places_and_bindings_are_seen() -> None:
+    spec = {
+        "networks": [
+            {"name": "n", "ipv4": "10.1.0.9", "linkLocalIPs": ["169.254.1.1"], "gatewayPriority": 2}
+        ],
+        "ports": [{"hostPort": 80, "containerPort": 8080}, {"containerPort": 90, "protocol": "udp"}],
+    }
+    status = {"networks": [{"name": "n", "ipv4": "10.1.0.9", "mac": "02:00:00:00:00:01"}]}
+    view = view_as_docker({**WEB, "spec": spec, "status": status})
+    assert view["HostConfig"]["PortBindings"] == {
+        "8080/tcp": [{"HostIp": "", "HostPort": "80"}],
+        "90/udp": [{"HostIp": "", "HostPort": ""}],
+    }
+    network = {"metadata": {"uid": "abc"}, "status": {"subnet": "10.1.0.0/24", "gateway": "10.1.0.1"}}
+    settings = complete_places(view, {"n": network})
+    place = settings["Networks"]["n"]
+    assert (place["NetworkID"], place["IPPrefixLen"], place["Gateway"]) == ("abc", 24, "10.1.0.1")
+    assert (settings["IPAddress"], settings["IPPrefixLen"], settings["Gateway"]) == (
+        "10.1.0.9",
+        24,
+        "10.1.0.1",
+    )
+    assert place["IPAMConfig"] == {"IPv4Address": "10.1.0.9", "LinkLocalIPs": ["169.254.1.1"]}
+    assert complete_places(view_as_docker(WEB), {})["IPPrefixLen"] == 0
+
+
+def test_a_network_is_seen_with_its_options() -> None:
+    document = {
+        "kind": "Network",
+        "metadata": {"name": "n", "uid": "abc"},
+        "spec": {
+            "mtu": 1400,
+            "interContainer": False,
+            "reservedAddresses": {"r": "10.1.0.5"},
+            "ipRange": "10.1.0.128/25",
+        },
+        "status": {"subnet": "10.1.0.0/24", "gateway": "10.1.0.1"},
+        "containers": {"web": {"uid": "f", "ipv4": "10.1.0.2", "mac": "02:00:00:00:00:01"}},
+    }
+    view = view_as_docker(document)
+    assert view["Options"] == {
+        "com.docker.network.bridge.enable_icc": "false",
+        "com.docker.network.driver.mtu": "1400",
+    }
+    (pool,) = view["IPAM"]["Config"]
+    assert (pool["IPRange"], pool["AuxiliaryAddresses"]) == ("10.1.0.128/25", {"r": "10.1.0.5"})
+    assert view["Containers"]["f"]["IPv4Address"] == "10.1.0.2/24"
+    assert (view["Attachable"], view["ConfigFrom"]) == (False, {"Network": ""})
