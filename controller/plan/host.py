@@ -78,7 +78,7 @@ def derive_host(
     containers = [each for share in shares for each in share.reachable]
     return HostDesired(
         firewall=rules.render(networks, containers),
-        names=names.render(networks.values(), containers, defaults),
+        names=names.render(networks.values(), [share.reachable for share in shares], defaults),
     )
 
 

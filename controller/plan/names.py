@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from controller.model.container import Container
 from controller.model.ids import Uid
@@ -14,63 +15,70 @@ from controller.plan.oci.defaults import ContainerDefaults
 SHORT_UID_LENGTH = 12
 _NUMBERS = 1 << 256
 
+Group = tuple[Container, ...]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Places:
-    """What was rendered of a container: its names by network, each with a number that tells it from others."""
+class _Part:
+    """What was rendered of a group of containers: hosts by network, and the sums of their numbers."""
 
-    container: Container
-    hosts: tuple[tuple[str, NamedHost, int], ...]
+    group: Group
+    hosts: Mapping[str, Sequence[NamedHost]]
+    numbers: Mapping[str, int]
 
 
 class NamesRenderer:
-    """Renders names; of containers that are as they were the last time, nothing is done again."""
+    """Renders names; of groups of containers that are the same objects as the last time, nothing is done again."""
 
     def __init__(self) -> None:
         self._context: tuple[frozenset[str], tuple[str, ...]] = (frozenset(), ())
-        self._known: dict[str, _Places] = {}
+        self._known: dict[int, _Part] = {}
 
     def render(
-        self, networks: Iterable[Network], containers: Iterable[Container], defaults: ContainerDefaults
+        self, networks: Iterable[Network], groups: Iterable[Group], defaults: ContainerDefaults
     ) -> NamesWant:
         """Return the names of containers by network: their own, their aliases there, their short uid.
 
         The order of networks and containers makes no difference. `defaults` tell whom containers ask that do not say it.
         """
         everywhere = sorted(networks, key=lambda network: network.metadata.name)
-        hosts: dict[str, list[tuple[str, NamedHost, int]]] = {each.metadata.name: [] for each in everywhere}
-        for place in self._list_places(everywhere, containers, defaults):
-            hosts.setdefault(place[0], []).append(place)
-        zones, numbers = [], []
+        hosts: dict[str, list[NamedHost]] = {}
+        numbers: dict[str, int] = {}
+        for part in self._list_parts(everywhere, groups, defaults):
+            for name, found in part.hosts.items():
+                hosts.setdefault(name, []).extend(found)
+                numbers[name] = (numbers.get(name, 0) + part.numbers[name]) % _NUMBERS
+        zones, sums = [], []
         for network in everywhere:
-            if network.assigned is None:
-                continue
-            found = hosts[network.metadata.name]
-            found.sort(key=_get_uid)
-            zones.append(_render_zone(network, network.assigned, tuple(host for _, host, _ in found)))
-            numbers.append(sum(number for _, _, number in found) % _NUMBERS)
-        return NamesWant(digest=_digest(zones, numbers), zones=tuple(zones))
+            if network.assigned is not None:
+                present = sorted(hosts.get(network.metadata.name, ()), key=attrgetter("container"))
+                zones.append(_render_zone(network, network.assigned, tuple(present)))
+                sums.append(numbers.get(network.metadata.name, 0))
+        return NamesWant(digest=_digest(zones, sums), zones=tuple(zones))
 
-    def _list_places(
-        self, networks: Iterable[Network], containers: Iterable[Container], defaults: ContainerDefaults
-    ) -> Iterator[tuple[str, NamedHost, int]]:
+    def _list_parts(
+        self, networks: Iterable[Network], groups: Iterable[Group], defaults: ContainerDefaults
+    ) -> Iterator[_Part]:
         bridged = frozenset(
             each.metadata.name for each in networks if each.assigned is not None and each.assigned.bridge
         )
         known = self._known if self._context == (bridged, defaults.dns) else {}
         self._context, self._known = (bridged, defaults.dns), {}
-        for container in containers:
-            uid = container.metadata.uid or ""
-            places = known.get(uid)
-            if places is None or places.container is not container:
-                hosts = tuple(_list_hosts(container, bridged, defaults))
-                places = _Places(container=container, hosts=hosts)
-            self._known[uid] = places
-            yield from places.hosts
+        for group in filter(None, groups):
+            part = known.get(id(group))
+            if part is None or part.group is not group:
+                part = _render_part(group, bridged, defaults)
+            self._known[id(group)] = part
+            yield part
 
 
-def _get_uid(place: tuple[str, NamedHost, int]) -> Uid:
-    return place[1].container
+def _render_part(group: Group, bridged: Collection[str], defaults: ContainerDefaults) -> _Part:
+    hosts: dict[str, list[NamedHost]] = {}
+    for container in group:
+        for name, host in _list_hosts(container, bridged, defaults):
+            hosts.setdefault(name, []).append(host)
+    numbers = {name: sum(map(_number, found)) % _NUMBERS for name, found in hosts.items()}
+    return _Part(group=group, hosts=hosts, numbers=numbers)
 
 
 def _render_zone(network: Network, assigned: NetworkAssigned, hosts: tuple[NamedHost, ...]) -> Zone:
@@ -91,7 +99,7 @@ def _list_gateways(assigned: NetworkAssigned) -> tuple[str, ...]:
 
 def _list_hosts(
     container: Container, bridged: Collection[str], defaults: ContainerDefaults
-) -> Iterator[tuple[str, NamedHost, int]]:
+) -> Iterator[tuple[str, NamedHost]]:
     """Yield the networks that a container has a place on, and what it is called there."""
     if container.assigned is None:
         return
@@ -108,7 +116,7 @@ def _list_hosts(
                 upstreams=defaults.choose_dns(container.spec),
                 inside=inside,
             )
-            yield attachment.name, host, _number(host)
+            yield attachment.name, host
 
 
 def _number(host: NamedHost) -> int:
