@@ -55,12 +55,13 @@ class Conversation:
                 self._send_size()
             inputs = [sys.stdin.fileno()] if self.stdin else []
             while True:
-                ready, _, _ = select.select([self.call.fileno(), self._wake[0], *inputs], [], [])
+                watched = [self.call.fileno(), self._wake[0], *inputs]
+                ready, _, _ = select.select(watched, [], [], 0 if self.call.has_news else None)
                 if self._wake[0] in ready:
                     self._pass_signals()
                 if inputs and inputs[0] in ready and not self._send_input():
                     inputs = []
-                if self.call.fileno() in ready:
+                if self.call.has_news or self.call.fileno() in ready:
                     ended = self._take_answers()
                     if ended is not None:
                         return ended

@@ -208,9 +208,14 @@ class Call(Generic[Response]):
             self._connection.flush()
             self.ended = True
 
+    @property
+    def has_news(self) -> bool:
+        """Whether `poll` has something to tell without reading: it came while a message waited for room."""
+        return self.ended or bool(self._answers)
+
     def poll(self) -> list[Response]:
-        """Read once (blocks unless the descriptor is readable) and return the answers that came."""
-        if not self.ended:
+        """Return the answers that came; without any, read once (which blocks unless the descriptor is readable)."""
+        if not self.has_news:
             self._receive()
         answers, self._answers = self._answers, []
         return answers

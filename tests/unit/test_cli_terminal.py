@@ -25,6 +25,8 @@ class PlayedCall:
     sent: list[container_pb2.Input] = field(default_factory=list)
     ended: bool = False
     cancelled: bool = False
+    answers_when_sent: bool = False
+    has_news: bool = False
 
     def fileno(self) -> int:
         return self.wake[0]
@@ -33,11 +35,13 @@ class PlayedCall:
         os.write(self.wake[1], b"x")
 
     def poll(self) -> list[container_pb2.RunResponse]:
-        os.read(self.wake[0], 1)
+        if not self.has_news:
+            os.read(self.wake[0], 1)
         return self.answers
 
     def send(self, message: container_pb2.Input) -> None:
         self.sent.append(message)
+        self.has_news = self.answers_when_sent
 
     def cancel(self) -> None:
         self.cancelled = True
@@ -77,6 +81,16 @@ def test_the_detach_keys_leave_and_the_terminal_is_as_before(
     assert b"".join(message.data for message in call.sent) == b"ab"
     assert call.cancelled
     assert termios.tcgetattr(program_fd) == before
+
+
+def test_an_end_that_comes_while_input_is_sent_is_seen(keyboard: tuple[int, int]) -> None:
+    person_fd, program_fd = keyboard
+    termios.tcsetattr(program_fd, termios.TCSANOW, _raw(termios.tcgetattr(program_fd)))
+    answers = [container_pb2.RunResponse(exit=container_pb2.Exit(code=3))]
+    call = PlayedCall(answers=answers, answers_when_sent=True)
+    conversation = _converse(call)
+    os.write(person_fd, b"more than it wants")
+    assert conversation.run().code == 3
 
 
 def test_keys_of_ones_own_leave_with_a_word(
