@@ -1,6 +1,7 @@
 """The engines: how each is started, driven and stopped. Their command lines are alike, which is the point."""
 
 import contextlib
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,7 +58,9 @@ def make_image_archive(scratch_path: Path) -> Path:
 
 @contextlib.contextmanager
 def started(arguments: Sequence[str], log_path: Path) -> Iterator[int]:
-    """Run a daemon for the length of the block; yields its pid."""
+    """Run a daemon for the length of the block; yields its pid. Refused outside of a test host: it would change the machine."""
+    if os.environ.get("HOLD_TEST_HOST") != "1":
+        raise SystemExit("this needs a test host: python -m tests.testhost -- COMMAND")
     with log_path.open("wb") as log, subprocess.Popen(list(arguments), stdout=log, stderr=log) as process:
         try:
             yield process.pid
