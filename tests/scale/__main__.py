@@ -98,7 +98,7 @@ def _delete_all(machine: Machine, before: Counters) -> list[str]:
     """Delete all containers, tell how long it took, and return what there is more of than `before`."""
     start = time.perf_counter()
     machine.succeed("delete", "container", "--all", "--grace-period", "0", "--wait=false")
-    wait_for(lambda: not _list_containers(machine), "the containers' end", deadline_s=_DELETED_WITHIN_S)
+    wait_for(lambda: _are_gone(machine), "the containers' end", deadline_s=_DELETED_WITHIN_S)
     print(f"deleted in {time.perf_counter() - start:.1f} s")
     with contextlib.suppress(NotInTime):
         wait_for(lambda: not _list_grown(machine, before), "what is left", deadline_s=_SETTLED_WITHIN_S)
@@ -107,8 +107,9 @@ def _delete_all(machine: Machine, before: Counters) -> list[str]:
     return left
 
 
-def _list_containers(machine: Machine) -> str:
-    return machine.succeed("get", "containers", "-o", "name").strip()
+def _are_gone(machine: Machine) -> bool:
+    machine.hold("wait", "--for=delete", "container", "--all", "--timeout", "60s")
+    return not machine.succeed("get", "containers", "-o", "name").strip()
 
 
 def _list_grown(machine: Machine, before: Counters) -> list[str]:
