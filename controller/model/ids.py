@@ -27,7 +27,6 @@ class Key(NamedTuple):
 
 
 NAME_PATTERN = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"
-IMAGE_NAME_PATTERN = r"^[a-zA-Z0-9][a-zA-Z0-9_.:/@-]{0,255}$"
 _NAME = re.compile(NAME_PATTERN)
 
 

@@ -125,3 +125,9 @@ def test_an_image_from_an_archive_is_not_pulled() -> None:
     state = apply(BASE, container("x", pullPolicy="always"))
     assert assigned_to(state, "a:latest") == ImageAssigned()
     assert assigned_of(state, "x") == ContainerAssigned(networks=assigned_of(state, "x").networks)
+
+
+@pytest.mark.parametrize("name", ["X:1", "a:b:c", "a b", "-a", "a//b", "a:" + "t" * 129])
+def test_an_image_has_a_name_that_it_can_be_asked_for_by(name: str) -> None:
+    with pytest.raises(Invalid, match=r"metadata\.name"):
+        apply(BASE, registry_image(name, "new:1"))

@@ -26,7 +26,7 @@ REFUSED: Sequence[tuple[str, Sequence[Draft], type[HoldError], str]] = [
     ("cycle", [container("web", dependsOn=["x"]), container("x", dependsOn=["back"])], Invalid, "dependencies form a cycle: web -> x -> back -> web"),
     ("depends on itself", [container("x", dependsOn=["x"])], Invalid, "dependencies form a cycle: x -> x"),
     ("twice", [container("x"), container("x")], Invalid, "Container/x: is in the batch twice"),
-    ("bad image name", [image("a b")], Invalid, "is not a name: use 1 to 256"),
+    ("bad image name", [image("a b")], Invalid, "can't be part of an image's name"),
     ("overlap with a network", [network("x", subnets=["10.77.0.0/24"])], AlreadyExists, "Network/x: spec.subnets[0]: 10.77.0.0/24 overlaps 10.77.0.0/29 of Network/n"),
     ("overlap in the batch", [network("x", subnets=["10.1.0.0/24"]), network("y", subnets=["10.1.0.0/16"])], AlreadyExists, "Network/y: spec.subnets[0]: 10.1.0.0/16 overlaps 10.1.0.0/24 of Network/x"),
     ("overlap with the host", [network("x", subnets=["192.168.7.0/24"])], AlreadyExists, "192.168.7.0/24 overlaps 192.168.0.0/16, which the host has a route to"),

@@ -9,8 +9,9 @@ from controller.errors import AlreadyExists, Invalid, NotFound, StaleRevision, U
 from controller.model.attachments import NetworkAttachment
 from controller.model.changes import Draft, Snapshot
 from controller.model.container import ContainerSpec
-from controller.model.ids import IMAGE_NAME_PATTERN, NAME_PATTERN, Key, Uid
+from controller.model.ids import NAME_PATTERN, Key, Uid
 from controller.model.image import ImageSpec, complete_image_name
+from controller.model.image_reference import parse_reference
 from controller.model.kinds import Assigned, Resource, Spec
 from controller.model.mounts import Mount, MountType
 from controller.model.volume import make_volume_spec
@@ -20,7 +21,6 @@ from controller.plan.admission.peers import name_peers
 
 DEFAULT_NETWORK = "bridge"
 _NAME = re.compile(NAME_PATTERN)
-_IMAGE_NAME = re.compile(IMAGE_NAME_PATTERN)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -135,15 +135,27 @@ def _list_volume_drafts(snapshot: Snapshot, batch: ApplyBatch) -> Iterable[Draft
 
 def check_name(key: Key, findings: Findings) -> bool:
     """Find a name that is none; tells whether it is one."""
-    if key.kind == "Image":
-        legal, grammar = _IMAGE_NAME, "use 1 to 256 of a-z A-Z 0-9 _ . : / @ -"
-    else:
-        legal, grammar = _NAME, "use 1 to 128 of a-z A-Z 0-9 _ . -"
-    if legal.fullmatch(key.name):
+    message = _explain_image_name(key.name) if key.kind == "Image" else _explain_name(key.name)
+    if not message:
         return True
-    message = f"{key.name!r} is not a name: {grammar} and begin with a letter or digit"
     findings.add(Invalid, key, "metadata.name", message)
     return False
+
+
+def _explain_name(name: str) -> str:
+    """Return why a name is none, nothing when it is one."""
+    if _NAME.fullmatch(name):
+        return ""
+    return f"{name!r} is not a name: use 1 to 128 of a-z A-Z 0-9 _ . - and begin with a letter or digit"
+
+
+def _explain_image_name(name: str) -> str:
+    """Return why no image can be asked for by that name, nothing when one can."""
+    try:
+        parse_reference(name)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _check_absent(draft: Draft, key: Key, findings: Findings) -> None:
