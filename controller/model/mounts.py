@@ -128,6 +128,11 @@ class Mount(Model):
     def _check_source(self) -> None:
         if self.type is MountType.TMPFS and self.source:
             raise ValueError("a tmpfs has no source")
+        if self.type is MountType.VOLUME and "/" in self.source:
+            raise ValueError(
+                f"{self.source!r} is neither the name of a volume nor an absolute path: "
+                "begin with / for a directory of the host"
+            )
         if self.type is MountType.VOLUME and self.source:
             check_name(self.source)
         if self.type is MountType.IMAGE and not self.source:

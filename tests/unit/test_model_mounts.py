@@ -224,3 +224,9 @@ def test_volumes_of_plugins_are_made_for_mounts() -> None:
     assert make_volume_spec(mount) == VolumeSpec(driver="shelf", driver_options={"mode": "750"})
     with pytest.raises(ValidationError, match="'no/name' is not a name"):
         Mount.model_validate({"type": "volume", "target": "/b", "driver": "no/name"})
+
+
+@pytest.mark.parametrize("text", ["x/y:/data", "a/:/data"])
+def test_a_relative_path_is_no_name_of_a_volume(text: str) -> None:
+    with pytest.raises(ValidationError, match=r"is neither the name of a volume nor an absolute path"):
+        ContainerSpec.model_validate({"image": "box:1", "mounts": [text]})
