@@ -60,6 +60,7 @@ class NetworkEvents:
             loop.add_reader(rules, self._hear, rules, self._generations.hear)
             for link, hint in await asyncio.to_thread(self._read_owners):
                 self._know(link, hint)
+            await self._look_at_settings()  # what they are now is what later looks compare with
             for uid in tuple(self._expected):
                 self.expect(uid)
             self._names.on_start = self._expect_server
@@ -84,19 +85,24 @@ class NetworkEvents:
             self._loop = None
 
     async def _wait(self) -> None:
-        """Return when there are hints; look meanwhile at what nobody tells of."""
+        """Return when there are hints; look now and then at what nobody tells of, also where there always are."""
         loop = asyncio.get_running_loop()
-        while not self._woken.is_set():
+        while True:
             if loop.time() >= self._look_at_s:
-                self._look_at_s = loop.time() + LOOK_INTERVAL_S
-                names = {name: index for index, name in self._bridges.items()}
-                for name in await asyncio.to_thread(self._settings.look, list(names)):
-                    hint = self._owners.get(names[name])
-                    if hint is not None:
-                        self._add(hint)
+                await self._look_at_settings()
+            if self._woken.is_set():
+                return
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(self._look_at_s):
                     await self._woken.wait()
+
+    async def _look_at_settings(self) -> None:
+        self._look_at_s = asyncio.get_running_loop().time() + LOOK_INTERVAL_S
+        indexes = {name: index for index, name in self._bridges.items()}
+        for name in await asyncio.to_thread(self._settings.look, list(indexes)):
+            hint = self._owners.get(indexes[name])
+            if hint is not None:
+                self._add(hint)
 
     def expect(self, uid: Uid) -> None:
         """Hear a container's namespace from now on; again after each creation."""
