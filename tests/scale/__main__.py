@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.e2e.conftest import running_machine
 from tests.machine import Machine, NotInTime, wait_for
-from tests.scale.costs import Costs, start_alone, start_together
+from tests.scale.costs import Costs, measure_rest_s, start_alone, start_together
 from tests.scale.reach import try_sample
 from tests.testhost.counters import Counters, read_counters, read_pss_bytes
 from tests.testhost.processor_time import ProcessorMeter, metered
@@ -82,6 +82,9 @@ def _start_all(machine: Machine, count: int, step: int) -> float:
                 f"   {read_pss_bytes(pid) / 1000:,.0f} kB",
                 flush=True,
             )
+        alone.append(start_alone(machine, meter, [f"c{count + number}" for number in range(_ALONE)]))
+        print(f"{count + 1:5} to {count + _ALONE:5}: {alone[-1]}")
+        print(f"a second at rest takes {measure_rest_s(meter) * 1000:.1f} ms of processor time")
         print(f"a resync takes {_measure_resync_s(pid, meter) * 1000:,.0f} ms of processor time")
     each_bytes = (read_pss_bytes(pid) - before_bytes) / count
     print(f"the daemon needs {each_bytes / 1000:.1f} kB for each")
