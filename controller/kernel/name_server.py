@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.errors import HoldError, Refused, Unavailable
+from controller.kernel.ending import open_pidfd
 from controller.kernel.inside_rules import is_led_inside, lead_inside
 from controller.kernel.name_server_change import render_change
 from controller.kernel.name_server_control import CONTROL_HEAD, CONTROL_NAME
@@ -143,14 +144,22 @@ class KernelNameServer:
         """Return a descriptor of the server's process, None when it does not run."""
         try:
             pid = int((self._directory / "server.pid").read_text())
-            pidfd = os.pidfd_open(pid)
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        except (FileNotFoundError, ProcessLookupError, ValueError):
+        except (FileNotFoundError, ValueError):
             return None
-        if os.fsencode(self._directory) in command and _MODULE.encode() in command:
-            return pidfd
-        os.close(pidfd)
-        return None
+        return open_pidfd(pid, self._is_server)
+
+    def _is_server(self, pid: int) -> bool:
+        """Tell whether a process is a server of this directory."""
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        return os.fsencode(self._directory) in command and _MODULE.encode() in command
+
+    def _list_strays(self) -> list[int]:
+        """Return the servers that outlived their directory: they keep the addresses, and nobody can talk to them."""
+        pids = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
+        return [pid for pid in pids if self._is_server(pid)]
 
     async def _ask(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         loop = asyncio.get_running_loop()
@@ -175,8 +184,11 @@ class KernelNameServer:
             os.close(directory_fd)
 
     def _end_server(self, number: signal.Signals) -> None:
-        pidfd = self.open_pidfd()
-        if pidfd is not None:
+        known = self.open_pidfd()
+        pidfds = (
+            [known] if known is not None else [open_pidfd(p, self._is_server) for p in self._list_strays()]
+        )
+        for pidfd in filter(None, pidfds):
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(pidfd, number)
             os.close(pidfd)

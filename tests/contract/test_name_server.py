@@ -1,10 +1,16 @@
 """What every adapter of NameServer promises."""
 
+import asyncio
+import shutil
+import time
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from controller.model.facts import NamesFacts
 from controller.model.wants import NamedHost, NamesWant, Zone
-from tests.contract.network import BACK, DB, SHOP, WEB, NetworkPorts
+from tests.contract.network import BACK, DB, SHOP, WEB, NetworkPorts, linux_network
 
 ZONE = Zone(
     network=SHOP,
@@ -30,6 +36,20 @@ async def test_what_was_published_is_served(network: NetworkPorts) -> None:
     ):
         await network.names.publish(want)
         assert await network.names.read() == NamesFacts(digest=want.digest, serving=True)
+
+
+@pytest.mark.kernel
+async def test_a_server_that_outlived_its_directory_gives_way(tmp_path: Path) -> None:
+    async with linux_network(tmp_path) as network:
+        await network.names.publish(NamesWant(digest="one", zones=(ZONE,)))
+        pid = int(Path(network.layout.dns_path, "server.pid").read_text())
+        shutil.rmtree(network.layout.dns_path)
+        await network.names.publish(NamesWant(digest="two", zones=(ZONE,)))
+        assert await network.names.read() == NamesFacts(digest="two", serving=True)
+        until = time.monotonic() + 20
+        while Path(f"/proc/{pid}/exe").exists():
+            assert time.monotonic() < until
+            await asyncio.sleep(0.01)
 
 
 async def test_no_server_runs_without_zones(network: NetworkPorts) -> None:
