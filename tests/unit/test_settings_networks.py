@@ -126,7 +126,10 @@ def test_flags_and_variables() -> None:
             "defaultGatewayV6 fd01::9 is not a host address of subnet fd00::/64",
         ),
         ("ip: 10.0.0", "ip: '10.0.0' is not an IPv4 address"),
-        ("ip: '::1'", "ip ::1 can't be led to a container: the kernel drops what comes back to it by a bridge"),
+        (
+            "ip: '::1'",
+            "ip ::1 can't be led to a container: the kernel drops what comes back to it by a bridge",
+        ),
         ("dns: [8.8.8.8, x]", "dns: 1: 'x' "),
         ("dnsSearch: [a b]", "dnsSearch: 0: "),
         ("dnsOpts: ['a b']", "dnsOpts: 0: "),
