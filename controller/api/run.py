@@ -114,7 +114,8 @@ class Run:
             ended = has_ended(container.spec.run)
             async for state, gone in follow(self.gate.store, container):
                 last = state
-                if gone or ended(state):
+                # One that removes itself is waited for to the last, so that its name, ports and volumes are free then.
+                if gone or (ended(state) and not state.spec.auto_remove):
                     return
                 waits.look(state)
 

@@ -235,6 +235,22 @@ async def test_what_is_paused_can_not_be_talked_to(bench: Bench) -> None:
         assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
 
 
+async def test_a_run_that_removes_its_container_ends_when_that_is_gone(bench: Bench) -> None:
+    run = bench.containers.Run()
+    start = container_pb2.RunStart(resource=container("web", auto_remove=True))
+    await run.write(container_pb2.RunRequest(start=start))
+    uid = Uid((await run.read()).created.metadata.uid)
+    async with asyncio.TaskGroup() as tasks:
+        ended = tasks.create_task(run.read())
+        await bench.report("web", phase=Phase.EXITED, started_at=NOW, finished_at=NOW, exit_code=3)
+        await bench.store.retire(Key("Container", "web"), uid)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await asyncio.shield(ended)
+        await bench.store.forget(Key("Container", "web"), uid)
+    assert ended.result().exit.code == 3
+
+
 async def test_what_is_removed_while_it_runs_was_killed(bench: Bench) -> None:
     await bench.apply(container("web"), container("still"))
     waits = [bench.containers.Wait(container_pb2.WaitRequest(container=name)) for name in ("web", "still")]
