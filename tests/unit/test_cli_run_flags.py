@@ -299,7 +299,7 @@ def test_variables_come_from_files(tmp_path: Path) -> None:
     [
         (["-m", "lots"], "--memory: 'lots' is not a size"),
         (["-p", "99999:1"], "--publish: '99999:1': port 99999"),
-        (["-p", "1-2:3"], "--publish"),
+        (["-p", "1-3:1-2"], "--publish"),
         (["-e", "=x"], "--env: '=x' is not NAME=VALUE"),
         (["--env-file", "/nowhere"], "--env-file: /nowhere can't be read"),
         (["--mount", "type=bind,what=1,target=/x"], "'what' is not a key"),
