@@ -34,7 +34,7 @@ def test_wrong_filters_are_told(kinds: list[str], text: str) -> None:
 
 
 def test_volumes_have_filters_of_their_own() -> None:
-    with pytest.raises(Failure, match="is not known: write label=NAME.*, all=true"):
+    with pytest.raises(Failure, match=r"is not known: write label=NAME.*, all=true"):
         read_filters(system_pb2.PruneRequest(kinds=["Volume"]), ["name=a"])
 
 
