@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from controller.api.v1 import container_pb2
-from controller.api.waits import find_wait, is_hopeless
+from controller.api.waits import find_wait, is_hopeless, lacks_unobtainable
+from controller.model.changes import Snapshot
 from controller.model.container import Container
 
 TELL_AFTER_S = 0.5
@@ -24,9 +25,9 @@ class Patience:
     _since_s: float = 0.0
     _failing_since_s: float | None = None
 
-    def look(self, waiting: container_pb2.Waiting | None, now_s: float) -> None:
-        """Take note of what is waited for from now on, None for nothing."""
-        if waiting is not None and is_hopeless(waiting):
+    def look(self, waiting: container_pb2.Waiting | None, now_s: float, *, failing: bool = False) -> None:
+        """Take note of what is waited for from now on, None for nothing; `failing` tells that it is tried in vain."""
+        if waiting is not None and (failing or is_hopeless(waiting)):
             self._failing_since_s = now_s if self._failing_since_s is None else self._failing_since_s
         else:
             self._failing_since_s = None
@@ -52,9 +53,9 @@ class Waits:
     _patience: Patience = field(default_factory=Patience)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def look(self, state: Container) -> None:
-        """Take note of a state of the container."""
-        self._patience.look(find_wait(state), _now_s())
+    def look(self, state: Container, snapshot: Snapshot) -> None:
+        """Take note of a state of the container, and of what it needs."""
+        self._patience.look(find_wait(state), _now_s(), failing=lacks_unobtainable(state, snapshot))
         self._changed.set()
 
     async def follow(self) -> container_pb2.Waiting:

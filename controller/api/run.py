@@ -117,7 +117,7 @@ class Run:
                 # One that removes itself is waited for to the last, so that its name, ports and volumes are free then.
                 if gone or (ended(state) and not state.spec.auto_remove):
                     return
-                waits.look(state)
+                waits.look(state, self.gate.store.snapshot())
 
         uid = uid_of(container)
         async with asyncio.TaskGroup() as tasks:

@@ -72,5 +72,5 @@ class Starts:
                     return convert_exit(state)
                 if is_running(state) or (state.status.phase is Phase.EXITED and not state.status.error):
                     return state
-            waits.look(state)
+            waits.look(state, self.gate.store.snapshot())
         raise Unavailable("the store's watch has ended")

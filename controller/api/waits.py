@@ -11,9 +11,13 @@ from controller.errors import (
     Unavailable,
     Unsupported,
 )
+from controller.model.changes import Snapshot
 from controller.model.container import Container
-from controller.model.resource import find_condition
+from controller.model.ids import Key
+from controller.model.image import Image
+from controller.model.resource import find_condition, is_ready
 from controller.plan.conditions import Reason
+from controller.plan.image_pull import find_pull_failure
 
 _WAITS = (
     Reason.WAITING_FOR_IMAGE,
@@ -37,6 +41,13 @@ _HOPELESS = frozenset({*_SETBACKS, Reason.WAITING_FOR_NETWORKS, Reason.WAITING_F
 def is_hopeless(waiting: container_pb2.Waiting) -> bool:
     """Tell whether nothing comes of waiting any longer, once that has lasted."""
     return waiting.reason in _HOPELESS
+
+
+def lacks_unobtainable(container: Container, snapshot: Snapshot) -> bool:
+    """Tell whether an image that it needs, which is not there, could not be pulled."""
+    images = (snapshot.get(Key("Image", name)) for name in container.spec.list_images())
+    missing = (image for image in images if isinstance(image, Image) and not is_ready(image.status))
+    return any(find_pull_failure(image) for image in missing)
 
 
 def find_wait(container: Container) -> container_pb2.Waiting | None:

@@ -10,6 +10,15 @@ from tests.e2e.conftest import IMAGE
 from tests.machine import PROGRAM, Machine
 from tests.testhost.inventory import read_inventory
 
+_WITHOUT_IMAGE = """
+kind: Image
+metadata: {name: "none:1"}
+spec: {source: {registry: "127.0.0.1:1/none:1"}}
+---
+kind: Container
+metadata: {name: bare}
+spec: {image: "none:1", desired: stopped}
+"""
 _REFUSED = (
     (("--network", "host", "-p", "80:80"), "remove one of the two"),
     (("--network", "container:nosuch"), "Container/nosuch does not exist"),
@@ -110,6 +119,7 @@ def test_a_start_that_keeps_failing_is_given_up(machine: Machine, scratch: Path)
     why = f"{root_path} is not a directory"
     for name in ("still", "heard", "wanted"):
         machine.succeed("create", "--name", name, "--rootfs", str(root_path), "true")
+    machine.succeed("apply", "-f", "-", stdin=_WITHOUT_IMAGE)
     lines = (
         (125, ("run", "--name", "hopeless", "--rootfs", str(root_path), "true")),
         (125, ("run", "--name", "brief", "--rm", "--rootfs", str(root_path), "true")),
@@ -118,8 +128,13 @@ def test_a_start_that_keeps_failing_is_given_up(machine: Machine, scratch: Path)
         (1, ("start", "-a", "heard")),
         (1, ("restart", "wanted")),
     )
-    with ThreadPoolExecutor(max_workers=len(lines)) as pool:
+    with ThreadPoolExecutor(max_workers=len(lines) + 1) as pool:
+        bare = pool.submit(machine.hold, "start", "bare")
         answers = list(pool.map(lambda line: machine.hold(*line[1]), lines))
+    assert (bare.result().returncode, bare.result().stdout) == (1, "")
+    assert "127.0.0.1:1 can't be reached" in bare.result().stderr.splitlines()[-1]
+    machine.succeed("rm", "bare")
+    machine.succeed("delete", "image", "none:1")
     for (code, words), answer in zip(lines, answers, strict=True):
         assert (answer.returncode, answer.stdout) == (code, ""), words
         assert answer.stderr.splitlines()[-1].endswith(why), words

@@ -33,6 +33,16 @@ def test_a_start_that_keeps_failing_is_given_up() -> None:
     assert patience.find_end_s() == 15.0 + GIVE_UP_AFTER_S
 
 
+def test_an_image_that_can_not_be_pulled_is_not_waited_for() -> None:
+    patience = Patience()
+    patience.look(_waiting("WaitingForImage"), 10.0, failing=True)
+    assert patience.find_end_s() == 10.0 + GIVE_UP_AFTER_S
+    patience.look(_waiting("WaitingForImage"), 11.0)
+    assert patience.find_end_s() is None
+    patience.look(None, 12.0, failing=True)
+    assert patience.find_end_s() is None
+
+
 def test_what_others_have_to_do_first_is_waited_for() -> None:
     patience = Patience()
     for reason in (
