@@ -50,7 +50,11 @@ def test_lists_of_objects_by_place_and_of_texts_as_a_whole() -> None:
     assert tell(old, new) == [
         ("spec.command", '["a"]', '["a", "b"]'),
         ("spec.ports[0].hostPort", "80", "81"),
-        ("spec.ports[1]", "", '{"hostIP": "", "hostPort": 82, "containerPort": 82, "protocol": "tcp"}'),
+        (
+            "spec.ports[1]",
+            "",
+            '{"hostIP": "", "hostPort": 82, "hostPortEnd": 0, "containerPort": 82, "protocol": "tcp"}',
+        ),
     ]
 
 
