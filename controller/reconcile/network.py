@@ -52,10 +52,11 @@ class NetworkReconciler:
         self._publication = publication
 
     def gather(self, snapshot: Snapshot, resource: Network) -> NetworkDesired:
-        """Return what is wanted, and by whom it is used."""
+        """Return what is wanted, and by whom it is used, which counts for one that is to go."""
+        leaving = resource.metadata.deleted_at is not None
         return NetworkDesired(
             network=resource,
-            users=self._references.list_users(snapshot, key_of(resource)),
+            users=self._references.list_users(snapshot, key_of(resource)) if leaving else (),
             heirs=find_heirs(snapshot, resource),
             joined=self._find_joined(snapshot, resource),
         )
