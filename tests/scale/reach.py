@@ -4,14 +4,12 @@ import json
 import random
 import subprocess
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tests.machine import Machine
 
 _PAIRS = 300
 _ENDS = 3
-_WIDTH = 4
 _TRIES = 3
 
 
@@ -36,8 +34,7 @@ class Reach:
 
 def try_sample(machine: Machine) -> Reach:
     """Let containers of a sample reach others by address and by name, the first ones and the last ones among them."""
-    with ThreadPoolExecutor(max_workers=_WIDTH) as pool:
-        answers = list(pool.map(_try_pair, _choose_pairs(_list_members(machine))))
+    answers = [_try_pair(*pair) for pair in _choose_pairs(_list_members(machine))]
     return Reach(
         pairs=len(answers),
         late=sum(tries > 1 for _, tries in answers),
@@ -45,11 +42,11 @@ def try_sample(machine: Machine) -> Reach:
     )
 
 
-def _try_pair(pair: "tuple[_Member, _Member]") -> tuple[str, int]:
+def _try_pair(one: "_Member", other: "_Member") -> tuple[str, int]:
     """Return what did not answer, empty when all did, and how often it was tried."""
     silence = ""
     for tries in range(1, _TRIES + 1):
-        silence = _find_silence(*pair)
+        silence = _find_silence(one, other)
         if not silence:
             return "", tries
     return silence, _TRIES
