@@ -38,6 +38,9 @@ from controller.model.layout import Layout
 from controller.model.logs import LogDriver
 from controller.ports import ExecWant, LogLine, Session
 
+_PREFIX = "exec-"
+"""Of the directories in which an exec is handed to its runtime."""
+
 
 class ContainerSessions:
     """Implements `controller.ports.Sessions`."""
@@ -53,6 +56,7 @@ class ContainerSessions:
         self._watches = Watches()
 
     async def __aenter__(self) -> Self:
+        await asyncio.to_thread(_clear_up, Path(self._layout.bundles_path))
         await self._group.__aenter__()
         return self
 
@@ -87,7 +91,7 @@ class ContainerSessions:
             accounts = await asyncio.to_thread(read_accounts_in_root, f"/proc/{pid}/root")
         process = render_exec_process(config, want, accounts)
         runtime = self._runtimes.choose(origin.runtime)
-        directory = Path(tempfile.mkdtemp(prefix="exec-", dir=bundle.path))
+        directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=bundle.path))
         (directory / "process.json").write_text(json.dumps(process))
         command = runtime.command("exec")
         options: tuple[str, ...] = (
@@ -209,3 +213,9 @@ def _read_pid(directory: Path) -> int:
         return int((directory / "pid").read_text() or "0")
     except FileNotFoundError:
         return 0
+
+
+def _clear_up(bundles_path: Path) -> None:
+    """Remove what a daemon that died has left of execs that it was about to begin: nobody is there for them any more."""
+    for path in bundles_path.glob(f"*/{_PREFIX}*"):
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,10 +1,15 @@
 """Ways into containers: attach, exec, logs."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from controller.errors import Conflict, NotFound, Refused
+from controller.kernel.cgroups import Cgroups
+from controller.kernel.gates import Gates
+from controller.kernel.sessions import ContainerSessions
+from controller.kernel.subprocesses import Runner
 from controller.model.facts import ProcessState
 from controller.ports import ExecWant, Stream
 from tests.contract.containers import DEADLINE_S, WEB
@@ -66,6 +71,18 @@ async def test_exec_carries_streams_and_exit_code(box: Box) -> None:
     await box.ports.run(WEB)
     assert await box.exec(_shell("echo o; echo e >&2; exit 5")) == Output(out=b"o\n", err=b"e\n", code=5)
     assert (await box.exec(_shell("kill -9 $$"))).code == 137
+
+
+async def test_what_a_dead_daemon_left_of_an_exec_is_cleared_up(box: Box) -> None:
+    await box.ports.run(WEB)
+    layout, gates = box.ports.layout, Gates()
+    left_path = Path(layout.bundle_path(WEB), "exec-broken")
+    left_path.mkdir()
+    (left_path / "process.json").write_text("{}")
+    cgroups = Cgroups.find(layout.instance)
+    async with ContainerSessions(layout=layout, runner=Runner(), cgroups=cgroups, gates=gates):
+        assert not left_path.exists()
+    assert (await box.exec(_shell("exit 4"))).code == 4
 
 
 async def test_exec_reads_standard_input_to_its_end(box: Box) -> None:
