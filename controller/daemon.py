@@ -46,7 +46,7 @@ from controller.kernel.log_format import configure_logging
 from controller.kernel.notify import ServiceManager, find_service_manager
 from controller.kernel.sandbox.host import find_reason_against, run_in_host
 from controller.kernel.subprocesses import Runner
-from controller.kernel.unpacker import ChrootUnpacker, UnpackLimits
+from controller.kernel.unpack.unpacker import ChrootUnpacker, UnpackLimits
 from controller.manifests.load import LoadedResource
 from controller.manifests.watch import MANAGER_PREFIX, ManifestDirectory, NoSources
 from controller.model.changes import Draft, EventType

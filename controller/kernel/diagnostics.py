@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from controller.errors import HoldError
-from controller.kernel.journal import find_journal_error
+from controller.kernel.logs.journal import find_journal_error
 from controller.kernel.subprocesses import Runner
 from controller.model.host import Check, HostDescription, HostProbe
 from controller.model.layout import Layout

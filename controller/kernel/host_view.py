@@ -3,9 +3,9 @@
 import asyncio
 
 from controller.errors import Refused
-from controller.kernel.host_links import opened_netlink, parse_owner, read_addresses, read_links
-from controller.kernel.host_routes import read_routes
-from controller.kernel.listeners import read_listeners
+from controller.kernel.network.host_links import opened_netlink, parse_owner, read_addresses, read_links
+from controller.kernel.network.host_routes import read_routes
+from controller.kernel.network.listeners import read_listeners
 from controller.model.facts import HostFacts
 from controller.model.layout import Layout
 from controller.plan.firewall import NAME_SERVER_PORT

@@ -15,7 +15,7 @@ import time
 import grpc
 
 from controller.api.v1 import resource_pb2, state_pb2, state_pb2_grpc
-from controller.kernel.netlink import NETLINK_NETFILTER, Monitor
+from controller.kernel.network.netlink import NETLINK_NETFILTER, Monitor
 
 _NFNLGRP_NFTABLES = 7
 _PATIENCE_S = 20.0

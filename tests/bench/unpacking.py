@@ -11,7 +11,7 @@ from controller.images.documents import derive_chain_ids
 from controller.images.imports import read_file
 from controller.images.store import ImageStore
 from controller.kernel.subprocesses import Runner
-from controller.kernel.unpacker import ChrootUnpacker, UnpackLimits
+from controller.kernel.unpack.unpacker import ChrootUnpacker, UnpackLimits
 from controller.model.layout import Layout
 from tests.bench.big_image import BigImage
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.kernel.gates import Gates
+from controller.kernel.processes.gates import Gates
 from tests.contract.containers import ContainerPorts, fake_containers, linux_containers
 from tests.contract.network import NetworkPorts, fake_network, linux_network
 

@@ -15,20 +15,20 @@ from enum import Enum
 from pathlib import Path
 
 from controller.kernel import syscalls
-from controller.kernel.bundles import Bundle
-from controller.kernel.cgroups import Cgroups
-from controller.kernel.freezer import CgroupFreezer
-from controller.kernel.gates import Gates
-from controller.kernel.limits import CgroupLimits
-from controller.kernel.process_events import ProcessEvents
-from controller.kernel.processes import OciProcesses
-from controller.kernel.roots import OverlayRoots
-from controller.kernel.rotation import LogRotator
+from controller.kernel.cgroups.cgroups import Cgroups
+from controller.kernel.cgroups.freezer import CgroupFreezer
+from controller.kernel.cgroups.limits import CgroupLimits
+from controller.kernel.logs.rotation import LogRotator
+from controller.kernel.processes.bundles import Bundle
+from controller.kernel.processes.gates import Gates
+from controller.kernel.processes.process_events import ProcessEvents
+from controller.kernel.processes.processes import OciProcesses
+from controller.kernel.processes.texts import BundleTexts
+from controller.kernel.roots.roots import OverlayRoots
 from controller.kernel.subprocesses import Runner
-from controller.kernel.texts import BundleTexts
-from controller.kernel.volume_contents import VolumeFiles
-from controller.kernel.volume_mounts import VolumeMounts
-from controller.kernel.volumes import LocalVolumes
+from controller.kernel.volumes.volume_contents import VolumeFiles
+from controller.kernel.volumes.volume_mounts import VolumeMounts
+from controller.kernel.volumes.volumes import LocalVolumes
 from controller.model.container import Container
 from controller.model.facts import ProcessFacts, ProcessState
 from controller.model.ids import Uid

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from controller.kernel.host_view import KernelHostView
-from controller.kernel.listeners import parse_listeners, read_listeners
+from controller.kernel.network.listeners import parse_listeners, read_listeners
 from controller.model.layout import Layout
 from controller.ports import HostView
 from tests.fakes.api_kernel import PlayedHost

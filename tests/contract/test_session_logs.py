@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from controller.errors import NotFound
-from controller.kernel.cgroups import Cgroups
-from controller.kernel.gates import Gates
-from controller.kernel.sessions import ContainerSessions
+from controller.kernel.cgroups.cgroups import Cgroups
+from controller.kernel.processes.gates import Gates
+from controller.kernel.processes.sessions import ContainerSessions
 from controller.kernel.subprocesses import Runner
 from controller.model.facts import ProcessState
 from controller.ports import LogLine, Sessions, Stream

@@ -9,7 +9,7 @@ import pytest
 
 from controller.errors import Invalid, NotFound
 from controller.kernel.subprocesses import Runner
-from controller.kernel.unpacker import ChrootUnpacker, UnpackLimits
+from controller.kernel.unpack.unpacker import ChrootUnpacker, UnpackLimits
 from controller.ports import Unpacked, Unpacker
 from tests.fakes.unpacker import FakeUnpacker
 from tests.registries.layouts import make_tar

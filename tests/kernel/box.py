@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from controller.kernel.cgroups import Cgroups
-from controller.kernel.gates import Gates
-from controller.kernel.sessions import ContainerSessions
+from controller.kernel.cgroups.cgroups import Cgroups
+from controller.kernel.processes.gates import Gates
+from controller.kernel.processes.sessions import ContainerSessions
 from controller.kernel.subprocesses import Runner
 from controller.model.facts import ProcessState
 from controller.ports import ExecWant, LogLine, Session, Stream

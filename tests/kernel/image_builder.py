@@ -15,7 +15,7 @@ from controller.images.descriptors import OCI_LAYER, Descriptor
 from controller.images.documents import derive_chain_ids, derive_digest, render_manifest
 from controller.images.store import ImageStore
 from controller.kernel.subprocesses import Runner
-from controller.kernel.unpacker import ChrootUnpacker, UnpackLimits
+from controller.kernel.unpack.unpacker import ChrootUnpacker, UnpackLimits
 from controller.model.layout import Layout
 
 LIMITS = UnpackLimits(most_bytes=1 << 40, most_entries=1000)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.kernel.journal import SOCKET_PATH, find_journal_error
+from controller.kernel.logs.journal import SOCKET_PATH, find_journal_error
 from tests.contract.containers import DEADLINE_S
 
 _JOURNALD = "/lib/systemd/systemd-journald"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.kernel.cgroups import Cgroups
+from controller.kernel.cgroups.cgroups import Cgroups
 from controller.kernel.mountinfo import read_mounts
 from controller.model.ids import Uid
 

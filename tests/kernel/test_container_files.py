@@ -20,9 +20,9 @@ from pathlib import Path
 import pytest
 
 from controller.errors import HoldError, Invalid, NotFound, Refused
-from controller.kernel.cgroups import Cgroups
-from controller.kernel.container_files import ChildFiles
-from controller.kernel.gates import Gates
+from controller.kernel.cgroups.cgroups import Cgroups
+from controller.kernel.files.container_files import ChildFiles
+from controller.kernel.processes.gates import Gates
 from controller.kernel.subprocesses import Runner
 from controller.model.wants import RootWant
 from controller.ports.files import FilesPlace, PutWant, ShownMount
@@ -352,7 +352,8 @@ def test_in_a_user_namespace_owners_are_its_own(remapped: subprocess.Popen[bytes
                 "user_fd": user_fd,
             },
         }
-        command = [sys.executable, "-I", "-m", "controller.kernel.container_files_child", json.dumps(job)]
+        program = "controller.kernel.files.container_files_child"
+        command = [sys.executable, "-I", "-m", program, json.dumps(job)]
         archive = make_archive("note", uid=5)
         answer = subprocess.run(command, input=archive, capture_output=True, check=False, pass_fds=(user_fd,))
         return answer.returncode, answer.stderr.decode()

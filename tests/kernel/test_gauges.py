@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from controller.errors import Invalid
-from controller.kernel.cgroups import Cgroups
-from controller.kernel.gates import Gates
-from controller.kernel.gauges import KernelGauges
+from controller.kernel.cgroups.cgroups import Cgroups
+from controller.kernel.cgroups.gauges import KernelGauges
+from controller.kernel.network.traffic import Bytes, Traffic
+from controller.kernel.processes.gates import Gates
 from controller.kernel.subprocesses import Runner
-from controller.kernel.traffic import Bytes, Traffic
 from controller.model.facts import ProcessState
 from controller.model.ids import Uid
 from tests.contract import network as contract_network

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from controller.errors import Conflict, NotFound, Refused
-from controller.kernel.attachments import KernelAttachments
-from controller.kernel.container_links import ContainerLinks
-from controller.kernel.given_links import GivenLinks
-from controller.kernel.marked_links import MarkedLinks
-from controller.kernel.sublinks import KernelSublinks
+from controller.kernel.network.attachments import KernelAttachments
+from controller.kernel.network.container_links import ContainerLinks
+from controller.kernel.network.given_links import GivenLinks
+from controller.kernel.network.marked_links import MarkedLinks
+from controller.kernel.network.sublinks import KernelSublinks
 from controller.kernel.threads import run_in_netns
 from controller.model.ids import Uid
 from controller.model.names import derive_host_link, derive_mac

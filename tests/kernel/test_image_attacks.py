@@ -16,7 +16,7 @@ from controller.images.descriptors import Descriptor
 from controller.images.documents import derive_digest
 from controller.images.store import ImageStore
 from controller.kernel.subprocesses import Runner
-from controller.kernel.unpacker import ChrootUnpacker, UnpackLimits
+from controller.kernel.unpack.unpacker import ChrootUnpacker, UnpackLimits
 from tests.kernel.image_builder import (
     BuiltLayer,
     in_pieces,

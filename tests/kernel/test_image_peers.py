@@ -13,7 +13,7 @@ import pytest
 from controller.images.documents import derive_digest
 from controller.images.imports import read_file
 from controller.images.store import ImageStore
-from controller.kernel.overlay import mount_overlay
+from controller.kernel.roots.overlay import mount_overlay
 from controller.kernel.syscalls import umount2
 from controller.model.archives import SavedImage
 from tests.kernel.image_builder import (

@@ -11,7 +11,7 @@ import pytest
 from controller.errors import HoldError, Invalid, NotFound
 from controller.images.store import ImageStore
 from controller.kernel.subprocesses import Runner
-from controller.kernel.unpacker import ChrootUnpacker
+from controller.kernel.unpack.unpacker import ChrootUnpacker
 from controller.model.image import ImageConfig
 from controller.model.layout import Layout
 from tests.kernel.image_builder import LIMITS

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.kernel.bundles import Bundle
+from controller.kernel.processes.bundles import Bundle
 from controller.model.facts import ProcessState
 from controller.ports import LogLine, Stream
 from tests.contract.containers import DEADLINE_S, WEB

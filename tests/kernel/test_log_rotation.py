@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from controller.kernel.attaching import connect
-from controller.kernel.bundles import Bundle
-from controller.kernel.gates import Gates
-from controller.kernel.log_files import list_numbers, number_path
-from controller.kernel.logs import read_log, read_previous_run
-from controller.kernel.rotation import LogRotator
+from controller.kernel.logs.log_files import list_numbers, number_path
+from controller.kernel.logs.logs import read_log, read_previous_run
+from controller.kernel.logs.rotation import LogRotator
+from controller.kernel.processes.attaching import connect
+from controller.kernel.processes.bundles import Bundle
+from controller.kernel.processes.gates import Gates
 from controller.kernel.watches import Watches
 from controller.model.facts import ProcessState
 from controller.plan.logs import LogDefaults

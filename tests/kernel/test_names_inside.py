@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.kernel import dns
-from controller.kernel.inside_rules import is_led_inside
+from controller.kernel.names import dns
+from controller.kernel.network.inside_rules import is_led_inside
 from controller.kernel.threads import run_in_netns
 from controller.model.wants import INSIDE_RESOLVER, NamedHost, NamesWant, Zone
 from tests.contract.network import DB, WEB, LinuxPorts, linux_network

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.kernel.firewall import KernelFirewall
-from controller.kernel.network_events import NetworkEvents
+from controller.kernel.network.firewall import KernelFirewall
+from controller.kernel.network.network_events import NetworkEvents
 from controller.kernel.subprocesses import Runner
 from controller.model.ids import Uid
 from controller.model.names import derive_chain, derive_host_link

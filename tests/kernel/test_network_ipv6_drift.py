@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.kernel.host_settings import configure_host
+from controller.kernel.network.host_settings import configure_host
 from controller.model.names import derive_host_link
 from controller.ports import Hint, HintType
 from tests.kernel.dual_host import FRONT, WEB, DualHost, dual_host

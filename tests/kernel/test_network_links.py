@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from controller.errors import Conflict
-from controller.kernel.insides import Insides
-from controller.kernel.namespaces import KernelNamespaces
+from controller.kernel.network.insides import Insides
+from controller.kernel.network.namespaces import KernelNamespaces
 from controller.kernel.subprocesses import Runner
 from controller.model.ids import Uid
 from controller.model.names import derive_host_link

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from controller.errors import Refused
-from controller.kernel import dns
-from controller.kernel.name_server import KernelNameServer
+from controller.kernel.names import dns
+from controller.kernel.names.name_server import KernelNameServer
 from controller.kernel.subprocesses import Runner, wait_readable
 from controller.model.facts import NamesFacts
 from controller.model.ids import Uid

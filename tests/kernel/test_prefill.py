@@ -12,9 +12,9 @@ import pytest
 from controller.errors import Exhausted
 from controller.kernel.mountinfo import read_mounts
 from controller.kernel.subprocesses import Runner
-from controller.kernel.volume_contents import VolumeFiles
-from controller.kernel.volume_mounts import VolumeMounts
-from controller.kernel.volumes import LocalVolumes
+from controller.kernel.volumes.volume_contents import VolumeFiles
+from controller.kernel.volumes.volume_mounts import VolumeMounts
+from controller.kernel.volumes.volumes import LocalVolumes
 from controller.model.facts import VolumeFacts
 from controller.model.ids import Uid
 from controller.model.layout import Layout
@@ -28,8 +28,8 @@ _NAMES = ("first", "second", "third")
 _DAEMON = """
 import asyncio, sys
 from controller.kernel.subprocesses import Runner
-from controller.kernel.volume_contents import VolumeFiles
-from controller.kernel.volume_mounts import VolumeMounts
+from controller.kernel.volumes.volume_contents import VolumeFiles
+from controller.kernel.volumes.volume_mounts import VolumeMounts
 from controller.model.layout import Layout
 from controller.model.wants import RootWant, VolumeWant
 from tests.fakes.drivers import no_drivers

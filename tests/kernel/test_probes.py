@@ -16,11 +16,11 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from controller.errors import Conflict, NotFound, Unavailable
-from controller.kernel.cgroups import Cgroups
-from controller.kernel.probe_entry import Context
-from controller.kernel.probe_helper import ProbeHelper, ProbeRequest
-from controller.kernel.probe_launch import Launcher
-from controller.kernel.probes import ContainerProbes
+from controller.kernel.cgroups.cgroups import Cgroups
+from controller.kernel.health.probe_entry import Context
+from controller.kernel.health.probe_helper import ProbeHelper, ProbeRequest
+from controller.kernel.health.probe_launch import Launcher
+from controller.kernel.health.probes import ContainerProbes
 from controller.kernel.subprocesses import Runner
 from controller.model.facts import ProcessState
 from controller.model.health import ExecProbe, GrpcProbe, HttpProbe, Probe, ProbeOutcome, TcpProbe

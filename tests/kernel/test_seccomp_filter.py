@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.kernel.fitting import BPF_ANNOTATION
-from controller.kernel.seccomp import FilterCompiler, select_architectures
+from controller.kernel.processes.fitting import BPF_ANNOTATION
+from controller.kernel.processes.seccomp import FilterCompiler, select_architectures
 from controller.plan.oci.capabilities import DEFAULT_CAPABILITIES
 from controller.plan.oci.seccomp import render_seccomp
 from controller.ports import ExecWant

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.kernel.seccomp import FilterCompiler, select_architectures
-from controller.kernel.seccomp_ranges import shorten_filter
+from controller.kernel.processes.seccomp import FilterCompiler, select_architectures
+from controller.kernel.processes.seccomp_ranges import shorten_filter
 from controller.plan.oci.capabilities import DEFAULT_CAPABILITIES
 from controller.plan.oci.seccomp import ENOSYS, EPERM, render_seccomp
 from controller.plan.oci.syscalls import ALLOWED, DENIED

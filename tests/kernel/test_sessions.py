@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from controller.errors import Conflict, NotFound, Refused
-from controller.kernel.cgroups import Cgroups
-from controller.kernel.gates import Gates
-from controller.kernel.sessions import ContainerSessions
+from controller.kernel.cgroups.cgroups import Cgroups
+from controller.kernel.processes.gates import Gates
+from controller.kernel.processes.sessions import ContainerSessions
 from controller.kernel.subprocesses import Runner
 from controller.model.facts import ProcessState
 from controller.ports import ExecWant, Stream

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from controller.errors import Conflict, Exhausted, NotFound, Refused, Unavailable
-from controller.kernel.volume_contents import VolumeFiles
-from controller.kernel.volumes import LocalVolumes
+from controller.kernel.volumes.volume_contents import VolumeFiles
+from controller.kernel.volumes.volumes import LocalVolumes
 from controller.model.ids import Uid
 from controller.model.layout import Layout
 from controller.model.wants import RootWant, VolumeMount, VolumeWant

@@ -9,11 +9,11 @@ import pytest
 
 from controller.errors import InUse, Refused, Unavailable
 from controller.kernel.mountinfo import read_mounts
-from controller.kernel.staging import stage, unstage
+from controller.kernel.roots.staging import stage, unstage
 from controller.kernel.subprocesses import Runner
 from controller.kernel.syscalls import umount2
-from controller.kernel.volume_mounts import VolumeMounts
-from controller.kernel.volumes import LocalVolumes
+from controller.kernel.volumes.volume_mounts import VolumeMounts
+from controller.kernel.volumes.volumes import LocalVolumes
 from controller.model.facts import VolumeFacts
 from controller.model.ids import Uid
 from controller.model.layout import Layout

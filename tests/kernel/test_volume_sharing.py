@@ -10,9 +10,9 @@ import pytest
 
 from controller.kernel.subprocesses import Runner
 from controller.kernel.syscalls import syncfs
-from controller.kernel.volume_contents import VolumeFiles
-from controller.kernel.volume_mounts import VolumeMounts
-from controller.kernel.volumes import LocalVolumes
+from controller.kernel.volumes.volume_contents import VolumeFiles
+from controller.kernel.volumes.volume_mounts import VolumeMounts
+from controller.kernel.volumes.volumes import LocalVolumes
 from controller.model.ids import Uid
 from controller.model.layout import Layout
 from controller.model.wants import RootWant, VolumeWant

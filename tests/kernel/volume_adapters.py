@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from controller.kernel.subprocesses import Runner
-from controller.kernel.volume_contents import VolumeFiles
-from controller.kernel.volume_mounts import VolumeMounts
-from controller.kernel.volumes import LocalVolumes
+from controller.kernel.volumes.volume_contents import VolumeFiles
+from controller.kernel.volumes.volume_mounts import VolumeMounts
+from controller.kernel.volumes.volumes import LocalVolumes
 from controller.model.ids import Uid
 from controller.model.layout import Layout
 from tests.fakes.drivers import no_drivers

@@ -5,9 +5,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.kernel import dns
-from controller.kernel.dns_catalogue import Catalogue, Entry, Host
-from controller.kernel.name_server_change import render_change
+from controller.kernel.names import dns
+from controller.kernel.names.dns_catalogue import Catalogue, Entry, Host
+from controller.kernel.names.name_server_change import render_change
 from controller.model.ids import Uid
 from controller.model.wants import NamedHost, NamesWant, Zone
 

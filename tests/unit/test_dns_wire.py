@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.kernel import dns
-from controller.kernel.dns_loop import Loop
-from controller.kernel.dns_upstream import read_resolvers
-from controller.kernel.name_server_answers import Answers
+from controller.kernel.names import dns
+from controller.kernel.names.dns_loop import Loop
+from controller.kernel.names.dns_upstream import read_resolvers
+from controller.kernel.names.name_server_answers import Answers
 
 GATEWAY, WEB = "10.77.0.1", "10.77.0.2"
 CHANGE = {

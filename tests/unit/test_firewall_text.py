@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.kernel.firewall_text import (
+from controller.kernel.network.firewall_text import (
     Ownership,
     Table,
     are_equal,

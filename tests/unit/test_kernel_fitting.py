@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from controller.kernel.capabilities import CAPABILITY_NUMBERS
-from controller.kernel.fitting import HostAbilities, fit_config
+from controller.kernel.processes.capabilities import CAPABILITY_NUMBERS
+from controller.kernel.processes.fitting import HostAbilities, fit_config
 
 
 def _fit(abilities: HostAbilities, *, capabilities: list[str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.kernel.journal import EntryParser
+from controller.kernel.logs.journal import EntryParser
 from controller.ports import LogLine, Stream
 
 _TEXTS = st.binary(max_size=40)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from controller.kernel.seccomp import FilterCompiler, select_architectures
+from controller.kernel.processes.seccomp import FilterCompiler, select_architectures
 from controller.plan.oci.capabilities import DEFAULT_CAPABILITIES
 from controller.plan.oci.seccomp import render_seccomp
 

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.errors import NotFound
-from controller.kernel import log_lines
-from controller.kernel.log_files import (
+from controller.kernel.logs import log_lines
+from controller.kernel.logs.log_files import (
     compress,
     find_compressible,
     list_numbers,
@@ -24,8 +24,8 @@ from controller.kernel.log_files import (
     read_inode,
     remove_numbers,
 )
-from controller.kernel.log_lines import cut_to_last, parse_records
-from controller.kernel.logs import LogCursor, read_log, read_previous_run
+from controller.kernel.logs.log_lines import cut_to_last, parse_records
+from controller.kernel.logs.logs import LogCursor, read_log, read_previous_run
 from controller.kernel.watches import Watches
 from controller.ports import LogLine, Stream
 

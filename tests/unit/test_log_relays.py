@@ -6,9 +6,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.kernel.log_relay_buffer import Batch, Buffer, count_lines, find_line_end
-from controller.kernel.log_relay_sinks import FileSink
-from controller.kernel.log_relays import RelayOrder, choose_relay
+from controller.kernel.logs.log_relay_buffer import Batch, Buffer, count_lines, find_line_end
+from controller.kernel.logs.log_relay_sinks import FileSink
+from controller.kernel.logs.log_relays import RelayOrder, choose_relay
 from controller.model.ids import Uid
 from controller.model.logs import LogSettings
 from controller.model.wants import LogWant, ProcessWant

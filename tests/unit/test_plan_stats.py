@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from controller.kernel.cgroups import Cgroups
-from controller.kernel.gauges import select_processes
-from controller.kernel.traffic import Bytes
-from controller.kernel.usage import CgroupUsage, find_number, parse_v1_blocks, parse_v2_blocks
+from controller.kernel.cgroups.cgroups import Cgroups
+from controller.kernel.cgroups.gauges import select_processes
+from controller.kernel.cgroups.usage import CgroupUsage, find_number, parse_v1_blocks, parse_v2_blocks
+from controller.kernel.network.traffic import Bytes
 from controller.model.container import Container
 from controller.model.ids import Uid
 from controller.model.image import ImageConfig

@@ -3,7 +3,7 @@
 import pytest
 
 from controller.api.exits import choose_start_code
-from controller.kernel.complaints import explain_complaint
+from controller.kernel.processes.complaints import explain_complaint
 
 
 @pytest.mark.parametrize(

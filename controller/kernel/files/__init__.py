@@ -1,0 +1,1 @@
+"""Files inside containers, worked on by children that are confined to one root."""

@@ -1,0 +1,1 @@
+"""Links, addresses, routes, namespaces and rules, by netlink and iptables."""

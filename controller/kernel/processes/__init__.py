@@ -1,0 +1,1 @@
+"""Containers' processes: bundles, runtimes, conmon, ways into running ones."""

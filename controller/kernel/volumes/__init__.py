@@ -1,0 +1,1 @@
+"""Data directories of volumes: mounts, first contents, copies."""
