@@ -40,8 +40,9 @@ _PATIENCE_S = 0.005
 """Checks are started one after another as long as that is quick."""
 _CLONE_FS = 0x200
 _POSIX_SPAWN_SETSIGDEF, _POSIX_SPAWN_SETSID = 0x04, 0x80
-_LIBC_SIGNALS = (1 << 31 | 1 << 32).to_bytes(8, "little").ljust(128, b"\0")
-"""A sigset_t with the two that glibc keeps for itself: programs that it starts would ignore them."""
+_LIBC_SIGNALS = 1 << 31 | 1 << 32
+"""The two that glibc keeps for itself: programs that it starts ignore them, if not told otherwise."""
+_SIGNAL_SET_BYTES = 128
 _OPAQUE_BYTES = 512
 """More than posix_spawnattr_t and posix_spawn_file_actions_t take in any libc."""
 _STACK_BYTES = 256 * 1024
@@ -53,7 +54,12 @@ class Launch:
     """A check on its way, begun with it; `pid` or `error` is set when `is_done`."""
 
     def __init__(
-        self, context: Context, arguments: list[str], fds: tuple[int, int, int], bell_fd: int
+        self,
+        context: Context,
+        arguments: list[str],
+        fds: tuple[int, int, int],
+        bell_fd: int,
+        attributes: ctypes.Array[ctypes.c_char],
     ) -> None:
         self._context = context
         self.pid = 0
@@ -61,6 +67,7 @@ class Launch:
         self._arguments = arguments
         self._container_fd, self._null_fd, self._output_fd = fds
         self._bell_fd = bell_fd
+        self._attributes = attributes
         self._is_watched = self._is_done = False
         self._going_on = _thread.allocate_lock()
         self._going_on.acquire()
@@ -111,10 +118,7 @@ class Launch:
 
     def _spawn(self) -> None:
         """Start the program; OSError as posix_spawn(3), FileNotFoundError without a name when it is nowhere in the PATH."""
-        attributes, actions = (ctypes.create_string_buffer(_OPAQUE_BYTES) for _ in range(2))
-        LIBC.posix_spawnattr_init(attributes)
-        LIBC.posix_spawnattr_setflags(attributes, _POSIX_SPAWN_SETSID | _POSIX_SPAWN_SETSIGDEF)
-        LIBC.posix_spawnattr_setsigdefault(attributes, _LIBC_SIGNALS)
+        actions = ctypes.create_string_buffer(_OPAQUE_BYTES)
         LIBC.posix_spawn_file_actions_init(actions)
         for fd, number in ((self._null_fd, 0), (self._output_fd, 1), (self._output_fd, 2)):
             LIBC.posix_spawn_file_actions_adddup2(actions, fd, number)
@@ -123,7 +127,7 @@ class Launch:
         failure = OSError(_ENOENT, os.strerror(_ENOENT))
         for path in find_programs(self._arguments[0], self._context.environment):
             number = LIBC.posix_spawn(
-                ctypes.byref(pid), os.fsencode(path), actions, attributes, arguments, environment
+                ctypes.byref(pid), os.fsencode(path), actions, self._attributes, arguments, environment
             )
             if number == 0:
                 self.pid = pid.value
@@ -133,7 +137,6 @@ class Launch:
                 if number != _EACCES:
                     break
         LIBC.posix_spawn_file_actions_destroy(actions)
-        LIBC.posix_spawnattr_destroy(attributes)
         if not self.pid:
             raise failure
 
@@ -145,7 +148,8 @@ class Launcher:
         _thread.stack_size(_STACK_BYTES)
         self.bell_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._own_files = resource.getrlimit(RLIMIT_NOFILE)
-        self._may_raise = _has_capability(_CAP_SYS_RESOURCE)
+        self._may_raise = bool(_read_mask("CapEff") >> _CAP_SYS_RESOURCE & 1)
+        self._attributes = _make_attributes()
         self._oom_score_adj = _adopt_oom_score()
 
     def suits(self, context: Context) -> bool:
@@ -169,7 +173,7 @@ class Launcher:
         """
         resource.setrlimit(RLIMIT_NOFILE, context.rlimits.get(RLIMIT_NOFILE, self._own_files))
         try:
-            launch = Launch(context, arguments, fds, self.bell_fd)
+            launch = Launch(context, arguments, fds, self.bell_fd, self._attributes)
             launch.wait(_PATIENCE_S)
         finally:
             resource.setrlimit(RLIMIT_NOFILE, self._own_files)
@@ -189,9 +193,20 @@ def _make_array(items: list[str]) -> ctypes.Array[Any]:
     return (ctypes.c_char_p * (len(items) + 1))(*(os.fsencode(each) for each in items), None)
 
 
-def _has_capability(number: int) -> bool:
+def _read_mask(name: str) -> int:
+    """Return a mask of /proc/self/status."""
     status = read("/proc/self/status")
-    return bool(int(status.partition(b"CapEff:")[2].split()[0], 16) >> number & 1)
+    return int(status.partition(f"{name}:".encode())[2].split()[0], 16)
+
+
+def _make_attributes() -> ctypes.Array[ctypes.c_char]:
+    """Return a posix_spawnattr_t: a session of its own, and no signal ignored that this process does not ignore."""
+    attributes = ctypes.create_string_buffer(_OPAQUE_BYTES)
+    defaults = (_LIBC_SIGNALS & ~_read_mask("SigIgn")).to_bytes(_SIGNAL_SET_BYTES, "little")
+    LIBC.posix_spawnattr_init(attributes)
+    LIBC.posix_spawnattr_setflags(attributes, _POSIX_SPAWN_SETSID | _POSIX_SPAWN_SETSIGDEF)
+    LIBC.posix_spawnattr_setsigdefault(attributes, defaults)
+    return attributes
 
 
 def _adopt_oom_score() -> bytes:
