@@ -1,10 +1,9 @@
-"""What one more container costs on a network that has few, and on one that has many; and what the daemon keeps of each."""
+"""What one more container costs on a network that has few, and on one that has many."""
 
 from collections.abc import Sequence
 
 from tests.bench.engines import IMAGE, Engine
 from tests.bench.measures import Rows
-from tests.testhost.counters import read_pss_bytes
 from tests.testhost.processor_time import ProcessorMeter, metered
 
 _MANY = 300
@@ -13,23 +12,21 @@ _STARTED = "one more container on a network with {count} (processor time)"
 
 
 def measure_crowd(engine: Engine) -> Rows:
-    """Return processor time of the daemon with all that it starts for a container, and memory of the daemon for each.
+    """Return processor time of the daemon with all that it starts for a container.
 
-    `make test-scale` measures the same up to 1,500 containers, with what they reach.
+    `make test-scale` measures the same up to 1,500 containers, with what they reach, and memory, in a daemon of its own.
     """
     pid = engine.daemon_pids[0]
     engine.run("network", "create", "--subnet", "10.64.0.0/16", "crowd")
     rows: Rows = {}
     with metered(pid) as meter:
         _start(engine, meter, ["crowd-warm"])
-        before_bytes = read_pss_bytes(pid)
         rows[_STARTED.format(count="few")] = _measure(engine, meter, "few")
         _start(engine, meter, [f"crowd{number}" for number in range(_MANY)])
         rows[_STARTED.format(count=_MANY)] = _measure(engine, meter, "more")
-    each_bytes = (read_pss_bytes(pid) - before_bytes) / (_MANY + 2 * _ALONE)
     engine.run("delete", "container", "--all", "--grace-period", "0")
     engine.run("network", "rm", "crowd")
-    return rows | {f"memory of the daemon for each of {_MANY} containers": each_bytes}
+    return rows
 
 
 def _measure(engine: Engine, meter: ProcessorMeter, prefix: str) -> float:
