@@ -6,6 +6,7 @@ import itertools
 import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from controller.errors import Conflict, NotFound, Unavailable
+from controller.errors import Conflict, NotFound, Unavailable, Unsupported
 from controller.kernel.cgroups.cgroups import Cgroups
 from controller.kernel.health.probe_entry import Context
 from controller.kernel.health.probe_helper import ProbeHelper, ProbeRequest
@@ -215,6 +216,40 @@ async def test_the_program_of_the_helper_cannot_be_written_to(doctor: Doctor) ->
     (helper,) = find_helpers()
     assert Path(f"/proc/{helper}/exe").samefile(sys.executable)
     assert os.statvfs(f"/proc/{helper}/exe").f_flag & os.ST_RDONLY
+
+
+async def test_without_room_for_a_thread_a_check_says_so(doctor: Doctor) -> None:
+    await doctor.box.ports.run(WEB)
+    assert (await doctor.ask(shell("true"))).exit_code == 0
+    launcher = Launcher()
+    context = Context(str(doctor.context_path()), {})
+    fds = [os.open(os.devnull, os.O_RDWR) for _ in range(3)]
+    before_bytes = threading.stack_size(1 << 46)
+    try:
+        launch = launcher.launch(context, ["true"], (fds[0], fds[1], fds[2]))
+    finally:
+        threading.stack_size(before_bytes)
+        os.close(launcher.bell_fd)
+        os.close(fds[1])
+    assert launch.is_done()
+    assert (launch.pid, isinstance(launch.error, BlockingIOError)) == (0, True)
+    for fd in (fds[0], fds[2]):
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(fd)
+
+
+class Barred(ProbeHelper):
+    """What a kernel without mount_setattr(2) has."""
+
+    async def run(self, request: ProbeRequest) -> ProbeOutcome:
+        raise Unsupported(f"no process for {request.context_path}")
+
+
+async def test_where_the_helper_cannot_be_the_runtime_checks(box: Box) -> None:
+    await box.ports.run(WEB)
+    async with Barred(runner=Runner()) as helper:
+        outcome = await Doctor(box, helper).ask(shell("echo here; exit 3"))
+    assert outcome == ProbeOutcome(exit_code=3, output="here\n")
 
 
 async def test_a_container_that_is_paused_meanwhile_holds_up_no_other(

@@ -14,10 +14,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-RLIMIT_NOFILE = resource.RLIMIT_NOFILE
-LEAST_FILES = 1024
-"""As many this process itself may need to open."""
-
 _SIGKILL = 9
 _CLONE_NEWNS, _CLONE_NEWCGROUP, _CLONE_NEWUTS = 0x00020000, 0x02000000, 0x04000000
 _CLONE_NEWIPC, CLONE_NEWPID, _CLONE_NEWNET = 0x08000000, 0x20000000, 0x40000000
@@ -146,6 +142,7 @@ def _make_filter(text: str, known: dict[str, Filter]) -> Filter | None:
 
 
 def read(path: str) -> bytes:
+    """Return a small file's content; OSError as read(2)."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     text = b""
     while data := os.read(fd, 1 << 20):
@@ -155,6 +152,7 @@ def read(path: str) -> bytes:
 
 
 def write(path: str, text: bytes) -> None:
+    """Write to a file of the kernel's, in one piece; OSError as write(2)."""
     fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     os.write(fd, text)
     os.close(fd)

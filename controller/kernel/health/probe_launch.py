@@ -18,10 +18,8 @@ import resource
 from controller.kernel.health.probe_entry import (
     CLONE_NEWPID,
     INSIDE,
-    LEAST_FILES,
     LIBC,
     OOM_SCORE_PATH,
-    RLIMIT_NOFILE,
     Context,
     check_call,
     find_programs,
@@ -36,6 +34,9 @@ if TYPE_CHECKING:
 MOST_LAUNCHED = 100
 """So many checks at a time leave room for the files of more, with the limits that a container may have."""
 
+_FILES = resource.RLIMIT_NOFILE
+_LEAST_FILES = 1024
+"""As many this process itself may need to open."""
 _PATIENCE_S = 0.005
 """Checks are started one after another as long as that is quick."""
 _CLONE_FS = 0x200
@@ -47,7 +48,7 @@ _OPAQUE_BYTES = 512
 """More than posix_spawnattr_t and posix_spawn_file_actions_t take in any libc."""
 _STACK_BYTES = 256 * 1024
 _CAP_SYS_RESOURCE = 24
-_ENOENT, _EACCES, _ENOTDIR = 2, 13, 20
+_ENOENT, _EAGAIN, _EACCES, _ENOTDIR = 2, 11, 13, 20
 
 
 class Launch:
@@ -71,7 +72,11 @@ class Launch:
         self._is_watched = self._is_done = False
         self._going_on = _thread.allocate_lock()
         self._going_on.acquire()
-        _thread.start_new_thread(self._run, ())
+        try:
+            _thread.start_new_thread(self._run, ())
+        except RuntimeError:  # as pthread_create(3) does, which tells by EAGAIN
+            self.error = _make_error(_EAGAIN)
+            self._end()
 
     def wait(self, timeout_s: float) -> bool:
         """Tell whether the program runs, or can't be run. If neither, the bell rings when that is known."""
@@ -92,17 +97,20 @@ class Launch:
         except OSError as error:
             self.error = error
         finally:
-            os.close(self._container_fd)
-            os.close(self._output_fd)
-            self._going_on.release()
-            if self._is_watched:
-                os.eventfd_write(self._bell_fd, 1)
+            self._end()
+
+    def _end(self) -> None:
+        os.close(self._container_fd)
+        os.close(self._output_fd)
+        self._going_on.release()
+        if self._is_watched:
+            os.eventfd_write(self._bell_fd, 1)
 
     def _correct_limits(self) -> None:
-        files = self._context.rlimits.get(RLIMIT_NOFILE)
+        files = self._context.rlimits.get(_FILES)
         try:
             if files is not None:
-                resource.prlimit(self.pid, RLIMIT_NOFILE, files)
+                resource.prlimit(self.pid, _FILES, files)
         except (ProcessLookupError, PermissionError):
             pass  # it has ended, or become another user's
 
@@ -124,7 +132,7 @@ class Launch:
             LIBC.posix_spawn_file_actions_adddup2(actions, fd, number)
         environment = _make_array([f"{name}={value}" for name, value in self._context.environment.items()])
         pid, arguments = ctypes.c_int(), _make_array(self._arguments)
-        failure = OSError(_ENOENT, os.strerror(_ENOENT))
+        failure = _make_error(_ENOENT)
         for path in find_programs(self._arguments[0], self._context.environment):
             number = LIBC.posix_spawn(
                 ctypes.byref(pid), os.fsencode(path), actions, self._attributes, arguments, environment
@@ -133,7 +141,7 @@ class Launch:
                 self.pid = pid.value
                 break
             if number not in (_ENOENT, _ENOTDIR):
-                failure = OSError(number, os.strerror(number), path)
+                failure = _make_error(number, path)
                 if number != _EACCES:
                     break
         LIBC.posix_spawn_file_actions_destroy(actions)
@@ -147,7 +155,7 @@ class Launcher:
     def __init__(self) -> None:
         _thread.stack_size(_STACK_BYTES)
         self.bell_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._own_files = resource.getrlimit(RLIMIT_NOFILE)
+        self._own_files = resource.getrlimit(_FILES)
         self._may_raise = bool(_read_mask("CapEff") >> _CAP_SYS_RESOURCE & 1)
         self._attributes = _make_attributes()
         self._oom_score_adj = _adopt_oom_score()
@@ -171,21 +179,25 @@ class Launcher:
 
         The first and the last are closed when that is done. It mostly is on return; else `bell_fd` can be read when it is.
         """
-        resource.setrlimit(RLIMIT_NOFILE, context.rlimits.get(RLIMIT_NOFILE, self._own_files))
+        resource.setrlimit(_FILES, context.rlimits.get(_FILES, self._own_files))
         try:
             launch = Launch(context, arguments, fds, self.bell_fd, self._attributes)
             launch.wait(_PATIENCE_S)
         finally:
-            resource.setrlimit(RLIMIT_NOFILE, self._own_files)
+            resource.setrlimit(_FILES, self._own_files)
         return launch
 
     def _can_lend(self, number: int, limits: tuple[int, int]) -> bool:
-        if number != RLIMIT_NOFILE:
+        if number != _FILES:
             return limits == resource.getrlimit(number)
         can_return = self._may_raise or limits[1] == self._own_files[1]
         return (
-            can_return and LEAST_FILES <= limits[0] <= self._own_files[1] and limits[1] <= self._own_files[1]
+            can_return and _LEAST_FILES <= limits[0] <= self._own_files[1] and limits[1] <= self._own_files[1]
         )
+
+
+def _make_error(number: int, *names: str) -> OSError:
+    return OSError(number, os.strerror(number), *names)
 
 
 def _make_array(items: list[str]) -> ctypes.Array[Any]:
