@@ -42,8 +42,7 @@ def derive_joint(network: Uid, number: int) -> tuple[str, str]:
 
 def derive_mac(container: Uid, network: Uid) -> str:
     """Return a locally administered unicast address, stable for the pair."""
-    digest = _digest("mac", container, network)
-    return ":".join(["02", *(digest[i : i + 2] for i in range(0, 10, 2))])
+    return _spell_mac("mac", container, network)
 
 
 def derive_place_mac(network: Uid, address: str) -> str:
@@ -52,13 +51,16 @@ def derive_place_mac(network: Uid, address: str) -> str:
     Whoever is given an address next has the MAC that neighbours remember for it: they would ask the old one for half a
     minute otherwise.
     """
-    digest = _digest("place", network, address)
-    return ":".join(["02", *(digest[i : i + 2] for i in range(0, 10, 2))])
+    return _spell_mac("place", network, address)
 
 
 def derive_outer_mac(host_link: str) -> str:
     """Return the locally administered unicast address of the host's end of a pair."""
-    digest = _digest("outer", host_link)
+    return _spell_mac("outer", host_link)
+
+
+def _spell_mac(*words: str) -> str:
+    digest = _digest(*words)
     return ":".join(["02", *(digest[i : i + 2] for i in range(0, 10, 2))])
 
 

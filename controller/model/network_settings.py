@@ -1,6 +1,7 @@
 """Settings of the daemon for networks: pools of addresses, and the default bridge by Docker's names."""
 
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Self
 
@@ -57,26 +58,22 @@ def _check_ipv6_pool(text: str) -> str:
 
 
 def _check_bip(text: str) -> str:
-    try:
-        interface = ipaddress.IPv4Interface(text)
-    except ValueError as error:
-        raise ValueError(
-            f"{text!r} is not an address with its prefix, such as 172.20.0.1/16: {error}"
-        ) from error
-    if "/" not in text:
-        raise ValueError(f"{text!r} has no prefix: write one, such as {text}/16")
-    return str(interface)
+    return _check_interface(text, ipaddress.IPv4Interface, "172.20.0.1/16")
 
 
 def _check_bip6(text: str) -> str:
+    return _check_interface(text, ipaddress.IPv6Interface, "fd00:20::1/64")
+
+
+def _check_interface(
+    text: str, make: Callable[[str], ipaddress.IPv4Interface | ipaddress.IPv6Interface], example: str
+) -> str:
     try:
-        interface = ipaddress.IPv6Interface(text)
+        interface = make(text)
     except ValueError as error:
-        raise ValueError(
-            f"{text!r} is not an address with its prefix, such as fd00:20::1/64: {error}"
-        ) from error
+        raise ValueError(f"{text!r} is not an address with its prefix, such as {example}: {error}") from error
     if "/" not in text:
-        raise ValueError(f"{text!r} has no prefix: write one, such as {text}/64")
+        raise ValueError(f"{text!r} has no prefix: write one, such as {text}/{example.partition('/')[2]}")
     return str(interface)
 
 
