@@ -2,17 +2,18 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from controller.kernel.descents import Descent
 from controller.kernel.translation import translated
 from controller.model.ids import Uid
 from controller.model.layout import Layout
 from controller.model.usage import ContainerSize, DiskFacts, TreeSize
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _BLOCK_BYTES = 512
 """Unit of st_blocks, whatever the file system's own blocks are (stat(2))."""
 
@@ -102,34 +103,33 @@ def measure_tree(path: str, *, without: frozenset[str] = frozenset()) -> TreeSiz
 def _walk(path: str, device: int, without: frozenset[str]) -> Iterator[os.stat_result]:
     """Yield the status of all below a directory that lies on the device.
 
-    A tree may be deeper than a path can be long, so each directory is opened from the one above, and left by `..`.
+    The processes of a container may move its directories meanwhile; what can't be found any more then is left out.
     """
-    trail = [path]
-    fd = os.open(path, _DIRECTORY)
-    waiting: list[list[str]] = []
-    try:
+    with Descent(path) as place:
+        waiting: list[list[str]] = []
         while True:
-            if len(waiting) < len(trail):
+            if len(waiting) == len(place.names):
                 waiting.append([])
-                for name, status in _list_statuses(fd):
-                    if status.st_dev != device or (without and f"{'/'.join(trail)}/{name}" in without):
+                here = "/".join((path, *place.names)) if without else ""
+                for name, status in _list_statuses(place.fd):
+                    if status.st_dev != device or f"{here}/{name}" in without:
                         continue
                     if stat.S_ISDIR(status.st_mode):
                         waiting[-1].append(name)
                     yield status
             if waiting[-1]:
-                name = waiting[-1].pop()
                 with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                    fd = _move(fd, name)
-                    trail.append(name)
+                    place.enter(waiting[-1].pop())
                 continue
             waiting.pop()
-            trail.pop()
-            if not trail:
+            if not waiting:
                 return
-            fd = _move(fd, "..")
-    finally:
-        os.close(fd)
+            try:
+                place.leave()
+            except OSError as error:
+                if error.errno != errno.ESTALE:
+                    raise
+                return
 
 
 def _list_statuses(fd: int) -> Iterator[tuple[str, os.stat_result]]:
@@ -137,13 +137,6 @@ def _list_statuses(fd: int) -> Iterator[tuple[str, os.stat_result]]:
         for entry in entries:
             with contextlib.suppress(FileNotFoundError):
                 yield entry.name, entry.stat(follow_symlinks=False)
-
-
-def _move(fd: int, name: str) -> int:
-    """Return the directory of that name in an open one, which is closed."""
-    there_fd = os.open(name, _DIRECTORY, dir_fd=fd)
-    os.close(fd)
-    return there_fd
 
 
 def _scan(path: str) -> list[os.DirEntry[str]]:

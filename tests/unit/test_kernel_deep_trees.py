@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.kernel.descents import Descent
 from controller.kernel.disk_usage import measure_tree
 from controller.kernel.tree_removal import remove_tree
 
@@ -54,3 +55,25 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
     assert (kept_path / "inner").is_dir()
     with pytest.raises(FileNotFoundError):
         remove_tree(tmp_path / "nothing")
+
+
+def list_names(place: Descent) -> list[str]:
+    with os.scandir(place.fd) as entries:
+        return [entry.name for entry in entries]
+
+
+def test_what_is_moved_meanwhile_leads_nowhere_else(tmp_path: Path) -> None:
+    top_path = tmp_path / "outside/top"
+    (top_path / "a/b/c").mkdir(parents=True)
+    with Descent(top_path) as place:
+        for name in ("a", "b", "c"):
+            place.enter(name)
+        (top_path / "a/b/c").rename(top_path / "c")
+        assert (place.leave(), list_names(place)) == ("c", [])
+        assert place.names == ["a", "b"]
+        assert (place.leave(), list_names(place)) == ("b", ["b"])
+        place.enter("b")
+        (top_path / "a/b").rename(tmp_path / "outside/b")
+        (top_path / "a").rename(tmp_path / "outside/a")
+        with pytest.raises(OSError, match="moved meanwhile"):
+            place.leave()

@@ -99,9 +99,8 @@ class LocalVolumes:
         for path in Path(self._layout.volumes_path).glob("*"):
             Path(derive_mark_path(self._layout.volume_path(Uid(path.name)))).unlink(missing_ok=True)
             if path.name not in mounted:
-                with contextlib.suppress(
-                    Refused
-                ):  # somebody has mounted something inside: who works on it is told
+                # Where somebody has mounted something inside, whoever works on it is told.
+                with contextlib.suppress(Refused):
                     Workplace.beside(Path(self._layout.volume_path(Uid(path.name)))).settle()
             with contextlib.suppress(OSError):
                 path.rmdir()  # only what has nothing in it: its volume was about to be made, or almost deleted
